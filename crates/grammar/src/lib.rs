@@ -1,0 +1,1 @@
+//! Sans-I/O grammars of Ropewalk: lines, length prefixes, netstrings.

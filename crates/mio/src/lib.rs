@@ -1,0 +1,1 @@
+//! Ropewalk's readiness driver: epoll and kqueue through mio.

@@ -1,0 +1,1 @@
+//! Ropewalk's generic protocols and policies: lines, length prefixes, netstrings, time-outs, limits, shaping.

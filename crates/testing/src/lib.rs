@@ -1,0 +1,1 @@
+//! Fakes, a simulated world per test, and the conformance suite for Ropewalk.

@@ -1,0 +1,1 @@
+//! Stamps the conformance suite on every driver.
