@@ -1,0 +1,179 @@
+//! Why a connection ended, and why one could not be had.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use crate::address::Address;
+
+/// Why a connection ended; given once, to `connection_lost`.
+///
+/// ```
+/// use ropewalk_core::Reason;
+///
+/// let reason = Reason::Lost(std::io::ErrorKind::ConnectionReset.into());
+/// assert!(!reason.is_clean());
+/// assert_eq!(Reason::Done.to_string(), "closed cleanly");
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Reason {
+    /// In order: the peer ended it, or we did and everything was sent.
+    Done,
+    /// We aborted it: the peer saw a reset.
+    Aborted,
+    /// One of our time-outs struck.
+    TimedOut(Timeout),
+    /// It broke: a reset, an unreachable network, a stream cut off, or the reactor stopped.
+    Lost(io::Error),
+    /// The peer broke the rules of the protocol.
+    Misbehaved(Box<dyn Error + Send + Sync>),
+    /// A callback of the protocol panicked.
+    Panicked(String),
+}
+
+/// Which time-out ended a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Timeout {
+    /// Nothing was received or sent for this long.
+    Idle(Duration),
+    /// Bytes waited to be sent for this long, and the peer took none.
+    WriteStall(Duration),
+    /// The layers (TLS …) were not open after this long.
+    Handshake(Duration),
+}
+
+impl Reason {
+    /// Whether the end was in order.
+    #[must_use]
+    pub const fn is_clean(&self) -> bool {
+        matches!(self, Self::Done)
+    }
+
+    pub(crate) fn stopped() -> Self {
+        Self::Lost(io::Error::new(io::ErrorKind::ConnectionAborted, "the reactor stopped"))
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done => f.write_str("closed cleanly"),
+            Self::Aborted => f.write_str("aborted by us"),
+            Self::TimedOut(timeout) => write!(f, "timed out: {timeout}"),
+            Self::Lost(error) => write!(f, "lost: {error}"),
+            Self::Misbehaved(error) => write!(f, "the peer misbehaved: {error}"),
+            Self::Panicked(message) => write!(f, "the protocol panicked: {message}"),
+        }
+    }
+}
+
+impl fmt::Display for Timeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Idle(after) => write!(f, "idle for {after:?}"),
+            Self::WriteStall(after) => write!(f, "the peer took no byte for {after:?}"),
+            Self::Handshake(after) => write!(f, "the handshake took longer than {after:?}"),
+        }
+    }
+}
+
+/// Why listening failed.
+#[derive(Debug)]
+pub struct ListenError {
+    /// The address asked for, as text.
+    pub address: String,
+    /// The kernel's error.
+    pub error: io::Error,
+}
+
+impl fmt::Display for ListenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, error } = self;
+        write!(f, "cannot listen on {address}: {error}")?;
+        match error.kind() {
+            io::ErrorKind::AddrInUse => f.write_str("; stop the other program or pick another port (0 takes a free one)"),
+            io::ErrorKind::PermissionDenied => f.write_str("; ports below 1024 need a privilege, pick a higher one"),
+            io::ErrorKind::AddrNotAvailable => f.write_str("; this machine has no such address"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Error for ListenError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+/// Why a connection could not be had.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// Nobody listens there.
+    Refused(String),
+    /// No answer within the time.
+    TimedOut(String, Duration),
+    /// No way to that network or host.
+    NoRoute(String, io::Error),
+    /// The host name has no address.
+    Lookup(String, io::Error),
+    /// Given up by us: the attempt was cancelled, or the reactor stopped.
+    Cancelled(String),
+    /// The factory built no protocol.
+    NoProtocol(String),
+    /// Anything else the kernel says.
+    Other(String, io::Error),
+}
+
+impl ConnectError {
+    pub(crate) fn from_io(address: &Address, error: io::Error) -> Self {
+        let address = address.to_string();
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => Self::Refused(address),
+            io::ErrorKind::TimedOut => Self::TimedOut(address, Duration::ZERO),
+            io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => Self::NoRoute(address, error),
+            _ => Self::Other(address, error),
+        }
+    }
+
+    /// The address (or endpoint string) that was tried.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        match self {
+            Self::Refused(address)
+            | Self::TimedOut(address, _)
+            | Self::NoRoute(address, _)
+            | Self::Lookup(address, _)
+            | Self::Cancelled(address)
+            | Self::NoProtocol(address)
+            | Self::Other(address, _) => address,
+        }
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot connect to {}: ", self.address())?;
+        match self {
+            Self::Refused(_) => f.write_str("connection refused; is the server running on that port?"),
+            Self::TimedOut(_, after) if after.is_zero() => f.write_str("timed out"),
+            Self::TimedOut(_, after) => write!(f, "no answer within {after:?}"),
+            Self::NoRoute(_, error) | Self::Other(_, error) => write!(f, "{error}"),
+            Self::Lookup(_, error) => write!(f, "the host name was not found: {error}"),
+            Self::Cancelled(_) => f.write_str("cancelled"),
+            Self::NoProtocol(_) => f.write_str("the factory built no protocol"),
+        }
+    }
+}
+
+impl Error for ConnectError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::NoRoute(_, error) | Self::Lookup(_, error) | Self::Other(_, error) => Some(error),
+            _ => None,
+        }
+    }
+}
