@@ -1,0 +1,379 @@
+//! The parsed form of an endpoint string, from which an endpoint type takes what it knows.
+
+use std::fmt;
+use std::ops::Range;
+use std::str::FromStr;
+
+use super::error::{EndpointError, EndpointProblem};
+use super::nearest::nearest;
+use super::syntax::{Argument, Field, Reader, quote};
+use super::value::Value;
+
+/// An endpoint string, taken apart: its type, its arguments in order, its options by name.
+///
+/// An endpoint type *takes* what it knows and then calls [`finish`](Self::finish), which complains about
+/// whatever nobody took. So a mistyped option is never silently ignored, and the list of known options in
+/// the error is true because it is the list of those asked for:
+///
+/// ```
+/// use ropewalk_core::endpoint::{Description, EndpointError};
+///
+/// struct Unix { path: String, mode: u32 }
+///
+/// fn unix(mut description: Description) -> Result<Unix, EndpointError> {
+///     description.set_form("unix:PATH");
+///     let path = description.positional("path")?;
+///     let mode = description.option("mode")?.unwrap_or(0o666);
+///     description.finish()?;
+///     Ok(Unix { path, mode })
+/// }
+///
+/// let error = unix(Description::parse(r"unix:/run/chat\:1:moed=600")?).err().unwrap();
+/// assert!(error.to_string().contains(r#"unknown option "moed", did you mean "mode"?"#));
+/// # Ok::<(), EndpointError>(())
+/// ```
+///
+/// Shown, it is the string again, to the byte.
+#[derive(Clone, Debug)]
+pub struct Description {
+    text: String,
+    kind: Field,
+    arguments: Vec<Argument>,
+    form: Option<String>,
+    positionals: Vec<String>,
+    options: Vec<String>,
+}
+
+impl Description {
+    /// Takes an endpoint string apart. Which types, arguments and options there are is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// When the string has no type, a backslash quotes nothing, a bracket stays open, or an option is given twice.
+    #[doc(alias = "serverFromString")]
+    #[doc(alias = "clientFromString")]
+    pub fn parse(text: &str) -> Result<Self, EndpointError> {
+        let mut reader = Reader::new(text);
+        let (kind, mut end) = reader.field(":=")?;
+        if kind.text.is_empty() || end == Some('=') {
+            return Err(EndpointError::new(
+                text,
+                0..kind.place.end,
+                EndpointProblem::NoType,
+            ));
+        }
+        let mut description = Self::of(text.to_owned(), kind);
+        while end.is_some() {
+            let argument;
+            (argument, end) = reader.argument()?;
+            description.add(argument)?;
+        }
+        Ok(description)
+    }
+
+    /// The beginning of an endpoint string of this type, to be completed by
+    /// [`with_argument`](Self::with_argument) and [`with_option`](Self::with_option).
+    ///
+    /// ```
+    /// use ropewalk_core::endpoint::Description;
+    ///
+    /// let unix = Description::new("unix").with_argument("/run/a:b").with_option("mode", "600");
+    /// assert_eq!(unix.to_string(), r"unix:/run/a\:b:mode=600");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When `kind` is empty.
+    #[must_use]
+    pub fn new(kind: &str) -> Self {
+        assert!(
+            !kind.is_empty(),
+            "Description::new needs a type, such as \"tcp\""
+        );
+        let text = quote(kind);
+        let place = 0..text.len();
+        Self::of(
+            text,
+            Field {
+                text: kind.to_owned(),
+                place,
+            },
+        )
+    }
+
+    /// The same with one more argument.
+    #[must_use]
+    pub fn with_argument(mut self, value: &str) -> Self {
+        self.text.push(':');
+        let value = self.append(value);
+        self.arguments.push(Argument {
+            name: None,
+            value,
+            taken: None,
+        });
+        self
+    }
+
+    /// The same with one more option.
+    ///
+    /// # Panics
+    ///
+    /// When it has that option already.
+    #[must_use]
+    pub fn with_option(mut self, name: &str, value: &str) -> Self {
+        let twice = self
+            .arguments
+            .iter()
+            .any(|argument| argument.is_named(name));
+        assert!(
+            !twice,
+            "Description::with_option: {name} is there already, leave one out"
+        );
+        self.text.push(':');
+        let name = Some(self.append(name));
+        self.text.push('=');
+        let value = self.append(value);
+        self.arguments.push(Argument {
+            name,
+            value,
+            taken: None,
+        });
+        self
+    }
+
+    /// The type: what stands before the first colon.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        &self.kind.text
+    }
+
+    /// Says how a string of this type is written, for the errors about missing and superfluous arguments.
+    /// By default they name the arguments asked for so far.
+    pub fn set_form(&mut self, form: &str) {
+        self.form = Some(form.to_owned());
+    }
+
+    /// Whether this option is there and nobody took it yet.
+    #[must_use]
+    pub fn has_option(&self, name: &str) -> bool {
+        self.left().any(|argument| argument.is_named(name))
+    }
+
+    /// How many arguments without a name nobody took yet.
+    #[must_use]
+    pub fn positionals_left(&self) -> usize {
+        self.left()
+            .filter(|argument| argument.name.is_none())
+            .count()
+    }
+
+    /// Takes an argument that must be there: the one given by this name, else the next one given by place.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or when it is not what `T` can be read from.
+    pub fn positional<T: Value>(&mut self, name: &str) -> Result<T, EndpointError> {
+        self.positionals.push(name.to_owned());
+        let by_name = self.take(name, |argument| argument.is_named(name));
+        let found = by_name.or_else(|| self.take(name, |argument| argument.name.is_none()));
+        let Some(text) = found else {
+            let problem = EndpointProblem::Missing {
+                name: name.to_owned(),
+                form: self.right_form(),
+            };
+            return Err(self.error(self.text.len()..self.text.len(), problem));
+        };
+        self.read(name, &text)
+    }
+
+    /// Takes an option, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// When its value is not what `T` can be read from.
+    pub fn option<T: Value>(&mut self, name: &str) -> Result<Option<T>, EndpointError> {
+        self.options.push(name.to_owned());
+        let taken = self.take(name, |argument| argument.is_named(name));
+        taken.map(|text| self.read(name, &text)).transpose()
+    }
+
+    /// Ends the taking.
+    ///
+    /// # Errors
+    ///
+    /// When an argument or option is left that nobody took.
+    pub fn finish(self) -> Result<(), EndpointError> {
+        let Some(argument) = self.left().next() else {
+            return Ok(());
+        };
+        let problem = match &argument.name {
+            None => EndpointProblem::Unexpected {
+                form: self.right_form(),
+            },
+            Some(name) => self.unknown_option(&name.text),
+        };
+        Err(self.error(argument.place(), problem))
+    }
+
+    /// The error for an argument or option that was taken, could be read, and still cannot be.
+    /// `meaning` stands behind "must be".
+    #[must_use]
+    pub fn wrong(&self, name: &str, meaning: &str) -> EndpointError {
+        let (name, meaning) = (name.to_owned(), meaning.to_owned());
+        let place = self
+            .taken(&name)
+            .map(|argument| argument.value.place.clone());
+        self.error(place, EndpointProblem::Wrong { name, meaning })
+    }
+
+    /// The error for an argument or option that was taken and says again what another said.
+    #[must_use]
+    pub fn repeated(&self, name: &str) -> EndpointError {
+        let place = self.taken(name).map(Argument::place);
+        self.error(
+            place,
+            EndpointProblem::Repeated {
+                name: name.to_owned(),
+            },
+        )
+    }
+
+    /// The error for a type that is none of the known ones.
+    ///
+    /// ```
+    /// use ropewalk_core::endpoint::Description;
+    ///
+    /// let error = Description::parse("localhost:80")?.unknown_type(&["tcp", "unix"]);
+    /// assert!(error.to_string().contains(r#"did you mean "tcp:localhost:80"?"#));
+    /// # Ok::<(), ropewalk_core::endpoint::EndpointError>(())
+    /// ```
+    #[must_use]
+    pub fn unknown_type(&self, known: &[&str]) -> EndpointError {
+        let known: Vec<String> = known.iter().map(|&name| name.to_owned()).collect();
+        let rest = &self.text[self.kind.place.end..];
+        let renamed = nearest(self.kind(), &known).map(|kind| format!("{kind}{rest}"));
+        let has_tcp = known.iter().any(|kind| kind == "tcp");
+        let typed = (has_tcp && self.lacks_type()).then(|| format!("tcp:{}", self.text));
+        let suggestion = renamed.or(typed);
+        self.error(
+            self.kind.place.clone(),
+            EndpointProblem::UnknownType { suggestion, known },
+        )
+    }
+
+    fn of(text: String, kind: Field) -> Self {
+        let (positionals, options) = (Vec::new(), Vec::new());
+        Self {
+            text,
+            kind,
+            arguments: Vec::new(),
+            form: None,
+            positionals,
+            options,
+        }
+    }
+
+    fn add(&mut self, argument: Argument) -> Result<(), EndpointError> {
+        if let Some(Field { text: name, .. }) = &argument.name
+            && self.has_option(name)
+        {
+            let problem = EndpointProblem::Repeated { name: name.clone() };
+            return Err(self.error(argument.place(), problem));
+        }
+        self.arguments.push(argument);
+        Ok(())
+    }
+
+    /// Appends a field to the text and returns it.
+    fn append(&mut self, text: &str) -> Field {
+        let start = self.text.len();
+        self.text.push_str(&quote(text));
+        Field {
+            text: text.to_owned(),
+            place: start..self.text.len(),
+        }
+    }
+
+    fn left(&self) -> impl Iterator<Item = &Argument> {
+        self.arguments
+            .iter()
+            .filter(|argument| argument.taken.is_none())
+    }
+
+    fn taken(&self, name: &str) -> Option<&Argument> {
+        self.arguments
+            .iter()
+            .find(|argument| argument.taken.as_deref() == Some(name))
+    }
+
+    fn take(&mut self, name: &str, fits: impl Fn(&Argument) -> bool) -> Option<String> {
+        let mut arguments = self.arguments.iter_mut();
+        let argument = arguments.find(|argument| argument.taken.is_none() && fits(argument))?;
+        argument.taken = Some(name.to_owned());
+        Some(argument.value.text.clone())
+    }
+
+    fn read<T: Value>(&self, name: &str, text: &str) -> Result<T, EndpointError> {
+        T::from_text(text).ok_or_else(|| self.wrong(name, T::MEANING))
+    }
+
+    fn unknown_option(&self, name: &str) -> EndpointProblem {
+        let asked = self.options.iter().chain(&self.positionals);
+        let suggestion = nearest(name, asked).map(str::to_owned);
+        let known = self.options.clone();
+        EndpointProblem::UnknownOption {
+            name: name.to_owned(),
+            suggestion,
+            known,
+        }
+    }
+
+    fn right_form(&self) -> String {
+        let asked = || {
+            let names = self.positionals.iter().map(|name| name.to_uppercase());
+            names.fold(quote(self.kind()), |form, name| format!("{form}:{name}"))
+        };
+        self.form.clone().unwrap_or_else(asked)
+    }
+
+    /// Whether this looks like `PORT` or `HOST:PORT`, the type forgotten.
+    fn lacks_type(&self) -> bool {
+        let is_port = |text: &str| u16::from_text(text).is_some();
+        let kind = self.kind();
+        let is_host = kind == "localhost" || !kind.chars().all(char::is_alphabetic);
+        let by_place = |argument: &&Argument| argument.name.is_none();
+        let arguments = self.arguments.iter().filter(by_place);
+        let texts: Vec<&str> = arguments
+            .map(|argument| argument.value.text.as_str())
+            .collect();
+        match texts[..] {
+            [] => is_port(kind),
+            [port] => is_host && is_port(port),
+            _ => false,
+        }
+    }
+
+    /// Points at the type where there is no better place.
+    fn error(
+        &self,
+        place: impl Into<Option<Range<usize>>>,
+        problem: EndpointProblem,
+    ) -> EndpointError {
+        let place = place.into().unwrap_or_else(|| self.kind.place.clone());
+        EndpointError::new(&self.text, place, problem)
+    }
+}
+
+impl fmt::Display for Description {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text)
+    }
+}
+
+impl FromStr for Description {
+    type Err = EndpointError;
+
+    fn from_str(text: &str) -> Result<Self, EndpointError> {
+        Self::parse(text)
+    }
+}
