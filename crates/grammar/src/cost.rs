@@ -1,0 +1,169 @@
+//! A meter of work done, in bytes looked at or moved, for the tests that hold cost linear.
+//!
+//! Not for use outside tests: without `cfg(test)` it compiles to nothing.
+
+/// Adds `bytes` to the meter of this thread.
+#[cfg(not(test))]
+#[inline(always)]
+pub(crate) fn spend(_bytes: usize) {}
+
+#[cfg(test)]
+pub(crate) use meter::spend;
+
+#[cfg(test)]
+pub(crate) mod meter {
+    use std::cell::Cell;
+
+    thread_local! {
+        static SPENT: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(crate) fn spend(bytes: usize) {
+        SPENT.set(SPENT.get() + bytes);
+    }
+
+    /// What `work` spent.
+    pub(crate) fn of(work: impl FnOnce()) -> usize {
+        let before = SPENT.get();
+        work();
+        SPENT.get() - before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Framing, Input, LengthPrefixedGrammar, LineEvent, LineGrammar, NetstringGrammar, Width,
+    };
+
+    /// Steps allowed per received byte: one to look, one to keep, up to two to move, one to join.
+    const PER_BYTE: usize = 5;
+
+    /// Feeds `data` in chunks of `size`; `pull` takes an event and says whether to go on now.
+    fn feed<G: Framing>(
+        grammar: &mut G,
+        data: &[u8],
+        size: usize,
+        mut pull: impl FnMut(&mut Input<'_, G>) -> bool,
+    ) {
+        for chunk in data.chunks(size) {
+            let mut input = grammar.receive(chunk);
+            while pull(&mut input) {}
+            drop(input);
+            let backlog = grammar.backlog();
+            let allowed = if backlog.is_empty() {
+                0
+            } else {
+                4 * backlog.len() + 8
+            };
+            assert!(
+                backlog.capacity() <= allowed,
+                "{} for {}",
+                backlog.capacity(),
+                backlog.len()
+            );
+        }
+    }
+
+    fn assert_linear<G: Framing + Clone>(fresh: &G, data: &[u8]) {
+        for size in [1, 2, 3, 1000, data.len()] {
+            let mut grammar = fresh.clone();
+            let spent = meter::of(|| {
+                feed(&mut grammar, data, size, |input| {
+                    input.next_event().is_some()
+                });
+            });
+            assert!(
+                spent <= PER_BYTE * data.len(),
+                "{spent} for {} by {size}",
+                data.len()
+            );
+            assert_eq!(grammar.buffered(), 0);
+        }
+    }
+
+    #[test]
+    fn law_linear_cost_line() {
+        let longest = [&[b'x'; LineGrammar::DEFAULT_LIMIT_BYTES][..], b"\r\n"].concat();
+        assert_linear(&LineGrammar::new(), &longest.repeat(3));
+        assert_linear(&LineGrammar::new(), &b"\r\n".repeat(30_000));
+        assert_linear(&LineGrammar::new(), &b"\n\n\r\r\r\n".repeat(10_000));
+    }
+
+    #[test]
+    fn law_linear_cost_length_prefixed() {
+        let grammar = LengthPrefixedGrammar::new(Width::Bits32);
+        let mut wire = Vec::new();
+        for length in [99_999, 0, 1, 99_999] {
+            grammar.send(&vec![0; length], &mut wire).unwrap();
+        }
+        assert_linear(&grammar, &wire);
+        assert_linear(&grammar, &[0; 60_000]);
+    }
+
+    #[test]
+    fn law_linear_cost_netstring() {
+        let grammar = NetstringGrammar::new();
+        let mut wire = Vec::new();
+        for length in [99_999, 0, 1, 99_999] {
+            grammar.send(&vec![b'1'; length], &mut wire).unwrap();
+        }
+        assert_linear(&grammar, &wire);
+        assert_linear(&grammar, &b"0:,".repeat(20_000));
+    }
+
+    #[test]
+    fn law_linear_cost_of_a_pause_after_every_line() {
+        let data = b"a line\r\n".repeat(20_000);
+        let mut grammar = LineGrammar::new();
+        let mut lines = 0;
+        let spent = meter::of(|| {
+            drop(grammar.receive(&data));
+            while grammar.buffered() > 0 {
+                lines += usize::from(grammar.receive(&[]).next_event().is_some());
+            }
+        });
+        assert_eq!(lines, 20_000);
+        assert!(spent <= PER_BYTE * data.len(), "{spent} for {}", data.len());
+    }
+
+    #[test]
+    fn r121_thousands_of_mode_switches_cost_no_more_than_their_bytes() {
+        let data = b"raw\r\nbody".repeat(20_000);
+        for waited in [false, true] {
+            let mut grammar = LineGrammar::new();
+            let mut pull = |input: &mut Input<'_, LineGrammar>| {
+                match input.next_event() {
+                    Some(Ok(LineEvent::Line(_))) => input.set_raw(),
+                    Some(Ok(LineEvent::Raw(data))) => {
+                        let unread = data.len() - 4;
+                        input.set_line(unread);
+                    }
+                    _ => return false,
+                }
+                true
+            };
+            let spent = meter::of(|| {
+                if waited {
+                    drop(grammar.receive(&data));
+                    feed(&mut grammar, b"raw\r\nbody", 9, &mut pull);
+                } else {
+                    feed(&mut grammar, &data, data.len(), &mut pull);
+                }
+            });
+            assert_eq!(grammar.buffered(), 0);
+            assert!(spent <= PER_BYTE * data.len(), "{spent} for {}", data.len());
+        }
+    }
+
+    #[test]
+    fn r123_no_memory_by_declared_length() {
+        let mut grammar = LengthPrefixedGrammar::new(Width::Bits32).with_limit_bytes(usize::MAX);
+        assert_eq!(grammar.receive(b"\xff\xff\xff\xffabc").next_event(), None);
+        assert!(grammar.backlog().capacity() <= 16);
+        let mut grammar = NetstringGrammar::new().with_limit_bytes(usize::MAX);
+        assert_eq!(grammar.receive(b"9999999999999999:abc").next_event(), None);
+        assert!(grammar.backlog().capacity() <= 32);
+    }
+}
