@@ -1,0 +1,123 @@
+//! Children: servers on core 0, generators on core 1, all of them this same binary (or a Python).
+//!
+//! A child dies with its parent, whatever way the parent dies; nothing is left running.
+#![allow(
+    unsafe_code,
+    reason = "pinning a child and tying its life to ours happen between fork and exec"
+)]
+
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+
+use crate::Outcome;
+use crate::alloc::CounterFile;
+use crate::record::Record;
+use crate::server::{Mode, Peer};
+
+/// The core servers run on.
+pub(crate) const SERVER_CORE: usize = 0;
+/// The core generators run on.
+pub(crate) const GENERATOR_CORE: usize = 1;
+
+/// A running server; killed when dropped.
+pub(crate) struct Server {
+    child: Child,
+    port: u16,
+    counter: Option<CounterFile>,
+}
+
+impl Server {
+    /// Starts `peer` and waits until it listens. With `count`, its allocations are counted.
+    pub(crate) fn start(peer: &Peer, mode: Mode, count: bool) -> Outcome<Self> {
+        let counter = count.then(CounterFile::create).transpose()?;
+        let mut command = peer.command(mode)?;
+        if let Some(counter) = &counter {
+            command.arg("--counter").arg(counter.path());
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = pinned(&mut command, SERVER_CORE).spawn()?;
+        match read_port(&mut child) {
+            Some(port) => Ok(Self {
+                child,
+                port,
+                counter,
+            }),
+            None => {
+                let _ = child.kill();
+                let status = child.wait()?;
+                Err(format!("{} did not start: {status}", peer.name()).into())
+            }
+        }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Runs a load generator against this server until it has told its numbers.
+    pub(crate) fn load(&self, arguments: &[String]) -> Outcome<Record> {
+        let mut command = this_binary()?;
+        command.arg("load").args(arguments);
+        command.args([
+            "--port",
+            &self.port.to_string(),
+            "--pid",
+            &self.pid().to_string(),
+        ]);
+        if let Some(counter) = &self.counter {
+            command.arg("--counter").arg(counter.path());
+        }
+        record_of(&mut command, GENERATOR_CORE)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs a computation (timers, tasks) in a process of its own, on the server's core.
+pub(crate) fn compute(work: &str, peer: &Peer) -> Outcome<Record> {
+    let mut command = this_binary()?;
+    command.args(["compute", work, peer.name()]);
+    record_of(&mut command, SERVER_CORE)
+}
+
+/// The command that starts this binary again.
+pub(crate) fn this_binary() -> io::Result<Command> {
+    Ok(Command::new(std::env::current_exe()?))
+}
+
+fn record_of(command: &mut Command, core: usize) -> Outcome<Record> {
+    let output = pinned(command, core)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    match Record::parse(&text) {
+        Some(record) if output.status.success() => Ok(record),
+        _ => Err(format!("{command:?} failed: {}", output.status).into()),
+    }
+}
+
+fn read_port(child: &mut Child) -> Option<u16> {
+    let mut lines = BufReader::new(child.stdout.take()?).lines();
+    lines.find_map(|line| line.ok()?.strip_prefix("port ")?.trim().parse().ok())
+}
+
+fn pinned(command: &mut Command, core: usize) -> &mut Command {
+    // SAFETY: between fork and exec only two system calls are made; nothing is allocated or locked.
+    unsafe {
+        command.pre_exec(move || {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            let mut cores: libc::cpu_set_t = std::mem::zeroed();
+            libc::CPU_SET(core, &mut cores);
+            // On a machine with one core this fails and the numbers mean less; it still runs.
+            libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &cores);
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,95 @@
+//! Medians, quantiles and ratios of paired runs. Pure numbers; no clock, no process.
+
+/// The middle value (the mean of the two middle ones), or `None` of nothing.
+pub(crate) fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match sorted.len() {
+        0 => None,
+        length if length % 2 == 1 => Some(sorted[middle]),
+        _ => Some((sorted[middle - 1] + sorted[middle]) / 2.0),
+    }
+}
+
+/// The smallest value that at least `share` (0 to 1) of the sorted values do not exceed.
+pub(crate) fn quantile(sorted: &[u32], share: f64) -> Option<u32> {
+    let rank = (share * sorted.len() as f64).ceil() as usize;
+    sorted.get(rank.max(1) - 1).copied()
+}
+
+/// The median, over the rounds, of `ours` divided by `base` of the same round.
+///
+/// The machine changes its speed between rounds, hardly within one: so each is divided by what ran
+/// beside it, and only then is the middle taken. A round in which either is missing (left out because
+/// something else ran) does not count.
+pub(crate) fn paired_ratio(ours: &[Option<f64>], base: &[Option<f64>]) -> Option<f64> {
+    let both = ours
+        .iter()
+        .zip(base)
+        .filter_map(|(ours, base)| Some(((*ours)?, (*base)?)));
+    let ratios: Vec<f64> = both
+        .filter(|(_, base)| *base > 0.0)
+        .map(|(ours, base)| ours / base)
+        .collect();
+    median(&ratios)
+}
+
+/// How far apart the rounds are: the largest value over the smallest, less one.
+pub(crate) fn spread(values: &[f64]) -> Option<f64> {
+    let smallest = values.iter().copied().min_by(f64::total_cmp)?;
+    let largest = values.iter().copied().max_by(f64::total_cmp)?;
+    (smallest > 0.0).then(|| largest / smallest - 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn median_takes_the_middle_whatever_the_order() {
+        assert_eq!(median(&[]), None);
+        assert_eq!(median(&[7.0]), Some(7.0));
+        assert_eq!(median(&[9.0, 1.0, 5.0]), Some(5.0));
+        assert_eq!(median(&[9.0, 1.0, 5.0, 2.0]), Some(3.5));
+    }
+
+    #[test]
+    fn one_wild_run_does_not_move_the_median() {
+        assert_eq!(median(&[4.0, 4.1, 900.0]), Some(4.1));
+    }
+
+    #[test]
+    fn quantile_is_a_value_that_occurred() {
+        let sorted: Vec<u32> = (1..=100).collect();
+        assert_eq!(quantile(&sorted, 0.50), Some(50));
+        assert_eq!(quantile(&sorted, 0.99), Some(99));
+        assert_eq!(quantile(&sorted, 1.0), Some(100));
+        assert_eq!(quantile(&sorted, 0.0), Some(1));
+        assert_eq!(quantile(&[], 0.5), None);
+    }
+
+    #[test]
+    fn a_ratio_is_taken_within_each_round() {
+        // The machine was twice as slow in the second round: both were, so the ratio stays.
+        let ours = [Some(4.2), Some(8.4), Some(4.2)];
+        let base = [Some(4.0), Some(8.0), Some(4.0)];
+        let ratio = paired_ratio(&ours, &base).unwrap();
+        assert!((ratio - 1.05).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_round_with_one_side_missing_does_not_count() {
+        let ratio = paired_ratio(&[Some(6.0), Some(9.0)], &[Some(3.0), None]);
+        assert_eq!(ratio, Some(2.0));
+        assert_eq!(paired_ratio(&[None], &[Some(1.0)]), None);
+        assert_eq!(paired_ratio(&[Some(1.0)], &[Some(0.0)]), None);
+    }
+
+    #[test]
+    fn spread_of_equal_rounds_is_nothing() {
+        assert_eq!(spread(&[3.0, 3.0]), Some(0.0));
+        assert_eq!(spread(&[2.0, 3.0]), Some(0.5));
+        assert_eq!(spread(&[]), None);
+    }
+}

@@ -1,0 +1,119 @@
+//! Echo: every message is sent back. 64 B on 1, 100 and 1000 connections, one or sixteen messages under
+//! way on each; 16 KiB on 50.
+
+use super::cpu_table;
+use crate::Outcome;
+use crate::bench::{Bench, words};
+use crate::server::{Mode, Peer};
+use crate::syscalls;
+use crate::table::cell;
+
+struct Case {
+    size: usize,
+    connections: usize,
+    depth: usize,
+}
+
+const CASES: [Case; 7] = [
+    Case {
+        size: 64,
+        connections: 1,
+        depth: 1,
+    },
+    Case {
+        size: 64,
+        connections: 100,
+        depth: 1,
+    },
+    Case {
+        size: 64,
+        connections: 1000,
+        depth: 1,
+    },
+    Case {
+        size: 64,
+        connections: 1,
+        depth: 16,
+    },
+    Case {
+        size: 64,
+        connections: 100,
+        depth: 16,
+    },
+    Case {
+        size: 64,
+        connections: 1000,
+        depth: 16,
+    },
+    Case {
+        size: 16 * 1024,
+        connections: 50,
+        depth: 1,
+    },
+];
+
+impl Case {
+    fn name(&self) -> String {
+        format!("{}Bx{}x{}", self.size, self.connections, self.depth)
+    }
+
+    fn title(&self) -> String {
+        let Self {
+            size,
+            connections,
+            depth,
+        } = self;
+        format!("echo: {size} B × {connections} connections, depth {depth}")
+    }
+
+    fn load(&self) -> Vec<String> {
+        let [size, connections, depth] =
+            [self.size, self.connections, self.depth].map(|number| number.to_string());
+        words(&[
+            "echo",
+            "--size",
+            &size,
+            "--connections",
+            &connections,
+            "--depth",
+            &depth,
+        ])
+    }
+}
+
+/// Runs every case that was asked for, and prints a table for each.
+pub(crate) fn run(bench: &Bench) -> Outcome<()> {
+    CASES
+        .iter()
+        .filter(|case| bench.wants(&case.name()))
+        .try_for_each(|case| run_case(bench, case))
+}
+
+fn run_case(bench: &Bench, case: &Case) -> Outcome<()> {
+    let load = case.load();
+    let peers = bench.peers(Mode::Echo);
+    let results = bench.alternate(&peers, |peer| bench.measure(peer, Mode::Echo, &load))?;
+    let mut columns = vec!["allocations each"];
+    if bench.options.syscalls {
+        columns.push("recv + send + wait + other calls each");
+    }
+    let table = cpu_table(&case.title(), &results, &columns, |peer| {
+        let mut cells = vec![cell(bench.allocations(peer, Mode::Echo, &load), 4)];
+        if bench.options.syscalls {
+            cells.push(calls(peer, &load));
+        }
+        cells
+    });
+    print!("{table}");
+    Ok(())
+}
+
+fn calls(peer: &Peer, load: &[String]) -> String {
+    match syscalls::per_operation(peer, Mode::Echo, load) {
+        Ok(calls) => {
+            let names = ["receive", "send", "wait", "rest"];
+            names.map(|name| cell(calls.get(name), 3)).join(" + ")
+        }
+        Err(error) => error.to_string(),
+    }
+}

@@ -1,0 +1,111 @@
+//! The workloads, one file each: what is run, and the table it ends in.
+
+mod broadcast;
+mod connect;
+mod echo;
+mod idle;
+mod latency;
+mod tasks;
+mod timers;
+
+use crate::Outcome;
+use crate::bench::{Bench, Results};
+use crate::record::Record;
+use crate::server::Peer;
+use crate::table::{Table, cell, grouped};
+
+/// A workload of the command line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Work {
+    Echo,
+    Latency,
+    Idle,
+    Timers,
+    Connect,
+    Tasks,
+    Broadcast,
+}
+
+impl Work {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Echo,
+        Self::Latency,
+        Self::Idle,
+        Self::Timers,
+        Self::Connect,
+        Self::Tasks,
+        Self::Broadcast,
+    ];
+
+    /// Runs it and prints its tables.
+    pub(crate) fn run(self, bench: &Bench) -> Outcome<()> {
+        match self {
+            Self::Echo => echo::run(bench),
+            Self::Latency => latency::run(bench),
+            Self::Idle => idle::run(bench),
+            Self::Timers => timers::run(bench),
+            Self::Connect => connect::run(bench),
+            Self::Tasks => tasks::run(bench),
+            Self::Broadcast => broadcast::run(bench),
+        }
+    }
+}
+
+/// Measures one of the in-process works, in this process.
+pub(crate) fn compute(work: &str, peer: &Peer) -> Outcome<Record> {
+    match work {
+        "timers" => timers::compute(peer),
+        "tasks" => tasks::compute(peer),
+        other => Err(format!("no work named {other:?}").into()),
+    }
+}
+
+/// The columns of [`cpu_cells`].
+const CPU_COLUMNS: [&str; 7] = [
+    "server",
+    "total ÷ bare",
+    "total ÷ tokio",
+    "user ÷ bare's total",
+    "system ÷ bare's total",
+    "(µs)",
+    "(1/s)",
+];
+
+/// Server CPU per operation of one peer: the ratios, then what they are made of, for information.
+fn cpu_cells(results: &Results, peer: &Peer) -> Vec<String> {
+    let system = |record: &Record| Some(record.total_us()? - record.user_us()?);
+    let to_bare = |number: fn(&Record) -> Option<f64>| {
+        results.ratio(peer, number, &Peer::Bare, Record::total_us)
+    };
+    vec![
+        peer.name().to_owned(),
+        cell(to_bare(Record::total_us), 3),
+        cell(
+            results.ratio(peer, Record::total_us, &Peer::Tokio, Record::total_us),
+            3,
+        ),
+        cell(to_bare(Record::user_us), 3),
+        cell(
+            results.ratio(peer, system, &Peer::Bare, Record::total_us),
+            3,
+        ),
+        cell(results.median(peer, Record::total_us), 2),
+        grouped(results.median(peer, Record::rate)),
+    ]
+}
+
+/// A table with the CPU of every peer and further columns.
+fn cpu_table(
+    title: &str,
+    results: &Results,
+    more: &[&str],
+    cells: impl Fn(&Peer) -> Vec<String>,
+) -> Table {
+    let columns = [&CPU_COLUMNS[..], more, &["runs"]].concat();
+    let mut table = Table::new(format!("{title}; {}", results.probe_line()), &columns);
+    for peer in results.peers() {
+        let remarks = vec![results.remarks(peer, Record::total_us)];
+        table.row([cpu_cells(results, peer), cells(peer), remarks].concat());
+    }
+    table
+}

@@ -1,0 +1,92 @@
+//! A bare server as the bench starts it, spoken to by this test and by the bench's own generator.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::process::{Child, Command, Stdio};
+
+struct Server(Child, u16);
+
+impl Server {
+    fn start(peer: &str) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ropewalk-bench"));
+        command.args(["serve", peer, "echo"]).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let port = line.strip_prefix("port ").unwrap().trim().parse().unwrap();
+        Self(child, port)
+    }
+
+    fn generate(&self, arguments: &[&str]) -> std::process::Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ropewalk-bench"));
+        command.arg("load").args(arguments);
+        command.args([
+            "--port",
+            &self.1.to_string(),
+            "--pid",
+            &self.0.id().to_string(),
+        ]);
+        command.output().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+fn sends_back_every_byte(peer: &str) {
+    let server = Server::start(peer);
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.1)).unwrap();
+    let sent: Vec<u8> = (0..100_000u32).map(|number| (number % 251) as u8).collect();
+    for chunk in sent.chunks(7_001) {
+        stream.write_all(chunk).unwrap();
+    }
+    let mut received = vec![0; sent.len()];
+    stream.read_exact(&mut received).unwrap();
+    assert!(received == sent, "other bytes than sent");
+}
+
+#[test]
+fn the_bare_server_sends_back_every_byte() {
+    sends_back_every_byte("bare");
+}
+
+#[test]
+fn the_tokio_server_sends_back_every_byte() {
+    sends_back_every_byte("tokio");
+}
+
+#[test]
+fn a_short_echo_counts_messages_and_cpu() {
+    let server = Server::start("bare");
+    let arguments = [
+        "echo",
+        "--connections",
+        "3",
+        "--depth",
+        "2",
+        "--size",
+        "100",
+    ];
+    let times = ["--seconds", "0.1", "--warm-up", "0.02"];
+    let output = server.generate(&[&arguments[..], &times].concat());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    let ops = text
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix("ops="));
+    assert!(ops.unwrap().parse::<f64>().unwrap() >= 6.0, "{text}");
+}
+
+#[test]
+fn a_generator_refuses_what_is_out_of_bounds() {
+    let server = Server::start("bare");
+    let output = server.generate(&["echo", "--connections", "1000000"]);
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("1000000 connections"));
+}
