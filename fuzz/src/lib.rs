@@ -1,0 +1,80 @@
+//! What the fuzz targets check: the laws of the grammars, on the fuzzer's bytes.
+//!
+//! For: the targets in `fuzz_targets`, one per grammar. Not for: laws of its own; they are those
+//! of the property tests (`crates/grammar/tests/grammar/law.rs`).
+//!
+//! The first four bytes of an input choose the settings and how the stream is split; the rest is
+//! the stream, and, cut into pieces, the messages to send.
+
+#[path = "../../crates/grammar/tests/grammar/law.rs"]
+mod law;
+
+use law::Plan;
+use ropewalk_grammar::{Delimiter, LengthPrefixedGrammar, LineGrammar, NetstringGrammar, Width};
+
+/// Limits from tight to none.
+const LIMITS: [usize; 4] = [3, 40, 16_384, usize::MAX];
+
+/// Any split tells the same lines and raw bytes; sent lines are received.
+pub fn line(input: &[u8]) {
+    let Some((settings, plan, data)) = settings(input) else {
+        return;
+    };
+    let delimiters: [&[u8]; 4] = [b"\r\n", b"\n", b"aba", b"\r\n.\r\n"];
+    let delimiter = Delimiter::new(delimiters[settings % 4]).expect("none is empty");
+    let grammar = LineGrammar::new().with_delimiter(delimiter);
+    let limited = grammar.clone().with_limit_bytes(LIMITS[settings / 4 % 4]);
+    law::any_split_tells_the_same_lines(&limited, data, &plan);
+    law::sent_lines_are_received(
+        &grammar.with_limit_bytes(usize::MAX),
+        &messages(data),
+        &plan,
+    );
+}
+
+/// Any split tells the same strings; sent strings are received.
+pub fn length_prefixed(input: &[u8]) {
+    let Some((settings, plan, data)) = settings(input) else {
+        return;
+    };
+    let width = [Width::Bits8, Width::Bits16, Width::Bits32][settings % 3];
+    let grammar = LengthPrefixedGrammar::new(width);
+    let limited = grammar.clone().with_limit_bytes(LIMITS[settings / 4 % 4]);
+    law::any_split_tells_the_same_strings(&limited, data, &plan);
+    law::sent_strings_are_received(
+        &grammar.with_limit_bytes(usize::MAX),
+        &messages(data),
+        &plan,
+    );
+}
+
+/// Any split tells the same strings; sent strings are received.
+pub fn netstring(input: &[u8]) {
+    let Some((settings, plan, data)) = settings(input) else {
+        return;
+    };
+    let grammar = NetstringGrammar::new();
+    let limited = grammar.clone().with_limit_bytes(LIMITS[settings / 4 % 4]);
+    law::any_split_tells_the_same_strings(&limited, data, &plan);
+    law::sent_strings_are_received(
+        &grammar.with_limit_bytes(usize::MAX),
+        &messages(data),
+        &plan,
+    );
+}
+
+fn settings(input: &[u8]) -> Option<(usize, Plan, &[u8])> {
+    let ([settings, first, second, pause], data) = input.split_first_chunk()?;
+    let sizes = vec![usize::from(first % 32), usize::from(*second)];
+    let plan = Plan {
+        sizes,
+        pause_after: usize::from(pause % 4),
+    };
+    Some((usize::from(*settings), plan, data))
+}
+
+fn messages(data: &[u8]) -> Vec<Vec<u8>> {
+    data.split(|&byte| byte == b',')
+        .map(<[u8]>::to_vec)
+        .collect()
+}
