@@ -1,1 +1,35 @@
 //! Ropewalk's readiness driver: epoll and kqueue through mio.
+//!
+//! It turns *"something may be tried"* of the kernel into the *"this happened"* of
+//! [`Driver`](ropewalk_core::driver::Driver). It knows sockets, names, threads, signals and nothing of protocols, layers
+//! or timers.
+//!
+//! ```text
+//!   epoll ─► token ─► Sockets ──► recv ─► Handler::event ─► Handler::flush ─► send
+//!                 ├─► Listeners ─► accept4 (or: the descriptors ran out, rest)
+//!                 ├─► signals
+//!                 └─► waker ◄─ other threads, the thread pool (jobs, name look-ups)
+//! ```
+//!
+//! One message costs one `recv` and one `send`, one batch of ready connections one `epoll_wait`, and nothing is allocated
+//! once the tables have grown. An idle connection owns its entry in a table and no buffer.
+//!
+//! # Limits
+//!
+//! 64-bit systems only: a token carries the whole generational key of a connection, so a late event never finds a
+//! stranger.
+
+mod accept;
+mod connect;
+mod driver;
+mod linger;
+mod listener;
+mod lookup;
+mod signal;
+mod sockets;
+mod stream;
+mod thread_pool;
+mod token;
+mod waker;
+
+pub use driver::MioDriver;
