@@ -12,7 +12,7 @@ use clap::Args;
 
 use crate::Outcome;
 use crate::cpu;
-use crate::process::Server;
+use crate::process::{self, Server};
 use crate::record::{NOISE_LIMIT, Record};
 use crate::server::{Mode, Peer};
 use crate::stats::{median, paired_ratio, spread};
@@ -52,6 +52,10 @@ pub(crate) struct Options {
     /// Seconds to wait, before each run, for the machine to become quiet.
     #[arg(long, global = true, default_value_t = 0.0)]
     patience: f64,
+    /// Priority of servers and generators alike, −20 (first, needs root) to 19: on a machine that
+    /// others use, a low number keeps them from interrupting.
+    #[arg(long, global = true, default_value_t = 0, allow_hyphen_values = true)]
+    nice: i32,
 }
 
 /// The options and the peers they leave.
@@ -78,6 +82,7 @@ impl Bench {
                 || options.only.iter().any(|name| name == peer.name())
         };
         peers.retain(wanted);
+        process::set_priority_of_children(options.nice);
         Ok(Self { options, peers })
     }
 

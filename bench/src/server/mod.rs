@@ -20,6 +20,8 @@ const UVLOOP_ECHO: &str = include_str!("uvloop_echo.py");
 pub(crate) enum Mode {
     /// Sends back every byte.
     Echo,
+    /// Sends back every byte, with buffers as small as a server of many idle connections has them.
+    Idle,
     /// Sends back every byte, and puts off an idle time-out of 30 s with every message.
     EchoTimeout,
     /// Accepts, waits for the end of the stream, closes.
@@ -76,7 +78,9 @@ impl Peer {
         match self {
             Self::Bare => mode != Mode::EchoTimeout,
             Self::Tokio => true,
-            Self::Twisted(_) | Self::Uvloop(_) => matches!(mode, Mode::Echo | Mode::Accept),
+            Self::Twisted(_) | Self::Uvloop(_) => {
+                matches!(mode, Mode::Echo | Mode::Idle | Mode::Accept)
+            }
         }
     }
 

@@ -17,6 +17,8 @@ use super::{Mode, announce};
 use crate::Outcome;
 use crate::socket;
 
+/// A task owns its buffer: whoever expects many idle connections makes it small.
+const SMALL_BUFFER_BYTES: usize = 4096;
 const IDLE_LIMIT: Duration = Duration::from_secs(30);
 
 type Everyone = Rc<RefCell<Vec<OwnedWriteHalf>>>;
@@ -46,15 +48,16 @@ fn accept(runtime: &Runtime, listener: std::net::TcpListener, mode: Mode) -> Out
             match mode {
                 Mode::EchoTimeout => tokio::spawn(echo_with_timeout(stream)),
                 Mode::Accept => tokio::spawn(wait_for_end(stream)),
-                _ => tokio::spawn(echo(stream)),
+                Mode::Idle => tokio::spawn(echo(stream, SMALL_BUFFER_BYTES)),
+                _ => tokio::spawn(echo(stream, RECEIVE_BYTES)),
             };
         }
     })
 }
 
-async fn echo(mut stream: TcpStream) -> io::Result<()> {
+async fn echo(mut stream: TcpStream, buffer_bytes: usize) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let mut buffer = vec![0; RECEIVE_BYTES];
+    let mut buffer = vec![0; buffer_bytes];
     loop {
         let count = stream.read(&mut buffer).await?;
         if count == 0 {

@@ -21,8 +21,8 @@ const COLUMNS: [&str; 7] = [
 /// Runs every peer once per round and prints the medians.
 pub(crate) fn run(bench: &Bench) -> Outcome<()> {
     let load = words(&["idle", "--connections", CONNECTIONS]);
-    let results = bench.alternate(&bench.peers(Mode::Echo), |peer| {
-        Server::start(peer, Mode::Echo, false)?.load(&load)
+    let results = bench.alternate(&bench.peers(Mode::Idle), |peer| {
+        Server::start(peer, Mode::Idle, false)?.load(&load)
     })?;
     let mut table = Table::new(
         format!(

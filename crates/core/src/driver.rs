@@ -13,6 +13,7 @@
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,8 +47,8 @@ pub trait Driver {
     /// The driver's name, as `ropewalk reactors` shows it: `mio (epoll)`, `sim`.
     fn name(&self) -> &'static str;
 
-    /// Time since some fixed moment; never goes back.
-    fn now(&self) -> Duration;
+    /// The clock: tells the time since some fixed moment, and never goes back. Handles keep it to ask at any time.
+    fn clock(&self) -> Rc<dyn Fn() -> Duration>;
 
     /// Starts to listen; returns the real address (with the port that 0 stood for).
     ///
@@ -129,10 +130,14 @@ pub trait Wake: Send + Sync {
     /// Makes the current or the next `poll` return soon. Any number may be outstanding.
     fn wake(&self);
 
-    /// Lets a pool thread block in `wait`, for [`Remote::blocking_call`](crate::Remote::blocking_call). A driver that
-    /// runs threads by its own schedule must be told.
-    fn block(&self, wait: &mut dyn FnMut()) {
-        wait();
+    /// Lets a pool thread block until `answered(true)` returns, for
+    /// [`Remote::blocking_call`](crate::Remote::blocking_call). `answered(true)` blocks until the answer is there,
+    /// `answered(false)` only looks; each says whether it is there.
+    ///
+    /// A driver that runs threads by its own schedule must be told, and only looks, each time that it is the thread's
+    /// turn. It may return without an answer when its threads are stopped.
+    fn block(&self, answered: &mut dyn FnMut(bool) -> bool) {
+        answered(true);
     }
 }
 

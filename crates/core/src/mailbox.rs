@@ -118,6 +118,14 @@ impl Mailbox {
         drop(dropped);
     }
 
+    /// Lets another thread block, with the driver's knowledge.
+    pub(crate) fn block(&self, wait: &mut dyn FnMut()) {
+        match self.waker.get() {
+            Some(waker) => waker.block(wait),
+            None => wait(),
+        }
+    }
+
     fn deliver(&self, batch: MutexGuard<'_, Batch>) {
         self.filled.store(true, Ordering::SeqCst);
         drop(batch);

@@ -6,6 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::address::Address;
+use crate::endpoint::EndpointError;
 
 /// Why a connection ended; given once, to `connection_lost`.
 ///
@@ -82,29 +83,41 @@ impl fmt::Display for Timeout {
 
 /// Why listening failed.
 #[derive(Debug)]
-pub struct ListenError {
-    /// The address asked for, as text.
-    pub address: String,
-    /// The kernel's error.
-    pub error: io::Error,
+#[non_exhaustive]
+pub enum ListenError {
+    /// The endpoint cannot be understood.
+    Endpoint(EndpointError),
+    /// The address cannot be had.
+    Bind {
+        /// The address asked for.
+        address: Address,
+        /// The kernel's error.
+        error: io::Error,
+    },
 }
 
 impl fmt::Display for ListenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { address, error } = self;
+        let (address, error) = match self {
+            Self::Endpoint(error) => return error.fmt(f),
+            Self::Bind { address, error } => (address, error),
+        };
         write!(f, "cannot listen on {address}: {error}")?;
-        match error.kind() {
-            io::ErrorKind::AddrInUse => f.write_str("; stop the other program or pick another port (0 takes a free one)"),
-            io::ErrorKind::PermissionDenied => f.write_str("; ports below 1024 need a privilege, pick a higher one"),
-            io::ErrorKind::AddrNotAvailable => f.write_str("; this machine has no such address"),
-            _ => Ok(()),
-        }
+        f.write_str(match error.kind() {
+            io::ErrorKind::AddrInUse => "; stop the other program or pick another port (0 takes a free one)",
+            io::ErrorKind::PermissionDenied => "; ports below 1024 need a privilege, pick a higher one",
+            io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
+            _ => "",
+        })
     }
 }
 
 impl Error for ListenError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.error)
+        match self {
+            Self::Endpoint(error) => Some(error),
+            Self::Bind { error, .. } => Some(error),
+        }
     }
 }
 
@@ -114,6 +127,8 @@ impl Error for ListenError {
 pub enum ConnectError {
     /// Nobody listens there.
     Refused(String),
+    /// The endpoint cannot be understood.
+    Endpoint(EndpointError),
     /// No answer within the time.
     TimedOut(String, Duration),
     /// No way to that network or host.
@@ -124,6 +139,8 @@ pub enum ConnectError {
     Cancelled(String),
     /// The factory built no protocol.
     NoProtocol(String),
+    /// Connected, but a layer's handshake failed before any protocol was told.
+    Handshake(String, Reason),
     /// Anything else the kernel says.
     Other(String, io::Error),
 }
@@ -149,21 +166,28 @@ impl ConnectError {
             | Self::Lookup(address, _)
             | Self::Cancelled(address)
             | Self::NoProtocol(address)
+            | Self::Handshake(address, _)
             | Self::Other(address, _) => address,
+            Self::Endpoint(error) => error.text(),
         }
     }
 }
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Endpoint(error) = self {
+            return error.fmt(f);
+        }
         write!(f, "cannot connect to {}: ", self.address())?;
         match self {
+            Self::Endpoint(_) => Ok(()),
             Self::Refused(_) => f.write_str("connection refused; is the server running on that port?"),
             Self::TimedOut(_, after) if after.is_zero() => f.write_str("timed out"),
             Self::TimedOut(_, after) => write!(f, "no answer within {after:?}"),
             Self::NoRoute(_, error) | Self::Other(_, error) => write!(f, "{error}"),
             Self::Lookup(_, error) => write!(f, "the host name was not found: {error}"),
             Self::Cancelled(_) => f.write_str("cancelled"),
+            Self::Handshake(_, reason) => write!(f, "the handshake failed: {reason}"),
             Self::NoProtocol(_) => f.write_str("the factory built no protocol"),
         }
     }

@@ -75,18 +75,6 @@ impl<T> Slots<T> {
         Key { index, generation: slot.generation }
     }
 
-    /// Puts a value at a key that another table gave, as the reactor does with a driver's ids.
-    ///
-    /// What an older generation left there is returned.
-    pub fn insert_at(&mut self, key: Key, value: T) -> Option<T> {
-        while self.slots.len() <= key.index as usize {
-            self.slots.push(Slot { generation: 0, value: None });
-        }
-        let slot = &mut self.slots[key.index as usize];
-        slot.generation = key.generation;
-        slot.value.replace(value)
-    }
-
     /// Takes a value out; its key names nothing from now on.
     pub fn remove(&mut self, key: Key) -> Option<T> {
         let slot = self.slot_mut(key)?;
@@ -147,6 +135,70 @@ impl<T> Slots<T> {
     }
 }
 
+/// Values at keys that another table gave, as the reactor keeps what it knows of a driver's connections.
+#[derive(Debug)]
+pub struct Mirror<T> {
+    places: Vec<Option<(u32, T)>>,
+}
+
+impl<T> Default for Mirror<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Mirror<T> {
+    /// An empty table; it allocates nothing before the first value.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { places: Vec::new() }
+    }
+
+    /// Puts a value at a key. What an older generation left there is returned.
+    pub fn insert(&mut self, key: Key, value: T) -> Option<T> {
+        let place = key.index as usize;
+        if self.places.len() <= place {
+            self.places.resize_with(place + 1, || None);
+        }
+        self.places[place].replace((key.generation, value)).map(|(_, value)| value)
+    }
+
+    /// Takes the value of that key out.
+    pub fn remove(&mut self, key: Key) -> Option<T> {
+        let place = self.places.get_mut(key.index as usize)?;
+        place.take_if(|(generation, _)| *generation == key.generation).map(|(_, value)| value)
+    }
+
+    /// The value of that key, to change.
+    #[must_use]
+    #[inline]
+    pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+        let (generation, value) = self.places.get_mut(key.index as usize)?.as_mut()?;
+        (*generation == key.generation).then_some(value)
+    }
+
+    /// The value of that key.
+    #[must_use]
+    pub fn get(&self, key: Key) -> Option<&T> {
+        let (generation, value) = self.places.get(key.index as usize)?.as_ref()?;
+        (*generation == key.generation).then_some(value)
+    }
+
+    /// Every value with its key, in order of place.
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+        self.places.iter().enumerate().filter_map(|(index, place)| {
+            let (generation, value) = place.as_ref()?;
+            Some((Key { index: index as u32, generation: *generation }, value))
+        })
+    }
+
+    /// Every key in use, in order of place.
+    #[must_use]
+    pub fn keys(&self) -> Vec<Key> {
+        self.iter().map(|(key, _)| key).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,12 +217,13 @@ mod tests {
     #[test]
     fn a_mirror_follows_its_original() {
         let mut original = Slots::new();
-        let mut mirror = Slots::new();
+        let mut mirror = Mirror::new();
         let key = original.insert(());
-        assert_eq!(mirror.insert_at(key, "a"), None);
+        assert_eq!(mirror.insert(key, "a"), None);
         original.remove(key);
         let again = original.insert(());
-        assert_eq!(mirror.insert_at(again, "b"), Some("a"));
+        assert_eq!(mirror.insert(again, "b"), Some("a"));
         assert_eq!((mirror.get(key), mirror.get(again)), (None, Some(&"b")));
+        assert_eq!((mirror.remove(key), mirror.remove(again)), (None, Some("b")));
     }
 }

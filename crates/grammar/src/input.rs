@@ -98,7 +98,6 @@ impl<'a, G: Framing> Input<'a, G> {
     /// After an error it begins with the frame that broke the rule (R118). It may copy the unread
     /// part of `data`, once.
     pub fn rest(&mut self) -> &[u8] {
-        self.last = Last::None;
         if self.backlog.is_empty() {
             return &self.data[self.read..];
         }

@@ -168,7 +168,8 @@ impl LineGrammar {
                 ..Searched::default()
             };
         }
-        for piece in pending.pieces_from(self.searched.length) {
+        let pieces = pending.pieces_from(self.searched.length);
+        for piece in pieces.into_iter().filter(|piece| !piece.is_empty()) {
             match self.delimiter.search(self.searched.carried, piece) {
                 Search::Found { end } => return Some(self.searched.length + end),
                 Search::Missing { carried } => {

@@ -159,23 +159,19 @@ impl Framing for NetstringGrammar {
             };
         }
         self.header.read_from(&pending, self.limit_bytes)?;
-        let Header {
-            read,
-            length,
-            complete,
-            ..
-        } = self.header;
-        if !complete || pending.len() - read <= length {
+        if !self.header.complete {
             return Ok(None);
         }
-        let end = read + length;
+        let start = self.header.read;
+        // No index is as large as what the sum saturates at.
+        let end = start.saturating_add(self.header.length);
         match pending.get(end) {
-            Some(b',') => Ok(Some(Frame::new(end + 1, read..end))),
-            Some(found) => Err(NetstringError::MissingComma {
-                offset: pending.offset() + end as u64,
-                found,
-            }),
             None => Ok(None),
+            Some(b',') => Ok(Some(Frame::new(end + 1, start..end))),
+            Some(found) => {
+                let offset = pending.offset() + end as u64;
+                Err(NetstringError::MissingComma { offset, found })
+            }
         }
     }
 

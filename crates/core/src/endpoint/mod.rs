@@ -21,12 +21,14 @@
 mod description;
 mod error;
 mod nearest;
+mod server_endpoint;
 mod syntax;
 mod tcp;
 mod value;
 
 pub use description::Description;
 pub use error::{EndpointError, EndpointProblem};
+pub use server_endpoint::{ClientEndpoint, Destination, ServerEndpoint};
 pub use syntax::quote;
 pub use tcp::{TcpClient, TcpServer};
 pub use value::Value;

@@ -213,6 +213,36 @@ fn r119_what_is_behind_the_last_wanted_line_can_be_thrown_away() {
 }
 
 #[test]
+fn r119_thrown_away_bytes_count_in_the_stream_and_leave_no_trace() {
+    let discard = |grammar: &mut LineGrammar| grammar.receive(b"12\r").discard();
+    let take =
+        |grammar: &mut LineGrammar| assert_eq!(grammar.receive(b"12\r").take_rest(), b"part12\r");
+    let fail = |grammar: &mut LineGrammar| {
+        grammar.set_limit_bytes(1);
+        assert!(grammar.receive(b"12\r").next_event().unwrap().is_err());
+        grammar.set_limit_bytes(4);
+        grammar.set_line();
+    };
+    let ways: [fn(&mut LineGrammar); 3] = [discard, take, fail];
+    for (index, way) in ways.into_iter().enumerate() {
+        let mut grammar = LineGrammar::new().with_limit_bytes(4);
+        assert_eq!(lines(&mut grammar, &[b"part"]), Ok(vec![]));
+        way(&mut grammar);
+        assert_eq!(grammar.buffered(), 0, "way {index}");
+        assert_eq!(
+            lines(&mut grammar, &[b"\n", b"\r\n"]).unwrap(),
+            [b"\n"],
+            "way {index}"
+        );
+        let too_long = Err(LineError::TooLong {
+            offset: 10,
+            limit: 4,
+        });
+        assert_eq!(lines(&mut grammar, &[b"12345"]), too_long, "way {index}");
+    }
+}
+
+#[test]
 fn r120_lines_behind_a_pause_come_before_new_data_at_any_nesting() {
     let mut grammar = LineGrammar::new();
     let one = |grammar: &mut LineGrammar, data: &[u8]| match grammar.receive(data).next_event() {
@@ -264,6 +294,19 @@ fn r121_bytes_that_waited_come_first_in_raw_mode() {
     assert_eq!(input.next_event(), Some(Ok(LineEvent::Raw(b"unfinished"))));
     input.set_line(4);
     assert_eq!(input.next_event(), Some(Ok(LineEvent::Line(b"shed line"))));
+}
+
+#[test]
+fn r121_looking_at_the_rest_does_not_hinder_handing_back() {
+    let mut grammar = LineGrammar::new();
+    drop(grammar.receive(b"raw, line\r"));
+    grammar.set_raw();
+    let mut input = grammar.receive(b"\nnext\r\n");
+    assert_eq!(input.next_event(), Some(Ok(LineEvent::Raw(b"raw, line\r"))));
+    assert_eq!(input.rest(), b"\nnext\r\n");
+    input.set_line(6);
+    assert_eq!(input.rest(), b" line\r\nnext\r\n");
+    assert_eq!(pull_lines(&mut input).unwrap(), [&b" line"[..], b"next"]);
 }
 
 #[test]

@@ -1,0 +1,272 @@
+//! One connection on the registry's side: its protocol, its layers, and how bytes come up to them.
+//!
+//! How bytes go down is in [`outflow`], what time does to a connection in [`deadline`].
+
+mod deadline;
+mod outflow;
+
+use std::cell::{Cell, RefCell};
+use std::mem::take;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use crate::address::Address;
+use self::deadline::Deadlines;
+pub(crate) use self::deadline::Deadline;
+use crate::driver::ConnId;
+use crate::factory::Factory;
+use crate::handle::Handle;
+use crate::layer::{Layer, LayerError};
+use crate::limits::Limits;
+use crate::link::{Flags, Link};
+use crate::panic;
+use crate::protocol::Protocol;
+use crate::reason::Reason;
+use crate::registry::Owner;
+use crate::stack::Stack;
+use crate::transport::Transport;
+
+pub(crate) struct Connection {
+    pub(crate) transport: Transport,
+    pub(crate) owner: Owner,
+    protocol: Option<Box<dyn Protocol>>,
+    stack: Option<Box<Stack>>,
+    /// Bytes that came up while nothing could be delivered.
+    held: Vec<u8>,
+    deadlines: Deadlines,
+}
+
+/// What a connection needs to begin.
+pub(crate) struct Birth {
+    pub(crate) id: ConnId,
+    pub(crate) host: Address,
+    pub(crate) peer: Address,
+    pub(crate) limits: Rc<Limits>,
+    pub(crate) layers: Vec<Box<dyn Layer>>,
+    pub(crate) owner: Owner,
+}
+
+impl Connection {
+    pub(crate) fn new(handle: &Handle, birth: Birth) -> Self {
+        let link = Link {
+            id: birth.id,
+            handle: handle.clone(),
+            flags: Cell::new(Flags::OPEN),
+            outgoing: RefCell::default(),
+            in_flight: Cell::new(0),
+            limits: birth.limits,
+            host: birth.host,
+            peer: birth.peer,
+            activity: Cell::new(handle.turn_time()),
+            idle_after: Cell::new(None),
+            epoch: Cell::new(0),
+            wishes: RefCell::default(),
+        };
+        let mut connection = Self {
+            transport: Transport(Rc::new(link)),
+            owner: birth.owner,
+            protocol: None,
+            stack: None,
+            held: Vec::new(),
+            deadlines: Deadlines::default(),
+        };
+        for layer in birth.layers {
+            connection.stack_mut().push(layer);
+        }
+        connection
+    }
+
+    pub(crate) fn link(&self) -> &Link {
+        &self.transport.0
+    }
+
+    fn handle(&self) -> Handle {
+        self.link().handle.clone()
+    }
+
+    fn stack_mut(&mut self) -> &mut Stack {
+        self.transport.0.set(Flags::LAYERED);
+        self.stack.get_or_insert_default()
+    }
+
+    /// Whether a protocol was built: it must be told when the connection is lost.
+    pub(crate) fn is_made(&self) -> bool {
+        self.protocol.is_some()
+    }
+
+    pub(crate) fn protocol_name(&self) -> &'static str {
+        self.protocol.as_ref().map_or("no protocol yet", |protocol| protocol.name())
+    }
+
+    // ── Up ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// Opens the layers as far as possible; once all are open, builds the protocol and tells it.
+    pub(crate) fn open(&mut self, factory: &mut dyn Factory) {
+        match self.stack.as_mut().map_or(Ok(true), |stack| stack.open()) {
+            Err(error) => self.layer_failed(error),
+            Ok(true) => self.make(factory),
+            Ok(false) => self.expect_handshake(),
+        }
+    }
+
+    /// Goes on opening layers that were pushed while the protocol was there already.
+    fn reopen(&mut self) {
+        match self.stack.as_mut().map_or(Ok(true), |stack| stack.open()) {
+            Err(error) => self.layer_failed(error),
+            Ok(true) => self.forget_handshake(),
+            Ok(false) => self.expect_handshake(),
+        }
+    }
+
+    fn make(&mut self, factory: &mut dyn Factory) {
+        self.forget_handshake();
+        if self.is_made() || !self.transport.is_open() {
+            return;
+        }
+        let transport = self.transport.clone();
+        let built = catch_unwind(AssertUnwindSafe(|| factory.build_protocol(&transport)));
+        match built {
+            Ok(Some(protocol)) => {
+                self.protocol = Some(protocol);
+                self.call("connection_made", |protocol, transport| protocol.connection_made(transport));
+                self.guard("connected", || factory.connected(&transport));
+                self.deliver_held();
+            }
+            Ok(None) => self.owner.refused(&self.transport),
+            Err(payload) => self.panicked("build_protocol", &*payload),
+        }
+    }
+
+    /// Bytes from the driver.
+    #[inline]
+    pub(crate) fn received(&mut self, data: &mut [u8]) {
+        let link = self.link();
+        link.activity.set(link.handle.turn_time());
+        if self.stack.is_none() {
+            self.deliver(data);
+        } else {
+            self.received_through_layers(data);
+        }
+    }
+
+    #[inline]
+    fn deliver(&mut self, data: &[u8]) {
+        if !self.link().has(Flags::LOSING) {
+            self.call("data_received", |protocol, transport| protocol.data_received(transport, data));
+        }
+    }
+
+    fn received_through_layers(&mut self, data: &mut [u8]) {
+        let Some(mut stack) = self.stack.take() else { return };
+        let outcome = stack.receive(data, &mut |data| self.deliver_or_hold(data));
+        let delay = stack.delay(self.link().handle.turn_time());
+        self.stack = Some(stack);
+        if let Err(error) = outcome {
+            self.layer_failed(error);
+        } else if self.is_made() {
+            self.reopen();
+        }
+        self.obey(delay);
+    }
+
+    fn deliver_or_hold(&mut self, data: &[u8]) {
+        let waits = self.link().has(Flags::READING_PAUSED)
+            || !self.is_made()
+            || !self.held.is_empty()
+            || self.link().has_layers_to_push();
+        if waits {
+            self.held.extend_from_slice(data);
+        } else {
+            self.deliver(data);
+        }
+    }
+
+    /// Delivers what was kept while reading was paused, before anything newer.
+    pub(crate) fn deliver_held(&mut self) {
+        if !self.held.is_empty() && self.is_made() && !self.link().has(Flags::READING_PAUSED) {
+            let held = take(&mut self.held);
+            self.deliver(&held);
+        }
+    }
+
+    /// Reading goes on, after the protocol asked for it: it gets what was kept, then may deliver what it kept itself.
+    pub(crate) fn reading_may_resume(&mut self) {
+        if self.link().has(Flags::RESUMING) && !self.link().has(Flags::LOSING) {
+            self.link().clear(Flags::RESUMING);
+            self.call("reading_resumed", |protocol, transport| protocol.reading_resumed(transport));
+        }
+        self.deliver_held();
+    }
+
+    pub(crate) fn eof(&mut self) {
+        self.link().set(Flags::PEER_EOF);
+        if let Some(Err(error)) = self.stack.as_mut().map(|stack| stack.eof()) {
+            return self.layer_failed(error);
+        }
+        if !self.is_made() {
+            return self.link().lose();
+        }
+        self.call("eof_received", |protocol, transport| protocol.eof_received(transport));
+        if self.link().has(Flags::WRITE_LOST) {
+            self.link().lose();
+        }
+    }
+
+    fn layer_failed(&mut self, error: LayerError) {
+        self.link().lose_because(match error {
+            LayerError::Misbehaved(error) => Reason::Misbehaved(error),
+            LayerError::Truncated => Reason::Lost(std::io::ErrorKind::UnexpectedEof.into()),
+        });
+    }
+
+    /// Lends the protocol to user code. A panic ends this connection only (R14).
+    #[inline]
+    pub(crate) fn call(
+        &mut self,
+        callback: &'static str,
+        call: impl FnOnce(&mut dyn Protocol, &Transport),
+    ) {
+        let Some(protocol) = self.protocol.as_deref_mut() else { return };
+        let transport = &self.transport;
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| call(protocol, transport))) {
+            self.panicked(callback, &*payload);
+        }
+        if self.link().has(Flags::WISHING) {
+            self.switch_protocol();
+        }
+    }
+
+    /// Runs other user code on this connection's account.
+    fn guard(&mut self, callback: &'static str, call: impl FnOnce()) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
+            self.panicked(callback, &*payload);
+        }
+    }
+
+    fn panicked(&mut self, callback: &'static str, payload: &(dyn std::any::Any + Send)) {
+        let message = panic::message(payload);
+        tracing::error!(
+            peer = %self.transport.peer(), protocol = self.protocol_name(), callback, panic = %message,
+            "a protocol panicked; its connection ends"
+        );
+        let handle = self.handle();
+        let link = self.link();
+        link.outgoing.borrow_mut().clear(&mut handle.shared().pool.borrow_mut());
+        link.clear(Flags::LOSING);
+        link.lose_because(Reason::Panicked(message));
+    }
+
+    fn switch_protocol(&mut self) {
+        let switch = self.link().wish(|wishes| wishes.switch.take());
+        if let Some((protocol, unread)) = switch {
+            let link = self.link();
+            link.epoch.set(link.epoch.get() + 1);
+            self.protocol = Some(protocol);
+            let newer = take(&mut self.held);
+            self.held = unread;
+            self.held.extend_from_slice(&newer);
+            self.call("connection_made", |protocol, transport| protocol.connection_made(transport));
+            self.deliver_held();
+        }
+    }
+}

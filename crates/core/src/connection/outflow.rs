@@ -1,0 +1,239 @@
+//! Bytes on their way down: the queue of the link, the layers, the driver.
+
+use std::mem::take;
+
+use super::Connection;
+use crate::buffer::{Outgoing, Pool};
+use crate::driver::Sent;
+use crate::link::Flags;
+use crate::producer::Registration;
+use crate::reason::Reason;
+use crate::transport::Transport;
+
+impl Connection {
+    /// Sends what is queued, as far as the driver takes it.
+    #[inline]
+    pub(crate) fn flush(&mut self, send: &mut dyn FnMut(&mut Outgoing, &mut Pool) -> Sent) {
+        if self.link().has(Flags::LAYERED.or(Flags::WISHING)) {
+            self.run_down();
+        }
+        if self.link().has(Flags::BLOCKED) {
+            return self.check_mark();
+        }
+        let link = &self.transport.0;
+        let mut outgoing = link.outgoing.borrow_mut();
+        let wire = self.stack.as_mut().map_or(&mut *outgoing, |stack| &mut stack.wire);
+        if wire.is_empty() {
+            return;
+        }
+        let length = wire.len();
+        let sent = send(wire, &mut link.handle.shared().pool.borrow_mut());
+        drop(outgoing);
+        self.sent(length, sent);
+    }
+
+    #[inline]
+    fn sent(&mut self, length: usize, sent: Sent) {
+        let link = &self.transport.0;
+        link.activity.set(link.handle.turn_time());
+        match sent {
+            Sent::Done => {
+                if link.has(Flags::WRITING_PAUSED.or(Flags::CHOKED).or(Flags::WISHING)) {
+                    link.note();
+                }
+            }
+            Sent::Blocked => self.blocked(),
+            Sent::Taken => {
+                link.in_flight.set(length);
+                self.blocked();
+            }
+            Sent::Failed(error) => {
+                link.lose_because(Reason::Lost(error));
+                link.abort();
+            }
+        }
+    }
+
+    fn blocked(&mut self) {
+        self.link().set(Flags::BLOCKED);
+        self.expect_progress();
+        self.check_mark();
+    }
+
+    /// Above the high-water mark everything that fills the queue is asked to pause, at the end of the turn.
+    fn check_mark(&mut self) {
+        let link = &self.transport.0;
+        if !link.has(Flags::WRITING_PAUSED) && self.unsent() > link.limits.high_water_bytes {
+            if link.limits.pause_reading_when_full {
+                link.set(Flags::CHOKED);
+            }
+            link.note();
+        }
+    }
+
+    /// The driver can send again, or has sent what it held.
+    pub(crate) fn writable(&mut self) {
+        self.forget_stall();
+        let link = self.link();
+        link.clear(Flags::BLOCKED);
+        link.in_flight.set(0);
+        link.note();
+    }
+
+    /// Bytes that are not with the kernel yet, on every level.
+    pub(crate) fn unsent(&self) -> usize {
+        self.link().unsent() + self.stack.as_ref().map_or(0, |stack| stack.wire.len())
+    }
+
+    /// Whether everything written is with the kernel.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.unsent() == 0 && !self.link().has(Flags::BLOCKED)
+    }
+
+    /// Lets the layers say goodbye, once; what they say is flushed next.
+    fn close_layers(&mut self) {
+        let handle = self.handle();
+        if let Some(stack) = &mut self.stack {
+            stack.close(&mut handle.shared().pool.borrow_mut());
+        }
+    }
+
+    /// Brings the connection to where its handles want it, as far as it can alone.
+    pub(crate) fn settle(&mut self, send: &mut dyn FnMut(&mut Outgoing, &mut Pool) -> Sent) {
+        if self.link().has(Flags::WISHING) {
+            self.switch_protocol();
+            self.rearm_idle();
+        }
+        self.flush(send);
+        self.regulate();
+        self.flush(send);
+        if self.link().has(Flags::LOSING.or(Flags::LOSING_WRITE))
+            && self.stack.is_some()
+            && self.is_drained()
+            && !self.has_producer()
+        {
+            self.close_layers();
+            self.flush(send);
+        }
+    }
+
+    /// Whether `lose_connection` was asked, everything is sent, and no producer wants to write more (R70).
+    pub(crate) fn may_close(&self) -> bool {
+        self.link().has(Flags::LOSING) && self.is_drained() && !self.has_producer()
+    }
+
+    /// Whether `lose_write_connection` was asked and everything is sent.
+    pub(crate) fn may_shut_down_writing(&self) -> bool {
+        let link = self.link();
+        link.has(Flags::LOSING_WRITE)
+            && !link.has(Flags::WRITE_LOST)
+            && self.is_drained()
+            && !self.has_producer()
+    }
+
+    /// Our half is closed; if theirs is too, the connection is over.
+    pub(crate) fn write_lost(&mut self) {
+        self.link().set(Flags::WRITE_LOST);
+        self.call("write_connection_lost", |protocol, transport| protocol.write_connection_lost(transport));
+        if self.link().has(Flags::PEER_EOF) {
+            self.link().lose();
+        }
+    }
+
+    /// Tells protocol and producer what the queue's length means for them: pause, or go on.
+    fn regulate(&mut self) {
+        let unsent = self.unsent();
+        if unsent > self.link().limits.high_water_bytes {
+            if !self.link().has(Flags::WRITING_PAUSED) {
+                self.link().set(Flags::WRITING_PAUSED);
+                self.call("writing_paused", |protocol, transport| protocol.writing_paused(transport));
+            }
+            self.with_producer(Registration::pause);
+        } else if self.is_drained() {
+            self.link().clear(Flags::CHOKED);
+            if self.link().has(Flags::WRITING_PAUSED) {
+                self.link().clear(Flags::WRITING_PAUSED);
+                self.call("writing_resumed", |protocol, transport| protocol.writing_resumed(transport));
+            }
+            self.with_producer(Registration::drained);
+        }
+    }
+
+    /// Whether a producer is registered: then the connection waits for it to end (R70).
+    fn has_producer(&self) -> bool {
+        let wishes = self.link().wishes.borrow();
+        wishes.as_ref().is_some_and(|wishes| !wishes.producer.is_empty())
+    }
+
+    /// Tells the producer, once and last, that the connection is gone (R69).
+    pub(crate) fn stop_producer(&mut self) {
+        self.with_producer(Registration::stop);
+        self.transport.unregister_producer();
+    }
+
+    /// Calls the producer, which may write, unregister itself and register another.
+    fn with_producer(&mut self, tell: impl FnOnce(&mut Registration, &Transport)) {
+        if !self.link().has(Flags::WISHING) {
+            return;
+        }
+        let Some(mut registration) = self.link().wish(|wishes| wishes.producer.begin()) else {
+            return;
+        };
+        let transport = self.transport.clone();
+        self.guard("a producer", || tell(&mut registration, &transport));
+        let gone = self.link().wish(|wishes| wishes.producer.end(registration));
+        drop(gone);
+    }
+
+    /// Moves the queue through the layers to the wire; pushed layers take their place in the order of writes.
+    fn run_down(&mut self) {
+        let mut queue = self.link().outgoing.take();
+        self.push_layers(&mut queue);
+        let handle = self.handle();
+        let mut delay = None;
+        if let Some(stack) = &mut self.stack {
+            let pool = &mut handle.shared().pool.borrow_mut();
+            if stack.opening().is_none() && !self.deadlines.is_writing_quiet() {
+                delay = stack.send(&mut queue, usize::MAX, handle.turn_time(), pool);
+            }
+            stack.run_down(pool);
+        }
+        let newer = self.link().outgoing.replace(queue);
+        let pool = &mut handle.shared().pool.borrow_mut();
+        self.link().outgoing.borrow_mut().append(newer, pool);
+        self.obey(delay);
+    }
+
+    fn push_layers(&mut self, queue: &mut Outgoing) {
+        if !self.link().has_layers_to_push() {
+            return;
+        }
+        let handle = self.handle();
+        let mut pushed = 0;
+        for (before, layer) in self.link().wish(|wishes| take(&mut wishes.layers)) {
+            let pool = &mut handle.shared().pool.borrow_mut();
+            let now = handle.turn_time();
+            while pushed < before {
+                let left = queue.len();
+                self.stack_mut().send(queue, before - pushed, now, pool);
+                pushed += left - queue.len();
+            }
+            self.stack_mut().push(layer);
+            self.reopen();
+            self.raise_held();
+        }
+    }
+
+    /// Bytes held for the protocol belong to the layer that was just pushed.
+    fn raise_held(&mut self) {
+        let mut held = take(&mut self.held);
+        let Some(mut stack) = self.stack.take() else { return };
+        let outcome = stack.receive_at_top(&mut held, &mut |data| self.held.extend_from_slice(data));
+        self.stack = Some(stack);
+        match outcome {
+            Err(error) => self.layer_failed(error),
+            Ok(()) => self.reopen(),
+        }
+        self.link().note();
+    }
+}

@@ -1,0 +1,382 @@
+//! What makes outgoing connections, and makes them again.
+//!
+//! ```text
+//!   connect ─► look up the host ─► try an address, and the next ─► connected ─► lost ─┐
+//!      ▲                 └────────── failed ──────────┴──► factory.connection_failed  │
+//!      └───────────────── connect() in the callback ◄───── factory.connection_lost ◄──┘
+//! ```
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use crate::address::Address;
+use crate::deferred::{Canceller, Deferred, Resolver};
+use crate::driver::{Connect, ConnId, StreamOptions};
+use crate::endpoint::{ClientEndpoint, Destination, EndpointError};
+use crate::engine::Engine;
+use crate::factory::Factory;
+use crate::failure::Failure;
+use crate::handle::Handle;
+use crate::layer::Layer;
+use crate::limits::Limits;
+use crate::port::LayerFactory;
+use crate::protocol::Protocol;
+use crate::reason::{ConnectError, Reason};
+use crate::timed::Timed;
+use crate::timer::queue::TimerKey;
+use crate::transport::Transport;
+
+/// Makes a connection, and again when told; the handle of a client (R39–R41).
+#[derive(Clone)]
+pub struct Connector(Rc<State>);
+
+/// Where a connector is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectorState {
+    /// Not connected, and not trying.
+    Disconnected,
+    /// Looking up, or trying.
+    Connecting,
+    /// Connected.
+    Connected,
+}
+
+/// Where and how a connector connects.
+pub struct ConnectOptions {
+    destination: Destination,
+    limits: Limits,
+    layers: Option<LayerFactory>,
+}
+
+impl ConnectOptions {
+    /// With default limits and no layers.
+    ///
+    /// # Errors
+    ///
+    /// The endpoint cannot be understood.
+    pub fn new(endpoint: impl ClientEndpoint) -> Result<Self, EndpointError> {
+        let destination = endpoint.destination()?;
+        let limits = Limits { connect: destination.timeout, ..Limits::default() };
+        Ok(Self { destination, limits, layers: None })
+    }
+
+    /// With these limits for each connection.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// With layers for each connection, lowest first.
+    #[must_use]
+    pub fn layers(mut self, layers: impl Fn() -> Vec<Box<dyn Layer>> + 'static) -> Self {
+        self.layers = Some(Box::new(layers));
+        self
+    }
+}
+
+struct State {
+    handle: Handle,
+    destination: Destination,
+    limits: Rc<Limits>,
+    layers: Option<LayerFactory>,
+    factory: RefCell<Box<dyn Factory>>,
+    is_started: Cell<bool>,
+    state: Cell<ConnectorState>,
+    conn: Cell<Option<ConnId>>,
+    lookup: RefCell<Option<Canceller>>,
+    timeout: Cell<Option<TimerKey>>,
+    addresses: RefCell<VecDeque<SocketAddr>>,
+    was_refused: Cell<bool>,
+}
+
+impl Connector {
+    pub(crate) fn new(handle: Handle, options: ConnectOptions, factory: Box<dyn Factory>) -> Self {
+        Self(Rc::new(State {
+            handle,
+            destination: options.destination,
+            limits: Rc::new(options.limits),
+            layers: options.layers,
+            factory: RefCell::new(factory),
+            is_started: Cell::new(false),
+            state: Cell::new(ConnectorState::Disconnected),
+            conn: Cell::new(None),
+            lookup: RefCell::default(),
+            timeout: Cell::new(None),
+            addresses: RefCell::default(),
+            was_refused: Cell::new(false),
+        }))
+    }
+
+    /// Starts an attempt, unless there is one or a connection already.
+    pub fn connect(&self) {
+        if self.state() == ConnectorState::Disconnected {
+            self.0.state.set(ConnectorState::Connecting);
+            let this = self.clone();
+            self.0.handle.command(move |engine| this.begin(engine));
+        }
+    }
+
+    /// Gives up the attempt ([`ConnectError::Cancelled`]) or closes the connection.
+    #[doc(alias = "stopConnecting")]
+    pub fn disconnect(&self) {
+        let this = self.clone();
+        self.0.handle.command(move |engine| match this.state() {
+            ConnectorState::Disconnected => {}
+            ConnectorState::Connecting => {
+                let error = ConnectError::Cancelled(this.to_string());
+                this.give_up(engine, error);
+            }
+            ConnectorState::Connected => {
+                if let Some(conn) = this.0.conn.get() {
+                    engine.lose_connection(conn);
+                }
+            }
+        });
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn state(&self) -> ConnectorState {
+        self.0.state.get()
+    }
+
+    /// Where it connects to.
+    #[doc(alias = "getDestination")]
+    #[must_use]
+    pub fn destination(&self) -> &Destination {
+        &self.0.destination
+    }
+
+    /// The reactor it belongs to.
+    #[must_use]
+    pub fn reactor(&self) -> &Handle {
+        &self.0.handle
+    }
+
+    // ── The attempt ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    fn begin(&self, engine: &mut Engine) {
+        if !self.0.is_started.replace(true) {
+            self.call("start_factory", |factory, _| factory.start_factory());
+        }
+        self.call("started_connecting", |factory, this| factory.started_connecting(this));
+        let timeout = Timed::ConnectTimeout(self.clone());
+        self.0.timeout.set(Some(self.0.handle.schedule(self.0.limits.connect, timeout)));
+        match self.0.destination.literal() {
+            Some(address) => {
+                self.0.addresses.borrow_mut().push_back(address);
+                self.try_next(engine, None);
+            }
+            None => self.look_up(),
+        }
+    }
+
+    fn look_up(&self) {
+        let deferred = self.0.handle.resolve(&self.0.destination.host);
+        *self.0.lookup.borrow_mut() = Some(deferred.canceller());
+        let this = self.clone();
+        deferred.on_result(move |result| {
+            let handle = this.0.handle.clone();
+            handle.command(move |engine| this.looked_up(engine, result));
+        });
+    }
+
+    fn looked_up(&self, engine: &mut Engine, result: Result<Vec<IpAddr>, Failure>) {
+        self.0.lookup.borrow_mut().take();
+        if self.state() != ConnectorState::Connecting {
+            return;
+        }
+        match result {
+            Ok(addresses) => {
+                let port = self.0.destination.port;
+                let sockets = addresses.into_iter().map(|ip| SocketAddr::new(ip, port));
+                self.0.addresses.borrow_mut().extend(sockets);
+                self.try_next(engine, None);
+            }
+            Err(failure) => {
+                let error = io::Error::other(failure.to_string());
+                self.fail(ConnectError::Lookup(self.to_string(), error));
+            }
+        }
+    }
+
+    fn try_next(&self, engine: &mut Engine, last: Option<ConnectError>) {
+        let next = self.0.addresses.borrow_mut().pop_front();
+        let Some(address) = next else {
+            let none = || ConnectError::Lookup(self.to_string(), io::Error::other("the name has no address"));
+            return self.fail(last.unwrap_or_else(none));
+        };
+        let conn = engine.connect(self, &Connect {
+            address: Address::Tcp(address),
+            bind: self.0.destination.bind.map(|ip| Address::Tcp(SocketAddr::new(ip, 0))),
+            options: StreamOptions::default(),
+        });
+        self.0.conn.set(Some(conn));
+    }
+
+    pub(crate) fn attempt_failed(&self, error: io::Error, address: &Address) {
+        self.0.conn.set(None);
+        let error = ConnectError::from_io(address, error);
+        let this = self.clone();
+        self.0.handle.command(move |engine| {
+            if this.state() == ConnectorState::Connecting {
+                this.try_next(engine, Some(error));
+            }
+        });
+    }
+
+    /// The attempt took too long.
+    pub(crate) fn timed_out(&self, engine: &mut Engine) {
+        self.0.timeout.set(None);
+        if self.state() == ConnectorState::Connecting {
+            let error = ConnectError::TimedOut(self.to_string(), self.0.limits.connect);
+            self.give_up(engine, error);
+        }
+    }
+
+    pub(crate) fn give_up(&self, engine: &mut Engine, error: ConnectError) {
+        if let Some(lookup) = self.0.lookup.borrow_mut().take() {
+            lookup.cancel();
+        }
+        self.0.addresses.borrow_mut().clear();
+        if let Some(conn) = self.0.conn.take() {
+            engine.forget_attempt(conn);
+        }
+        self.fail(error);
+    }
+
+    fn fail(&self, error: ConnectError) {
+        self.forget_timeout();
+        self.0.state.set(ConnectorState::Disconnected);
+        self.call("connection_failed", |factory, this| factory.connection_failed(this, error));
+        self.stop_factory_unless_connecting();
+    }
+
+    // ── The connection ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    pub(crate) fn connected(&self, conn: ConnId) {
+        self.forget_timeout();
+        self.0.addresses.borrow_mut().clear();
+        self.0.conn.set(Some(conn));
+        self.0.was_refused.set(false);
+        self.0.state.set(ConnectorState::Connected);
+    }
+
+    /// The factory built no protocol.
+    pub(crate) fn refused(&self) {
+        self.0.was_refused.set(true);
+    }
+
+    /// The connection ended; `was_made` if a protocol was told of it.
+    pub(crate) fn ended(&self, was_made: bool, reason: Reason) {
+        self.0.conn.set(None);
+        let name = self.to_string();
+        if self.0.was_refused.get() {
+            return self.fail(ConnectError::NoProtocol(name));
+        }
+        if !was_made {
+            return self.fail(ConnectError::Handshake(name, reason));
+        }
+        self.0.state.set(ConnectorState::Disconnected);
+        self.call("connection_lost", |factory, this| factory.connection_lost(this, &reason));
+        self.stop_factory_unless_connecting();
+    }
+
+    pub(crate) fn limits(&self) -> Rc<Limits> {
+        Rc::clone(&self.0.limits)
+    }
+
+    pub(crate) fn layers(&self) -> Vec<Box<dyn Layer>> {
+        self.0.layers.as_ref().map_or_else(Vec::new, |layers| layers())
+    }
+
+    pub(crate) fn with_factory(&self, call: impl FnOnce(&mut dyn Factory)) {
+        call(&mut **self.0.factory.borrow_mut());
+    }
+
+    /// A reconnect in the callback keeps the factory started (R41).
+    fn stop_factory_unless_connecting(&self) {
+        if self.state() == ConnectorState::Disconnected && self.0.is_started.replace(false) {
+            self.call("stop_factory", |factory, _| factory.stop_factory());
+        }
+    }
+
+    fn forget_timeout(&self) {
+        if let Some(key) = self.0.timeout.take() {
+            self.0.handle.unschedule(key);
+        }
+    }
+
+    fn call(&self, callback: &'static str, call: impl FnOnce(&mut dyn Factory, &Self)) {
+        let outcome = catch_unwind(AssertUnwindSafe(|| call(&mut **self.0.factory.borrow_mut(), self)));
+        if let Err(payload) = outcome {
+            let panic = crate::panic::message(&*payload);
+            tracing::error!(connector = %self, callback, %panic, "a factory panicked");
+        }
+    }
+}
+
+impl fmt::Display for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.destination.fmt(f)
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Connector({self}, {:?})", self.state())
+    }
+}
+
+/// Connects one protocol without a factory (R49).
+pub(crate) fn one_shot(
+    handle: &Handle,
+    endpoint: impl ClientEndpoint,
+    protocol: Box<dyn Protocol>,
+) -> Deferred<Transport> {
+    let options = match ConnectOptions::new(endpoint) {
+        Ok(options) => options,
+        Err(error) => return Deferred::fail(handle, ConnectError::Endpoint(error)),
+    };
+    let made: Rc<RefCell<Option<Connector>>> = Rc::default();
+    let to_cancel = Rc::clone(&made);
+    let (deferred, resolver) = Deferred::with_canceller(handle, move |_| {
+        if let Some(connector) = to_cancel.borrow_mut().take() {
+            connector.disconnect();
+        }
+    });
+    let factory = OneShot { protocol: Some(protocol), resolver: Some(resolver) };
+    let connector = Connector::new(handle.clone(), options, Box::new(factory));
+    connector.connect();
+    *made.borrow_mut() = Some(connector);
+    deferred
+}
+
+struct OneShot {
+    protocol: Option<Box<dyn Protocol>>,
+    resolver: Option<Resolver<Transport>>,
+}
+
+impl Factory for OneShot {
+    fn build_protocol(&mut self, _transport: &Transport) -> Option<Box<dyn Protocol>> {
+        self.protocol.take()
+    }
+
+    fn connected(&mut self, transport: &Transport) {
+        if let Some(resolver) = self.resolver.take() {
+            let _ = resolver.resolve(transport.clone());
+        }
+    }
+
+    fn connection_failed(&mut self, _connector: &Connector, error: ConnectError) {
+        if let Some(resolver) = self.resolver.take() {
+            let _ = resolver.fail(error);
+        }
+    }
+}

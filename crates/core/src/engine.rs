@@ -1,0 +1,240 @@
+//! The one place that has both the driver and everything alive: what handles queued is done here, on the reactor's turn.
+
+use std::io;
+use std::rc::Rc;
+
+use crate::connection::Connection;
+use crate::connector::Connector;
+use crate::driver::{Connect, ConnId, Driver, Listen, LookupId, SocketOption};
+use crate::factory::Factory;
+use crate::handle::Handle;
+use crate::limits::Limits;
+use crate::link::Flags;
+use crate::port::{ListeningPort, Port};
+use crate::reason::{ConnectError, ListenError, Reason};
+use crate::registry::Registry;
+use crate::timed::Timed;
+
+pub(crate) struct Engine {
+    pub(crate) driver: Box<dyn Driver>,
+    pub(crate) registry: Registry,
+}
+
+/// How often connections are settled within one turn before the driver is asked again: a callback that always asks for more
+/// must not keep the others from their events.
+const SETTLING_ROUNDS: usize = 4;
+
+impl Engine {
+    pub(crate) fn new(driver: Box<dyn Driver>, handle: Handle) -> Self {
+        Self { driver, registry: Registry::new(handle) }
+    }
+
+    fn handle(&self) -> &Handle {
+        &self.registry.handle
+    }
+
+    // ── What handles asked for ──────────────────────────────────────────────────────────────────────────────────────
+
+    /// Carries out what handles queued, and what that queues.
+    pub(crate) fn run_commands(&mut self) {
+        loop {
+            let next = self.handle().shared().commands.borrow_mut().pop_front();
+            let Some(command) = next else { return };
+            command(self);
+        }
+    }
+
+    pub(crate) fn listen(
+        &mut self,
+        listen: &Listen,
+        limits: Limits,
+        factory: Box<dyn Factory>,
+    ) -> Result<ListeningPort, ListenError> {
+        let address = listen.address.clone();
+        let (id, host) =
+            self.driver.listen(listen).map_err(|error| ListenError::Bind { address, error })?;
+        let port = Rc::new(Port::new(id, host, factory, limits));
+        port.factory.borrow_mut().start_factory();
+        self.registry.ports.insert(id.0, Rc::clone(&port));
+        Ok(ListeningPort::new(port, self.handle().clone()))
+    }
+
+    pub(crate) fn stop_listening(&mut self, port: &Port) {
+        if let Some(id) = port.id.take() {
+            self.driver.stop_listening(id);
+            self.registry.ports.remove(id.0);
+            port.factory.borrow_mut().stop_factory();
+        }
+    }
+
+    pub(crate) fn connect(&mut self, connector: &Connector, connect: &Connect) -> ConnId {
+        let conn = self.driver.connect(connect);
+        self.registry.attempts.insert(conn.0, (connector.clone(), connect.address.clone()));
+        conn
+    }
+
+    pub(crate) fn forget_attempt(&mut self, conn: ConnId) {
+        self.registry.attempts.remove(conn.0);
+        self.driver.close(conn);
+    }
+
+    pub(crate) fn lose_connection(&mut self, conn: ConnId) {
+        if let Some(connection) = self.registry.connections.get(conn.0) {
+            connection.transport.lose_connection();
+        }
+    }
+
+    pub(crate) fn set_option(&mut self, conn: ConnId, option: SocketOption) {
+        if self.registry.connections.get(conn.0).is_some()
+            && let Err(error) = self.driver.set_option(conn, option)
+        {
+            tracing::warn!(?option, %error, "a socket option could not be set");
+        }
+    }
+
+    pub(crate) fn cancel_lookup(&mut self, lookup: LookupId) {
+        if self.registry.lookups.remove(lookup.0).is_some() {
+            self.driver.cancel_lookup(lookup);
+        }
+    }
+
+    // ── Time ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// Runs the timers that are due; those scheduled meanwhile wait for the next turn (R18).
+    pub(crate) fn run_timers(&mut self) {
+        let handle = self.handle().clone();
+        if handle.timers().borrow().is_empty() {
+            return;
+        }
+        let now = handle.refresh_turn_time();
+        let mark = handle.timers().borrow().mark();
+        loop {
+            let due = handle.timers().borrow_mut().pop_due(now, mark);
+            let Some((_, timed)) = due else { return };
+            self.run_timed(timed, &handle);
+        }
+    }
+
+    fn run_timed(&mut self, timed: Timed, handle: &Handle) {
+        match timed {
+            Timed::Call(call) => crate::panic::guard("a timed call", || call(handle)),
+            Timed::Lent(lent) => self.registry.lend(lent),
+            Timed::ConnectTimeout(connector) => connector.timed_out(self),
+            Timed::Deadline(conn, deadline) => {
+                if let Some(connection) = self.registry.connections.get_mut(conn.0) {
+                    connection.deadline(deadline);
+                }
+            }
+        }
+    }
+
+    /// Lends protocols to the closures that asked for them.
+    pub(crate) fn run_lent(&mut self) {
+        let asked = self.handle().shared().lent.take();
+        for lent in asked {
+            self.registry.lend(lent);
+        }
+    }
+
+    // ── Settling ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// Brings every connection that was noted to where its handles want it.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..SETTLING_ROUNDS {
+            let noted = self.handle().shared().noted.take();
+            if noted.is_empty() {
+                return;
+            }
+            for &conn in &noted {
+                self.settle_one(conn);
+            }
+            self.reuse(noted);
+        }
+    }
+
+    /// The list's memory is used again, so that noting costs no allocation.
+    fn reuse(&self, mut noted: Vec<ConnId>) {
+        let list = &mut *self.handle().shared().noted.borrow_mut();
+        if list.is_empty() && noted.capacity() <= 64 * 1024 {
+            noted.clear();
+            *list = noted;
+        }
+    }
+
+    fn settle_one(&mut self, conn: ConnId) {
+        let Some(connection) = self.registry.connections.get_mut(conn.0) else { return };
+        connection.link().clear(Flags::NOTED);
+        if connection.link().has(Flags::ABORTING) {
+            return self.abort(conn);
+        }
+        connection.link().set(Flags::CORKED);
+        let driver = &mut *self.driver;
+        connection.settle(&mut |outgoing, pool| driver.send(conn, outgoing, pool));
+        connection.link().clear(Flags::CORKED);
+        self.conclude(conn);
+    }
+
+    /// What only the driver can do for a connection whose bytes are settled.
+    fn conclude(&mut self, conn: ConnId) {
+        let Some(connection) = self.registry.connections.get_mut(conn.0) else { return };
+        if connection.link().has(Flags::ABORTING) {
+            return self.abort(conn);
+        }
+        if connection.may_close() {
+            return self.close(conn);
+        }
+        if connection.may_shut_down_writing() {
+            self.driver.shutdown_write(conn);
+            connection.write_lost();
+        }
+        Self::steer_reading(&mut *self.driver, connection, conn);
+    }
+
+    fn steer_reading(driver: &mut dyn Driver, connection: &mut Connection, conn: ConnId) {
+        let link = connection.link();
+        let quiet = link.wants_quiet();
+        if quiet && !link.has(Flags::DRIVER_PAUSED) {
+            link.set(Flags::DRIVER_PAUSED);
+            driver.pause(conn);
+        } else if !quiet && link.has(Flags::DRIVER_PAUSED) {
+            link.clear(Flags::DRIVER_PAUSED);
+            driver.resume(conn);
+        }
+        connection.reading_may_resume();
+    }
+
+    fn close(&mut self, conn: ConnId) {
+        self.driver.close(conn);
+        self.registry.lose(conn, Reason::Done);
+    }
+
+    fn abort(&mut self, conn: ConnId) {
+        self.driver.abort(conn);
+        self.registry.lose(conn, Reason::Aborted);
+    }
+
+    // ── The end ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// Closes every port, attempt and connection: the during phase of shutdown (R9).
+    pub(crate) fn disconnect_all(&mut self) {
+        for key in self.registry.ports.keys() {
+            if let Some(port) = self.registry.ports.get(key).cloned() {
+                self.stop_listening(&port);
+            }
+        }
+        for key in self.registry.attempts.keys() {
+            if let Some((connector, _)) = self.registry.attempts.get(key).cloned() {
+                let error = ConnectError::Cancelled(connector.to_string());
+                connector.give_up(self, error);
+            }
+        }
+        for key in self.registry.connections.keys() {
+            self.driver.close(ConnId(key));
+            self.registry.lose(ConnId(key), Reason::stopped());
+        }
+    }
+
+    pub(crate) fn catch_signals(&mut self) -> io::Result<()> {
+        self.driver.catch_signals()
+    }
+}

@@ -1,0 +1,151 @@
+//! What makes protocols.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::address::Address;
+use crate::connector::Connector;
+use crate::protocol::Protocol;
+use crate::reason::{ConnectError, Reason};
+use crate::transport::Transport;
+
+/// Builds a protocol for each connection of a listening port or a connector, or refuses it.
+///
+/// A closure that returns a protocol is a factory: `|| Echo`.
+#[allow(unused_variables, reason = "the names of the arguments are documentation")]
+pub trait Factory: 'static {
+    /// A protocol for a connection whose layers are all open; `None` closes it, and no protocol is told.
+    #[doc(alias = "buildProtocol")]
+    fn build_protocol(&mut self, transport: &Transport) -> Option<Box<dyn Protocol>>;
+
+    /// A protocol was built for this connection, and its `connection_made` has returned.
+    fn connected(&mut self, transport: &Transport) {}
+
+    /// Whether a peer may connect at all: asked at once, before any layer's handshake is paid for.
+    fn accepts(&mut self, peer: &Address) -> bool {
+        true
+    }
+
+    /// The first port or connector begins to use this factory (R42).
+    #[doc(alias = "startFactory")]
+    fn start_factory(&mut self) {}
+
+    /// The last port or connector has ended (R42).
+    #[doc(alias = "stopFactory")]
+    fn stop_factory(&mut self) {}
+
+    /// A connector begins an attempt.
+    #[doc(alias = "startedConnecting")]
+    fn started_connecting(&mut self, connector: &Connector) {}
+
+    /// An attempt of a connector failed; calling [`Connector::connect`] here tries again (R41).
+    #[doc(alias = "clientConnectionFailed")]
+    fn connection_failed(&mut self, connector: &Connector, error: ConnectError) {}
+
+    /// A connector's connection ended, after its protocol was told (R39); [`Connector::connect`] tries again (R41).
+    #[doc(alias = "clientConnectionLost")]
+    fn connection_lost(&mut self, connector: &Connector, reason: &Reason) {}
+}
+
+impl<F, P> Factory for F
+where
+    F: FnMut() -> P + 'static,
+    P: Protocol,
+{
+    fn build_protocol(&mut self, _transport: &Transport) -> Option<Box<dyn Protocol>> {
+        Some(Box::new(self()))
+    }
+}
+
+impl Factory for Box<dyn Factory> {
+    fn build_protocol(&mut self, transport: &Transport) -> Option<Box<dyn Protocol>> {
+        (**self).build_protocol(transport)
+    }
+    fn connected(&mut self, transport: &Transport) {
+        (**self).connected(transport);
+    }
+    fn accepts(&mut self, peer: &Address) -> bool {
+        (**self).accepts(peer)
+    }
+    fn start_factory(&mut self) {
+        (**self).start_factory();
+    }
+    fn stop_factory(&mut self) {
+        (**self).stop_factory();
+    }
+    fn started_connecting(&mut self, connector: &Connector) {
+        (**self).started_connecting(connector);
+    }
+    fn connection_failed(&mut self, connector: &Connector, error: ConnectError) {
+        (**self).connection_failed(connector, error);
+    }
+    fn connection_lost(&mut self, connector: &Connector, reason: &Reason) {
+        (**self).connection_lost(connector, reason);
+    }
+}
+
+/// One factory used by several ports or connectors: started once for the first, stopped once after the last (R42).
+pub struct SharedFactory<F: Factory>(Rc<RefCell<Counted<F>>>);
+
+struct Counted<F> {
+    factory: F,
+    users: usize,
+}
+
+impl<F: Factory> SharedFactory<F> {
+    /// Makes a factory sharable; every clone is the same factory.
+    #[must_use]
+    pub fn new(factory: F) -> Self {
+        Self(Rc::new(RefCell::new(Counted { factory, users: 0 })))
+    }
+
+    /// Looks at, or changes, the factory.
+    ///
+    /// # Panics
+    ///
+    /// When called from within a callback of this very factory.
+    pub fn with<R>(&self, look: impl FnOnce(&mut F) -> R) -> R {
+        look(&mut self.0.borrow_mut().factory)
+    }
+}
+
+impl<F: Factory> Clone for SharedFactory<F> {
+    fn clone(&self) -> Self {
+        Self(Rc::clone(&self.0))
+    }
+}
+
+impl<F: Factory> Factory for SharedFactory<F> {
+    fn build_protocol(&mut self, transport: &Transport) -> Option<Box<dyn Protocol>> {
+        self.with(|factory| factory.build_protocol(transport))
+    }
+    fn connected(&mut self, transport: &Transport) {
+        self.with(|factory| factory.connected(transport));
+    }
+    fn accepts(&mut self, peer: &Address) -> bool {
+        self.with(|factory| factory.accepts(peer))
+    }
+    fn start_factory(&mut self) {
+        let mut counted = self.0.borrow_mut();
+        counted.users += 1;
+        if counted.users == 1 {
+            counted.factory.start_factory();
+        }
+    }
+    fn stop_factory(&mut self) {
+        let mut counted = self.0.borrow_mut();
+        counted.users = counted.users.saturating_sub(1);
+        if counted.users == 0 {
+            counted.factory.stop_factory();
+        }
+    }
+    fn started_connecting(&mut self, connector: &Connector) {
+        self.with(|factory| factory.started_connecting(connector));
+    }
+    fn connection_failed(&mut self, connector: &Connector, error: ConnectError) {
+        self.with(|factory| factory.connection_failed(connector, error));
+    }
+    fn connection_lost(&mut self, connector: &Connector, reason: &Reason) {
+        self.with(|factory| factory.connection_lost(connector, reason));
+    }
+}

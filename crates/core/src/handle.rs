@@ -1,0 +1,353 @@
+//! The handle on a reactor, and what all handles of one reactor share.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::buffer::Pool;
+use crate::connector::{ConnectOptions, Connector};
+use crate::deferred::{Answer, Deferred};
+use crate::driver::{ConnId, Signal};
+use crate::endpoint::{ClientEndpoint, EndpointError, ServerEndpoint};
+use crate::engine::Engine;
+use crate::factory::Factory;
+use crate::lifecycle::{Lifecycle, Phase, StopError, TriggerId, UnknownTrigger, Waits};
+use crate::limits::Limits;
+use crate::mailbox::Mailbox;
+use crate::outcome::Outcome;
+use crate::parcel::Cloakroom;
+use crate::port::ListeningPort;
+use crate::protocol::Protocol;
+use crate::reason::ListenError;
+use crate::registry::LentCall;
+use crate::remote::Remote;
+use crate::resolve::NameResolver;
+use crate::task::Tasks;
+use crate::timed::Timed;
+use crate::timer::DelayedCall;
+use crate::timer::queue::{TimerKey, TimerQueue};
+use crate::transport::Transport;
+
+/// A handle on a reactor; cheap to clone, stays on the reactor's thread. From other threads use [`Remote`].
+///
+/// Every method only queues: no callback runs inside it.
+#[derive(Clone)]
+pub struct Handle(Rc<Shared>);
+
+pub(crate) type Command = Box<dyn FnOnce(&mut Engine)>;
+
+pub(crate) struct Shared {
+    clock: Rc<dyn Fn() -> Duration>,
+    turn_time: Cell<Duration>,
+    pub(crate) pool: RefCell<Pool>,
+    /// Connections to settle at the end of the turn.
+    pub(crate) noted: RefCell<Vec<ConnId>>,
+    pub(crate) commands: RefCell<VecDeque<Command>>,
+    pub(crate) lent: RefCell<VecDeque<LentCall>>,
+    pub(crate) timers: RefCell<TimerQueue<Timed>>,
+    tasks: Tasks,
+    mailbox: Arc<Mailbox>,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) resolver: RefCell<Option<Rc<dyn NameResolver>>>,
+    pub(crate) cloakroom: Cloakroom,
+}
+
+impl Handle {
+    pub(crate) fn new(clock: Rc<dyn Fn() -> Duration>, mailbox: Arc<Mailbox>) -> Self {
+        let turn_time = Cell::new(clock());
+        Self(Rc::new(Shared {
+            clock,
+            turn_time,
+            pool: RefCell::default(),
+            noted: RefCell::default(),
+            commands: RefCell::default(),
+            lent: RefCell::default(),
+            timers: RefCell::new(TimerQueue::new()),
+            tasks: Tasks::new(Arc::clone(&mailbox)),
+            mailbox,
+            lifecycle: Lifecycle::default(),
+            resolver: RefCell::default(),
+            cloakroom: Cloakroom::default(),
+        }))
+    }
+
+    #[inline]
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0
+    }
+
+    // ── Time ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// The driver's time: monotonic, since some fixed moment.
+    #[doc(alias = "seconds")]
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        (self.0.clock)()
+    }
+
+    /// The time at which this turn's events were seen; for what needs no better.
+    #[inline]
+    pub(crate) fn turn_time(&self) -> Duration {
+        self.0.turn_time.get()
+    }
+
+    pub(crate) fn refresh_turn_time(&self) -> Duration {
+        let now = self.now();
+        self.0.turn_time.set(now);
+        now
+    }
+
+    /// Calls a function after a time, on the reactor's turn; never inside this call, also for no delay at all (R17).
+    ///
+    /// The function may return nothing or a `Result`; an error is logged, and nothing else happens (R13).
+    #[doc(alias = "callLater")]
+    pub fn call_later<R: Outcome>(
+        &self,
+        delay: Duration,
+        call: impl FnOnce(&Self) -> R + 'static,
+    ) -> DelayedCall {
+        let call = Timed::Call(Box::new(move |handle| call(handle).log_error("call_later")));
+        DelayedCall::new(self.clone(), self.schedule(delay, call))
+    }
+
+    pub(crate) fn call_later_lent(&self, delay: Duration, lent: LentCall) -> DelayedCall {
+        DelayedCall::new(self.clone(), self.schedule(delay, Timed::Lent(lent)))
+    }
+
+    pub(crate) fn schedule(&self, delay: Duration, timed: Timed) -> TimerKey {
+        let due = self.now().saturating_add(delay);
+        self.0.timers.borrow_mut().schedule(due, timed)
+    }
+
+    pub(crate) fn unschedule(&self, key: TimerKey) {
+        let gone = self.0.timers.borrow_mut().cancel(key);
+        drop(gone); // its destructor may be user code: not under the borrow
+    }
+
+    pub(crate) fn timers(&self) -> &RefCell<TimerQueue<Timed>> {
+        &self.0.timers
+    }
+
+    /// How many timers are pending: neither called nor cancelled (R22).
+    #[doc(alias = "getDelayedCalls")]
+    #[must_use]
+    pub fn delayed_calls(&self) -> usize {
+        self.0.timers.borrow().len()
+    }
+
+    // ── Tasks ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// What runs callbacks and futures on the reactor's turn.
+    #[must_use]
+    pub fn tasks(&self) -> &Tasks {
+        &self.0.tasks
+    }
+
+    /// Runs a future on the reactor's turn, and gives its result as a Deferred; it may hold what is not `Send`.
+    ///
+    /// Dropping the Deferred lets the future go on; cancelling it makes what the future awaits fail (R107).
+    #[doc(alias = "ensureDeferred")]
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> Deferred<<F::Output as Answer>::Value>
+    where
+        F: Future<Output: Answer> + 'static,
+    {
+        self.0.tasks.spawn(future)
+    }
+
+    /// Runs a function on the reactor's turn, soon; in the order of these calls.
+    #[track_caller]
+    pub fn call_soon(&self, call: impl FnOnce(&Self) + 'static) {
+        self.0.tasks.call_soon(call);
+    }
+
+    pub(crate) fn lend_soon(&self, lent: LentCall) {
+        self.0.lent.borrow_mut().push_back(lent);
+    }
+
+    pub(crate) fn command(&self, command: impl FnOnce(&mut Engine) + 'static) {
+        self.0.commands.borrow_mut().push_back(Box::new(command));
+    }
+
+    /// The handle for other threads.
+    #[must_use]
+    pub fn remote(&self) -> Remote {
+        Remote::new(Arc::clone(&self.0.mailbox))
+    }
+
+    pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.0.mailbox
+    }
+
+    // ── Life cycle ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// Calls a function once the reactor runs (in order); soon, if it runs already (R2).
+    #[doc(alias = "callWhenRunning")]
+    pub fn call_when_running(&self, call: impl FnOnce(&Self) + 'static) {
+        self.0.lifecycle.call_when_running(self, Box::new(call));
+    }
+
+    /// Whether the reactor runs: false in before-startup hooks, true in after-startup hooks (R3).
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.0.lifecycle.is_running()
+    }
+
+    /// Stops the reactor at the end of this turn's timed calls, with its shutdown hooks (R4).
+    ///
+    /// # Errors
+    ///
+    /// It does not run, or stops already (R1); nothing changes.
+    pub fn stop(&self) -> Result<(), StopError> {
+        self.0.lifecycle.stop()
+    }
+
+    /// Leaves the loop at the end of this turn, without any shutdown hook (R11).
+    pub fn crash(&self) {
+        self.0.lifecycle.crash();
+    }
+
+    /// Adds a hook to a phase of startup or shutdown; one that returns a Deferred is waited for (R5, R6).
+    #[doc(alias = "addSystemEventTrigger")]
+    pub fn add_trigger<W: Waits>(
+        &self,
+        phase: Phase,
+        hook: impl FnOnce(&Self) -> W + 'static,
+    ) -> TriggerId {
+        self.0.lifecycle.add_trigger(phase, Box::new(move |handle| hook(handle).into_deferred()))
+    }
+
+    /// Removes a hook that has not run.
+    ///
+    /// # Errors
+    ///
+    /// There is no such hook, or it is gone already (R8).
+    #[doc(alias = "removeSystemEventTrigger")]
+    pub fn remove_trigger(&self, id: TriggerId) -> Result<(), UnknownTrigger> {
+        self.0.lifecycle.remove_trigger(id)
+    }
+
+    /// The signal that stopped the reactor, so that a tool can end by the same (R12).
+    #[must_use]
+    pub fn exit_signal(&self) -> Option<Signal> {
+        self.0.lifecycle.exit_signal()
+    }
+
+    pub(crate) fn signalled(&self, signal: Signal) {
+        self.0.lifecycle.signalled(signal);
+    }
+
+    /// Drops everything that is pending: the reactor is gone.
+    pub(crate) fn clear(&self) {
+        let timers = self.0.timers.borrow_mut().drain();
+        drop(timers);
+        drop(self.0.commands.take());
+        drop(self.0.lent.take());
+        self.0.lifecycle.clear();
+        self.0.cloakroom.clear();
+        self.0.tasks.close();
+    }
+
+    // ── Connections ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// Listens at the end of the turn; the outcome is the Deferred's. Before `run`, use [`Reactor::listen`], which
+    /// answers at once.
+    ///
+    /// [`Reactor::listen`]: crate::Reactor::listen
+    pub fn listen(&self, endpoint: impl ServerEndpoint, factory: impl Factory) -> Deferred<ListeningPort> {
+        self.listen_with(endpoint, Limits::default(), factory)
+    }
+
+    /// [`listen`](Self::listen) with other limits.
+    pub fn listen_with(
+        &self,
+        endpoint: impl ServerEndpoint,
+        limits: Limits,
+        factory: impl Factory,
+    ) -> Deferred<ListeningPort> {
+        let (deferred, resolver) = Deferred::new(self);
+        let listen = endpoint.listen();
+        self.command(move |engine| {
+            let outcome = listen
+                .map_err(ListenError::Endpoint)
+                .and_then(|listen| engine.listen(&listen, limits, Box::new(factory)));
+            let _ = match outcome {
+                Ok(port) => resolver.resolve(port),
+                Err(error) => resolver.fail(error),
+            };
+        });
+        deferred
+    }
+
+    /// Connects; the factory builds the protocol and is told how it ends (R39–R41).
+    ///
+    /// # Errors
+    ///
+    /// The endpoint cannot be understood. Everything else is told to the factory.
+    #[doc(alias = "connectTCP")]
+    pub fn connect(
+        &self,
+        endpoint: impl ClientEndpoint,
+        factory: impl Factory,
+    ) -> Result<Connector, EndpointError> {
+        self.connect_with(ConnectOptions::new(endpoint)?, factory)
+    }
+
+    /// [`connect`](Self::connect) with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub fn connect_with(
+        &self,
+        options: ConnectOptions,
+        factory: impl Factory,
+    ) -> Result<Connector, EndpointError> {
+        let connector = Connector::new(self.clone(), options, Box::new(factory));
+        connector.connect();
+        Ok(connector)
+    }
+
+    /// Connects one protocol, without a factory; fires with its transport after `connection_made` returned, and fails if
+    /// the attempt fails (R49). Cancelling ends the attempt.
+    #[doc(alias = "connectProtocol")]
+    pub fn connect_protocol(
+        &self,
+        endpoint: impl ClientEndpoint,
+        protocol: impl Protocol,
+    ) -> Deferred<Transport> {
+        crate::connector::one_shot(self, endpoint, Box::new(protocol))
+    }
+
+    /// The addresses of a host name; a literal gives itself, without asking anybody. Cancelling gives up the look-up.
+    pub fn resolve(&self, name: &str) -> Deferred<Vec<IpAddr>> {
+        crate::resolve::resolve(self, name)
+    }
+
+    /// Asks another resolver from now on; `None` is the driver's own (getaddrinfo in the thread pool).
+    #[doc(alias = "installNameResolver")]
+    pub fn set_name_resolver(&self, resolver: Option<Rc<dyn NameResolver>>) {
+        *self.0.resolver.borrow_mut() = resolver;
+    }
+}
+
+impl AsRef<Tasks> for Handle {
+    fn as_ref(&self) -> &Tasks {
+        &self.0.tasks
+    }
+}
+
+impl AsRef<Self> for Handle {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Handle")
+    }
+}

@@ -1,0 +1,279 @@
+//! Startup and shutdown in phases.
+//!
+//! ```text
+//!   run ─► before ─► during ─► after startup ─► running ─► stop ─► before ─► during ─► after shutdown ─► over
+//!            └ Deferreds of a phase are waited for, while sockets and timers go on ┘
+//! ```
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use crate::deferred::Deferred;
+use crate::driver::Signal;
+use crate::handle::Handle;
+
+/// A phase of startup or shutdown that hooks can be added to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// The reactor does not run yet.
+    BeforeStartup,
+    /// The reactor begins to run.
+    DuringStartup,
+    /// The reactor runs.
+    AfterStartup,
+    /// Everything still works; what is returned is waited for.
+    BeforeShutdown,
+    /// Listening ports stop, and connections that are still open are lost.
+    DuringShutdown,
+    /// Everything is closed.
+    AfterShutdown,
+}
+
+/// Names a hook, to remove it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TriggerId(Phase, u64);
+
+/// There is no such hook, or it has run or was removed already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownTrigger;
+
+impl fmt::Display for UnknownTrigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no such hook: it ran, was removed, or was never added")
+    }
+}
+
+impl std::error::Error for UnknownTrigger {}
+
+/// A stop that changes nothing (R1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopError {
+    /// The reactor does not run.
+    NotRunning,
+    /// It stops already.
+    AlreadyStopping,
+}
+
+impl fmt::Display for StopError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotRunning => "cannot stop a reactor that is not running",
+            Self::AlreadyStopping => "the reactor is stopping already",
+        })
+    }
+}
+
+impl std::error::Error for StopError {}
+
+/// What a hook may return: nothing, or a Deferred to wait for.
+pub trait Waits {
+    /// The Deferred to wait for, if any.
+    fn into_deferred(self) -> Option<Deferred<()>>;
+}
+
+impl Waits for () {
+    fn into_deferred(self) -> Option<Deferred<()>> {
+        None
+    }
+}
+
+impl Waits for Deferred<()> {
+    fn into_deferred(self) -> Option<Deferred<()>> {
+        Some(self)
+    }
+}
+
+impl Waits for Option<Deferred<()>> {
+    fn into_deferred(self) -> Option<Deferred<()>> {
+        self
+    }
+}
+
+/// Where the reactor is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    New,
+    /// In this phase of startup or shutdown, waiting for its Deferreds.
+    In(Phase),
+    Running,
+    Stopped,
+    Crashed,
+}
+
+type Hook = Box<dyn FnOnce(&Handle) -> Option<Deferred<()>>>;
+type WhenRunning = Box<dyn FnOnce(&Handle)>;
+
+pub(crate) struct Lifecycle {
+    stage: Cell<Stage>,
+    stop_asked: Cell<bool>,
+    signal: Cell<Option<Signal>>,
+    hooks: RefCell<BTreeMap<TriggerId, Hook>>,
+    next_hook: Cell<u64>,
+    when_running: RefCell<Vec<WhenRunning>>,
+    waiting: Rc<Cell<usize>>,
+}
+
+impl Default for Lifecycle {
+    fn default() -> Self {
+        Self {
+            stage: Cell::new(Stage::New),
+            stop_asked: Cell::new(false),
+            signal: Cell::new(None),
+            hooks: RefCell::default(),
+            next_hook: Cell::new(0),
+            when_running: RefCell::default(),
+            waiting: Rc::default(),
+        }
+    }
+}
+
+impl Lifecycle {
+    pub(crate) fn stage(&self) -> Stage {
+        self.stage.get()
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        matches!(
+            self.stage.get(),
+            Stage::Running
+                | Stage::In(Phase::DuringStartup | Phase::AfterStartup | Phase::BeforeShutdown | Phase::DuringShutdown)
+        )
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.stage.get(), Stage::Stopped | Stage::Crashed)
+    }
+
+    pub(crate) fn stop(&self) -> Result<(), StopError> {
+        match self.stage.get() {
+            Stage::New | Stage::Stopped | Stage::Crashed | Stage::In(Phase::BeforeStartup) => {
+                Err(StopError::NotRunning)
+            }
+            Stage::In(Phase::BeforeShutdown | Phase::DuringShutdown | Phase::AfterShutdown) => {
+                Err(StopError::AlreadyStopping)
+            }
+            _ if self.stop_asked.replace(true) => Err(StopError::AlreadyStopping),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn crash(&self) {
+        self.stage.set(Stage::Crashed);
+    }
+
+    /// The first signal stops in order, a second one at once.
+    pub(crate) fn signalled(&self, signal: Signal) {
+        if signal == Signal::Hangup {
+            return;
+        }
+        tracing::info!(%signal, "stopping");
+        if self.signal.replace(Some(signal)).is_some() {
+            self.crash();
+        } else {
+            let _ = self.stop();
+        }
+    }
+
+    pub(crate) fn exit_signal(&self) -> Option<Signal> {
+        self.signal.get()
+    }
+
+    pub(crate) fn add_trigger(&self, phase: Phase, hook: Hook) -> TriggerId {
+        let id = TriggerId(phase, self.next_hook.replace(self.next_hook.get() + 1));
+        self.hooks.borrow_mut().insert(id, hook);
+        id
+    }
+
+    pub(crate) fn remove_trigger(&self, id: TriggerId) -> Result<(), UnknownTrigger> {
+        let removed = self.hooks.borrow_mut().remove(&id);
+        removed.map(drop).ok_or(UnknownTrigger)
+    }
+
+    pub(crate) fn call_when_running(&self, handle: &Handle, call: WhenRunning) {
+        if self.is_running() {
+            handle.call_soon(call);
+        } else {
+            self.when_running.borrow_mut().push(call);
+        }
+    }
+
+    /// Drops hooks that never ran.
+    pub(crate) fn clear(&self) {
+        self.crash();
+        drop(self.hooks.take());
+        drop(self.when_running.take());
+    }
+
+    /// Whether the next step of startup or shutdown can be taken now.
+    pub(crate) fn can_advance(&self) -> bool {
+        match self.stage.get() {
+            Stage::In(_) => self.waiting.get() == 0,
+            Stage::Running => self.stop_asked.get(),
+            Stage::New | Stage::Stopped | Stage::Crashed => false,
+        }
+    }
+
+    /// Takes the next step; returns the phase that was entered.
+    pub(crate) fn advance(&self, handle: &Handle) -> Option<Phase> {
+        let next = match self.stage.get() {
+            Stage::New => Phase::BeforeStartup,
+            Stage::In(Phase::BeforeStartup) => Phase::DuringStartup,
+            Stage::In(Phase::DuringStartup) => Phase::AfterStartup,
+            Stage::In(Phase::AfterStartup) => {
+                self.stage.set(Stage::Running);
+                return None;
+            }
+            Stage::Running => Phase::BeforeShutdown,
+            Stage::In(Phase::BeforeShutdown) => Phase::DuringShutdown,
+            Stage::In(Phase::DuringShutdown) => Phase::AfterShutdown,
+            Stage::In(Phase::AfterShutdown) => {
+                self.stage.set(Stage::Stopped);
+                return None;
+            }
+            Stage::Stopped | Stage::Crashed => return None,
+        };
+        self.stage.set(Stage::In(next));
+        if next == Phase::DuringStartup {
+            for call in self.when_running.take() {
+                handle.call_soon(call);
+            }
+        }
+        self.fire(next, handle);
+        Some(next)
+    }
+
+    /// Runs the hooks of a phase in the order added; one that panics is logged, and the others still run (R7).
+    fn fire(&self, phase: Phase, handle: &Handle) {
+        while let Some(hook) = self.next_of(phase) {
+            let outcome = catch_unwind(AssertUnwindSafe(|| hook(handle)));
+            match outcome {
+                Ok(Some(deferred)) => self.wait_for(deferred),
+                Ok(None) => {}
+                Err(payload) => {
+                    let panic = crate::panic::message(&*payload);
+                    tracing::error!(?phase, %panic, "a hook panicked");
+                }
+            }
+        }
+    }
+
+    fn next_of(&self, phase: Phase) -> Option<Hook> {
+        let mut hooks = self.hooks.borrow_mut();
+        let id = *hooks.range(TriggerId(phase, 0)..=TriggerId(phase, u64::MAX)).next()?.0;
+        hooks.remove(&id)
+    }
+
+    fn wait_for(&self, deferred: Deferred<()>) {
+        self.waiting.set(self.waiting.get() + 1);
+        let waiting = Rc::clone(&self.waiting);
+        deferred.on_result(move |result| {
+            waiting.set(waiting.get() - 1);
+            if let Err(failure) = result {
+                tracing::error!(%failure, "a hook failed");
+            }
+        });
+    }
+}

@@ -1,0 +1,43 @@
+//! What bounds a connection, on by default.
+
+use std::time::Duration;
+
+/// The limits of each connection of a port or a connector.
+///
+/// ```
+/// use ropewalk_core::Limits;
+///
+/// let limits = Limits::default();
+/// assert_eq!(limits.high_water_bytes, 64 * 1024);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// From this many unsent bytes on, the protocol's `writing_paused` and its producers are told to pause, and reading
+    /// pauses by itself until all is sent. Stops a peer that asks much and reads nothing from filling our memory.
+    pub high_water_bytes: usize,
+    /// A protocol that writes on although more than this is unsent is cut off ([`Reason::Misbehaved`](crate::Reason)).
+    /// One write, of any size, is always taken. Stops a broadcast from gathering for ever behind one dead reader.
+    pub outgoing_bytes: usize,
+    /// Unsent bytes of which the peer takes none for this long end the connection. Stops a peer that stays, reads nothing
+    /// and so holds our memory.
+    pub write_stall: Option<Duration>,
+    /// Layers (TLS …) must be open after this time. Stops peers that begin handshakes and never end them.
+    pub handshake: Option<Duration>,
+    /// How long an attempt to connect may take, name look-up included.
+    pub connect: Duration,
+    /// Whether reading pauses while writing is paused. Off is for protocols that must hear the peer while it does not read.
+    pub pause_reading_when_full: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            high_water_bytes: 64 * 1024,
+            outgoing_bytes: 64 * 1024 * 1024,
+            write_stall: Some(Duration::from_secs(60)),
+            handshake: Some(Duration::from_secs(10)),
+            connect: Duration::from_secs(30),
+            pause_reading_when_full: true,
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! What a transport handle and the registry share about one connection.
+//!
+//! ```text
+//!   Transport ──┐                       ┌── Registry (on its turn)
+//!               ├──► Rc<Link>: queue, ◄─┤
+//!   Transport ──┘    flags, wishes      └── the driver, through Handler::flush
+//! ```
+//!
+//! Handles only queue: they append bytes, set flags, leave wishes, and put the connection on the reactor's attention list.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::error::Error;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::address::Address;
+use crate::buffer::Outgoing;
+use crate::driver::ConnId;
+use crate::handle::Handle;
+use crate::layer::Layer;
+use crate::limits::Limits;
+use crate::producer::Slot;
+use crate::protocol::Protocol;
+use crate::reason::Reason;
+
+/// One fact about a connection each; see the constants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Flags(u32);
+
+impl Flags {
+    /// The connection is there: handles may queue.
+    pub(crate) const OPEN: Self = Self(1);
+    /// On the reactor's attention list already.
+    pub(crate) const NOTED: Self = Self(1 << 1);
+    /// Inside its own event: the driver flushes right after it, no attention needed for bytes.
+    pub(crate) const CORKED: Self = Self(1 << 2);
+    /// `lose_connection` was asked: nothing more is written or delivered.
+    pub(crate) const LOSING: Self = Self(1 << 3);
+    /// `abort_connection` was asked.
+    pub(crate) const ABORTING: Self = Self(1 << 4);
+    /// `lose_write_connection` was asked.
+    pub(crate) const LOSING_WRITE: Self = Self(1 << 5);
+    /// Our half is closed.
+    pub(crate) const WRITE_LOST: Self = Self(1 << 6);
+    /// The protocol paused reading.
+    pub(crate) const READING_PAUSED: Self = Self(1 << 7);
+    /// Reading is paused because too much waits to be sent.
+    pub(crate) const CHOKED: Self = Self(1 << 8);
+    /// The driver was told to pause.
+    pub(crate) const DRIVER_PAUSED: Self = Self(1 << 9);
+    /// The driver could not send all; `Writable` will come.
+    pub(crate) const BLOCKED: Self = Self(1 << 10);
+    /// The protocol and producers were told to pause.
+    pub(crate) const WRITING_PAUSED: Self = Self(1 << 11);
+    /// There is a wish in [`Wishes`].
+    pub(crate) const WISHING: Self = Self(1 << 12);
+    /// The peer sends nothing more.
+    pub(crate) const PEER_EOF: Self = Self(1 << 13);
+    /// Layers stand between driver and protocol.
+    pub(crate) const LAYERED: Self = Self(1 << 14);
+    /// `resume_reading` was asked; the protocol is told once reading goes on.
+    pub(crate) const RESUMING: Self = Self(1 << 15);
+
+    /// A shaping layer wants no reading for now.
+    pub(crate) const SHAPED: Self = Self(1 << 16);
+
+    pub(crate) const fn has(self, any_of: Self) -> bool {
+        self.0 & any_of.0 != 0
+    }
+
+    pub(crate) const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+}
+
+pub(crate) struct Link {
+    pub(crate) id: ConnId,
+    pub(crate) handle: Handle,
+    pub(crate) flags: Cell<Flags>,
+    pub(crate) outgoing: RefCell<Outgoing>,
+    /// Bytes that a completion driver holds.
+    pub(crate) in_flight: Cell<usize>,
+    pub(crate) limits: Rc<Limits>,
+    pub(crate) host: Address,
+    pub(crate) peer: Address,
+    /// When bytes last came or went, for the idle time-out.
+    pub(crate) activity: Cell<Duration>,
+    pub(crate) idle_after: Cell<Option<Duration>>,
+    /// Counts `switch_protocol`: closures made for an earlier protocol are dropped.
+    pub(crate) epoch: Cell<u32>,
+    pub(crate) wishes: RefCell<Option<Box<Wishes>>>,
+}
+
+/// What is rarely asked of a connection, kept apart so that an idle one stays small.
+#[derive(Default)]
+pub(crate) struct Wishes {
+    /// Why the connection shall end, other than [`Reason::Done`].
+    pub(crate) reason: Option<Reason>,
+    /// Layers to push, each after so many bytes of the queue: writes and pushes share one order.
+    pub(crate) layers: Vec<(usize, Box<dyn Layer>)>,
+    /// The next protocol, and the bytes that the last one did not want.
+    pub(crate) switch: Option<(Box<dyn Protocol>, Vec<u8>)>,
+    pub(crate) producer: Slot,
+    /// The idle time-out was set or changed.
+    pub(crate) timeout_changed: bool,
+    /// Facts that layers and adapters left about the connection.
+    pub(crate) facts: Vec<Rc<dyn Any>>,
+}
+
+impl Link {
+    #[inline]
+    pub(crate) fn has(&self, any_of: Flags) -> bool {
+        self.flags.get().has(any_of)
+    }
+
+    #[inline]
+    pub(crate) fn set(&self, flags: Flags) {
+        self.flags.set(self.flags.get().or(flags));
+    }
+
+    #[inline]
+    pub(crate) fn clear(&self, flags: Flags) {
+        self.flags.set(self.flags.get().without(flags));
+    }
+
+    /// Puts the connection on the attention list: the reactor settles it at the end of the turn.
+    #[inline]
+    pub(crate) fn note(&self) {
+        if !self.has(Flags::NOTED) {
+            self.set(Flags::NOTED);
+            self.handle.shared().noted.borrow_mut().push(self.id);
+        }
+    }
+
+    /// Whether bytes may still be written.
+    #[inline]
+    fn takes_bytes(&self) -> bool {
+        let flags = self.flags.get();
+        flags.has(Flags::OPEN) && !flags.has(Flags::LOSING.or(Flags::ABORTING).or(Flags::LOSING_WRITE))
+    }
+
+    /// Appends to the queue, unless the connection takes no more.
+    #[inline]
+    pub(crate) fn write_with(&self, write: impl FnOnce(&mut Outgoing, &mut crate::buffer::Pool)) {
+        if !self.takes_bytes() {
+            return;
+        }
+        let mut outgoing = self.outgoing.borrow_mut();
+        if outgoing.len() > self.limits.outgoing_bytes {
+            drop(outgoing);
+            return self.overrun();
+        }
+        write(&mut outgoing, &mut self.handle.shared().pool.borrow_mut());
+        drop(outgoing);
+        if !self.has(Flags::CORKED.or(Flags::NOTED)) {
+            self.note();
+        }
+    }
+
+    /// Bytes that are not with the kernel yet.
+    pub(crate) fn unsent(&self) -> usize {
+        self.outgoing.borrow().len() + self.in_flight.get()
+    }
+
+    /// Whether the driver shall read nothing for now.
+    #[inline]
+    pub(crate) fn wants_quiet(&self) -> bool {
+        self.has(Flags::LOSING.or(Flags::READING_PAUSED).or(Flags::CHOKED).or(Flags::SHAPED))
+    }
+
+    pub(crate) fn lose(&self) {
+        if self.has(Flags::OPEN) && !self.has(Flags::LOSING) {
+            self.set(Flags::LOSING);
+            self.note();
+        }
+    }
+
+    pub(crate) fn lose_because(&self, reason: Reason) {
+        if self.has(Flags::OPEN) && !self.has(Flags::LOSING) {
+            self.wish(|wishes| wishes.reason = Some(reason));
+            self.lose();
+        }
+    }
+
+    pub(crate) fn abort(&self) {
+        if self.has(Flags::OPEN) {
+            self.set(Flags::ABORTING.or(Flags::LOSING));
+            self.note();
+        }
+    }
+
+    pub(crate) fn wish<R>(&self, change: impl FnOnce(&mut Wishes) -> R) -> R {
+        self.set(Flags::WISHING);
+        change(self.wishes.borrow_mut().get_or_insert_default())
+    }
+
+    pub(crate) fn has_layers_to_push(&self) -> bool {
+        self.has(Flags::WISHING)
+            && self.wishes.borrow().as_ref().is_some_and(|wishes| !wishes.layers.is_empty())
+    }
+
+    /// The reason asked for, if another than done.
+    pub(crate) fn take_reason(&self) -> Option<Reason> {
+        self.wishes.borrow_mut().as_mut()?.reason.take()
+    }
+
+    fn overrun(&self) {
+        let unsent = self.unsent();
+        let limit = self.limits.outgoing_bytes;
+        self.wish(|wishes| wishes.reason = Some(Reason::Misbehaved(Box::new(Overrun { unsent, limit }))));
+        self.abort();
+    }
+}
+
+/// The peer reads too slowly for what the protocol writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overrun {
+    /// Bytes that wait.
+    pub unsent: usize,
+    /// The limit, [`Limits::outgoing_bytes`].
+    pub limit: usize,
+}
+
+impl std::fmt::Display for Overrun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { unsent, limit } = self;
+        write!(f, "it does not read: {unsent} bytes wait, the limit is {limit}")
+    }
+}
+
+impl Error for Overrun {}

@@ -1,0 +1,80 @@
+//! A listening port.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
+
+use crate::address::Address;
+use crate::deferred::Deferred;
+use crate::driver::ListenerId;
+use crate::factory::Factory;
+use crate::handle::Handle;
+use crate::layer::Layer;
+use crate::limits::Limits;
+
+/// Makes the layers of each accepted connection, lowest first.
+pub type LayerFactory = Box<dyn Fn() -> Vec<Box<dyn Layer>>>;
+
+/// A port that listens; the handle may be dropped, the port listens on.
+#[derive(Clone)]
+pub struct ListeningPort {
+    pub(crate) port: Rc<Port>,
+    handle: Handle,
+}
+
+pub(crate) struct Port {
+    pub(crate) id: Cell<Option<ListenerId>>,
+    pub(crate) host: Address,
+    pub(crate) factory: RefCell<Box<dyn Factory>>,
+    pub(crate) limits: Rc<Limits>,
+    pub(crate) layers: Option<LayerFactory>,
+}
+
+impl Port {
+    pub(crate) fn new(id: ListenerId, host: Address, factory: Box<dyn Factory>, limits: Limits) -> Self {
+        Self {
+            id: Cell::new(Some(id)),
+            host,
+            factory: RefCell::new(factory),
+            limits: Rc::new(limits),
+            layers: None,
+        }
+    }
+}
+
+impl ListeningPort {
+    pub(crate) fn new(port: Rc<Port>, handle: Handle) -> Self {
+        Self { port, handle }
+    }
+
+    /// The address it listens on, with the real port.
+    #[doc(alias = "getHost")]
+    #[must_use]
+    pub fn host(&self) -> &Address {
+        &self.port.host
+    }
+
+    /// Whether it still listens.
+    #[must_use]
+    pub fn is_listening(&self) -> bool {
+        self.port.id.get().is_some()
+    }
+
+    /// Stops to listen; fires once the address is free. Established connections live on (R45).
+    #[doc(alias = "stopListening")]
+    pub fn stop_listening(&self) -> Deferred<()> {
+        let (deferred, resolver) = Deferred::new(&self.handle);
+        let port = Rc::clone(&self.port);
+        self.handle.command(move |engine| {
+            engine.stop_listening(&port);
+            let _ = resolver.resolve(());
+        });
+        deferred
+    }
+}
+
+impl fmt::Debug for ListeningPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ListeningPort({})", self.host())
+    }
+}

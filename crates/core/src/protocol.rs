@@ -1,0 +1,154 @@
+//! The upper seam: what decides.
+
+use std::any::{Any, TypeId};
+
+use crate::reason::Reason;
+use crate::transport::Transport;
+
+/// One end of a conversation over a stream.
+///
+/// *Guaranteed* for each connection (SEMANTICS R38): `connection_made` once, then any number of the others, then
+/// `connection_lost` once, and nothing after that. Callbacks never overlap and never run inside a call that the protocol
+/// makes. A panic in one is caught, logged, and ends this connection only.
+///
+/// ```
+/// use ropewalk_core::{Protocol, Transport};
+///
+/// struct Echo;
+///
+/// impl Protocol for Echo {
+///     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+///         transport.write(data);
+///     }
+/// }
+/// ```
+#[allow(unused_variables, reason = "the names of the arguments are documentation")]
+pub trait Protocol: Any {
+    /// The connection is there and every layer of it is open.
+    #[doc(alias = "connectionMade")]
+    fn connection_made(&mut self, transport: &Transport) {}
+
+    /// Some bytes came: at least one, cut anywhere. They are gone on return.
+    #[doc(alias = "dataReceived")]
+    fn data_received(&mut self, transport: &Transport, data: &[u8]);
+
+    /// The peer sends nothing more. Unless this is overridden, what is queued is sent and the connection ends (R61).
+    #[doc(alias = "readConnectionLost")]
+    fn eof_received(&mut self, transport: &Transport) {
+        transport.lose_connection();
+    }
+
+    /// What was queued before [`Transport::lose_write_connection`] is sent, and our half is closed.
+    #[doc(alias = "writeConnectionLost")]
+    fn write_connection_lost(&mut self, transport: &Transport) {}
+
+    /// The connection is gone; the handle does nothing any more.
+    #[doc(alias = "connectionLost")]
+    fn connection_lost(&mut self, transport: &Transport, reason: &Reason) {}
+
+    /// More waits to be sent than the high-water mark allows: write no more for now. Reading pauses by itself.
+    #[doc(alias = "pauseProducing")]
+    fn writing_paused(&mut self, transport: &Transport) {}
+
+    /// The queue is empty again.
+    #[doc(alias = "resumeProducing")]
+    fn writing_resumed(&mut self, transport: &Transport) {}
+
+    /// Reading goes on after [`Transport::resume_reading`]; a protocol that kept bytes back delivers them now.
+    fn reading_resumed(&mut self, transport: &Transport) {}
+
+    /// Nothing was received or sent for the time set by [`Transport::set_timeout`]. Unless this is overridden, the
+    /// connection ends with [`Reason::TimedOut`].
+    #[doc(alias = "timeoutConnection")]
+    fn timed_out(&mut self, transport: &Transport) {
+        transport.lose_after_timeout();
+    }
+
+    /// The part of this protocol that has the type `wanted`: for protocols that carry another one inside, so that
+    /// [`Transport::call_later`] can lend the inner one. Forward with [`lend`].
+    fn inner(&mut self, wanted: TypeId) -> Option<&mut dyn Any> {
+        None
+    }
+
+    /// The protocol's name in logs.
+    fn name(&self) -> &'static str {
+        short_name(std::any::type_name::<Self>())
+    }
+}
+
+/// A boxed protocol is a protocol, so that wrappers and factories may choose at run time.
+impl Protocol for Box<dyn Protocol> {
+    fn connection_made(&mut self, transport: &Transport) {
+        (**self).connection_made(transport);
+    }
+    fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+        (**self).data_received(transport, data);
+    }
+    fn eof_received(&mut self, transport: &Transport) {
+        (**self).eof_received(transport);
+    }
+    fn write_connection_lost(&mut self, transport: &Transport) {
+        (**self).write_connection_lost(transport);
+    }
+    fn connection_lost(&mut self, transport: &Transport, reason: &Reason) {
+        (**self).connection_lost(transport, reason);
+    }
+    fn writing_paused(&mut self, transport: &Transport) {
+        (**self).writing_paused(transport);
+    }
+    fn writing_resumed(&mut self, transport: &Transport) {
+        (**self).writing_resumed(transport);
+    }
+    fn reading_resumed(&mut self, transport: &Transport) {
+        (**self).reading_resumed(transport);
+    }
+    fn timed_out(&mut self, transport: &Transport) {
+        (**self).timed_out(transport);
+    }
+    fn inner(&mut self, wanted: TypeId) -> Option<&mut dyn Any> {
+        lend(&mut **self, wanted)
+    }
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+}
+
+/// The protocol itself or the part inside it that has the type `wanted`.
+#[must_use]
+pub fn lend(protocol: &mut dyn Protocol, wanted: TypeId) -> Option<&mut dyn Any> {
+    if (*protocol).type_id() == wanted {
+        return Some(protocol as &mut dyn Any);
+    }
+    protocol.inner(wanted)
+}
+
+/// `chat::Chat<alloc::string::String>` is `Chat`, which is what a log line needs.
+fn short_name(full: &'static str) -> &'static str {
+    let base = full.split('<').next().unwrap_or(full);
+    base.rsplit("::").next().unwrap_or(base)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Inner(u8);
+    struct Outer(Inner);
+
+    impl Protocol for Outer {
+        fn data_received(&mut self, _transport: &Transport, _data: &[u8]) {}
+        fn inner(&mut self, wanted: TypeId) -> Option<&mut dyn Any> {
+            (wanted == TypeId::of::<Inner>()).then_some(&mut self.0 as &mut dyn Any)
+        }
+    }
+
+    #[test]
+    fn a_protocol_lends_itself_and_what_it_carries() {
+        let mut boxed: Box<dyn Protocol> = Box::new(Box::new(Outer(Inner(7))) as Box<dyn Protocol>);
+        assert!(lend(&mut *boxed, TypeId::of::<Outer>()).is_some());
+        let inner = lend(&mut *boxed, TypeId::of::<Inner>()).and_then(|any| any.downcast_mut::<Inner>());
+        assert_eq!(inner.map(|inner| inner.0), Some(7));
+        assert!(lend(&mut *boxed, TypeId::of::<u8>()).is_none());
+        assert_eq!(boxed.name(), "Outer");
+    }
+}

@@ -1,0 +1,277 @@
+//! The reactor: turns the wheel.
+//!
+//! ```text
+//!   poll the driver ─► its events: user code runs, and queues
+//!         ▲                │
+//!         │            timers due ─► tasks ─► what handles asked for ─► settle: flush, close, pause
+//!         └────────────────┴───────────────────────────────────────────────┘
+//! ```
+
+use std::fmt;
+use std::io;
+use std::ops::Deref;
+use std::time::Duration;
+
+use crate::driver::{Deadlock, Driver};
+use crate::endpoint::ServerEndpoint;
+use crate::engine::Engine;
+use crate::factory::Factory;
+use crate::handle::Handle;
+use crate::lifecycle::{Phase, Stage};
+use crate::limits::Limits;
+use crate::mailbox::Mailbox;
+use crate::panic;
+use crate::port::ListeningPort;
+use crate::reason::ListenError;
+use crate::task::Tasks;
+
+/// The event loop of one thread, with all that lives on it. It is a value: many may live in one process, one per thread
+/// or one after another, and each runs once (R10).
+///
+/// It derefs to its [`Handle`], so everything that a handle can do a reactor can.
+pub struct Reactor {
+    engine: Engine,
+    handle: Handle,
+    catches_signals: bool,
+}
+
+/// How many callbacks, polls and calls run between two looks at the driver, so that tasks that wake each other for ever
+/// do not starve the sockets.
+const TASKS_PER_TURN: usize = 1024;
+
+/// Why [`Reactor::run`] ended badly.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RunError {
+    /// It has run already; make a new reactor.
+    AlreadyRan,
+    /// The driver cannot go on.
+    Driver(io::Error),
+}
+
+impl Reactor {
+    /// A reactor on a driver.
+    #[must_use]
+    pub fn new(driver: impl Driver + 'static) -> Self {
+        panic::remember_places();
+        let mailbox = Mailbox::new();
+        mailbox.set_waker(driver.waker());
+        let handle = Handle::new(driver.clock(), mailbox);
+        let engine = Engine::new(Box::new(driver), handle.clone());
+        Self { engine, handle, catches_signals: false }
+    }
+
+    /// Stops in order at SIGINT and SIGTERM once it runs; a second signal ends at once (R12).
+    #[must_use]
+    pub fn catching_signals(mut self) -> Self {
+        self.catches_signals = true;
+        self
+    }
+
+    /// The handle, to keep.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// The driver's name.
+    #[must_use]
+    pub fn driver_name(&self) -> &'static str {
+        self.engine.driver.name()
+    }
+
+    /// Listens, now.
+    ///
+    /// # Errors
+    ///
+    /// The endpoint cannot be understood, or its address not be had; both are named (R44).
+    #[doc(alias = "listenTCP")]
+    pub fn listen(
+        &mut self,
+        endpoint: impl ServerEndpoint,
+        factory: impl Factory,
+    ) -> Result<ListeningPort, ListenError> {
+        self.listen_with(endpoint, Limits::default(), factory)
+    }
+
+    /// [`listen`](Self::listen) with other limits.
+    ///
+    /// # Errors
+    ///
+    /// As [`listen`](Self::listen).
+    pub fn listen_with(
+        &mut self,
+        endpoint: impl ServerEndpoint,
+        limits: Limits,
+        factory: impl Factory,
+    ) -> Result<ListeningPort, ListenError> {
+        let listen = endpoint.listen().map_err(ListenError::Endpoint)?;
+        self.engine.listen(&listen, limits, Box::new(factory))
+    }
+
+    /// Runs until it is stopped.
+    ///
+    /// # Errors
+    ///
+    /// It has run before, or the driver cannot go on. Connections are then lost like at a stop.
+    pub fn run(&mut self) -> Result<(), RunError> {
+        if self.handle.shared().lifecycle.stage() != Stage::New {
+            return Err(RunError::AlreadyRan);
+        }
+        if self.catches_signals {
+            self.engine.catch_signals().map_err(RunError::Driver)?;
+        }
+        while !self.is_over() {
+            if let Err(error) = self.turn(None) {
+                self.engine.disconnect_all();
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it has stopped or crashed.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.handle.shared().lifecycle.is_over()
+    }
+
+    /// Makes one turn, waiting for events at most `timeout` (for ever if `None`): for those who own the loop themselves.
+    /// The first turn starts the reactor.
+    ///
+    /// # Errors
+    ///
+    /// The driver cannot go on.
+    #[doc(alias = "iterate")]
+    pub fn turn(&mut self, timeout: Option<Duration>) -> Result<(), RunError> {
+        if self.handle.shared().lifecycle.stage() == Stage::New {
+            self.advance();
+            self.finish_turn();
+        }
+        if self.is_over() {
+            return Ok(());
+        }
+        let _entered = self.handle.tasks().enter();
+        self.poll(timeout)?;
+        self.engine.run_timers();
+        self.finish_turn();
+        Ok(())
+    }
+
+    /// How long a turn would wait: nothing if there is work now, until the next timer, or for ever (`None`).
+    #[must_use]
+    pub fn wait(&self) -> Option<Duration> {
+        let shared = self.handle.shared();
+        let has_work = !shared.noted.borrow().is_empty()
+            || !shared.commands.borrow().is_empty()
+            || !shared.lent.borrow().is_empty()
+            || self.handle.tasks().has_ready()
+            || shared.lifecycle.can_advance();
+        if has_work {
+            return Some(Duration::ZERO);
+        }
+        let due = self.handle.timers().borrow_mut().next_due()?;
+        Some(due.saturating_sub(self.handle.now()))
+    }
+
+    fn poll(&mut self, limit: Option<Duration>) -> Result<(), RunError> {
+        let wait = self.wait();
+        let timeout = match (wait, limit) {
+            (Some(wait), Some(limit)) => Some(wait.min(limit)),
+            (wait, limit) => wait.or(limit),
+        };
+        let sleeping = self.handle.mailbox().fall_asleep();
+        let timeout = if sleeping { timeout } else { Some(Duration::ZERO) };
+        let Engine { driver, registry } = &mut self.engine;
+        let outcome = driver.poll(timeout, registry);
+        self.handle.mailbox().wake_up();
+        self.handle.refresh_turn_time();
+        outcome.map_err(|error| RunError::Driver(self.explain(error)))
+    }
+
+    /// Everything of a turn that is neither events nor timers.
+    fn finish_turn(&mut self) {
+        self.handle.tasks().run(&self.handle, TASKS_PER_TURN);
+        self.engine.run_lent();
+        self.engine.run_commands();
+        self.engine.settle();
+        self.advance();
+    }
+
+    /// Takes the steps of startup and shutdown that can be taken.
+    fn advance(&mut self) {
+        let handle = self.handle.clone();
+        let lifecycle = &handle.shared().lifecycle;
+        while lifecycle.stage() == Stage::New || lifecycle.can_advance() {
+            if lifecycle.advance(&handle) == Some(Phase::DuringShutdown) {
+                self.engine.settle();
+                self.engine.disconnect_all();
+                self.engine.driver.stop_threads();
+                handle.tasks().run(&handle, TASKS_PER_TURN);
+            }
+        }
+    }
+
+    /// Adds to a deadlock what only the reactor knows: the tasks that wait.
+    fn explain(&self, error: io::Error) -> io::Error {
+        let Some(deadlock) = error.get_ref().and_then(|inner| inner.downcast_ref::<Deadlock>()) else {
+            return error;
+        };
+        let mut deadlock = deadlock.clone();
+        deadlock.waiting.extend(self.handle.tasks().live().iter().map(ToString::to_string));
+        io::Error::new(error.kind(), deadlock)
+    }
+}
+
+impl Deref for Reactor {
+    type Target = Handle;
+
+    fn deref(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+impl AsRef<Tasks> for Reactor {
+    fn as_ref(&self) -> &Tasks {
+        self.handle.tasks()
+    }
+}
+
+impl AsRef<Handle> for Reactor {
+    fn as_ref(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+impl Drop for Reactor {
+    /// Loses what is still open, and drops what is pending, so that nothing keeps the reactor's parts alive.
+    fn drop(&mut self) {
+        self.engine.disconnect_all();
+        self.engine.driver.stop_threads();
+        self.handle.clear();
+    }
+}
+
+impl fmt::Debug for Reactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reactor({})", self.driver_name())
+    }
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AlreadyRan => f.write_str("this reactor has run already; make a new one"),
+            Self::Driver(error) => write!(f, "the driver cannot go on: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for RunError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::AlreadyRan => None,
+            Self::Driver(error) => Some(error),
+        }
+    }
+}

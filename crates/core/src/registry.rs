@@ -1,0 +1,222 @@
+//! Everything alive: connections, ports, attempts, look-ups; and what driver events mean to them.
+//!
+//! The driver calls in here from within `poll`; user code runs from here and can only queue.
+
+use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use crate::address::Address;
+use crate::buffer::{Outgoing, Pool};
+use crate::connection::{Birth, Connection};
+use crate::connector::Connector;
+use crate::driver::{ConnId, Demand, Event, Handler, ListenerId, LookupId, Sent, Signal};
+use crate::handle::Handle;
+use crate::link::Flags;
+use crate::port::Port;
+use crate::protocol::Protocol;
+use crate::reason::Reason;
+use crate::slots::Mirror;
+use crate::transport::Transport;
+
+/// A closure that wants the protocol of a connection.
+pub(crate) struct LentCall {
+    pub(crate) conn: ConnId,
+    pub(crate) epoch: u32,
+    pub(crate) call: Box<dyn FnOnce(&mut dyn Protocol, &Transport)>,
+}
+
+/// Whose connection it is.
+#[derive(Clone)]
+pub(crate) enum Owner {
+    Port(Rc<Port>),
+    Connector(Connector),
+}
+
+impl Owner {
+    /// The factory built no protocol (R43).
+    pub(crate) fn refused(&self, transport: &Transport) {
+        if let Self::Connector(connector) = self {
+            connector.refused();
+        }
+        transport.lose_connection();
+    }
+}
+
+type OnLookup = Box<dyn FnOnce(std::io::Result<Vec<IpAddr>>)>;
+
+pub(crate) struct Registry {
+    pub(crate) handle: Handle,
+    pub(crate) connections: Mirror<Connection>,
+    pub(crate) ports: Mirror<Rc<Port>>,
+    pub(crate) attempts: Mirror<(Connector, Address)>,
+    pub(crate) lookups: Mirror<OnLookup>,
+}
+
+impl Registry {
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self {
+            handle,
+            connections: Mirror::new(),
+            ports: Mirror::new(),
+            attempts: Mirror::new(),
+            lookups: Mirror::new(),
+        }
+    }
+
+    /// Opens layers as far as they go; builds the protocol when all are open.
+    fn open(connection: &mut Connection) {
+        match connection.owner.clone() {
+            Owner::Port(port) => connection.open(&mut **port.factory.borrow_mut()),
+            Owner::Connector(connector) => connector.with_factory(|factory| connection.open(factory)),
+        }
+    }
+
+    fn accepted(&mut self, listener: ListenerId, id: ConnId, host: Address, peer: Address) -> Demand {
+        let Some(port) = self.ports.get(listener.0).cloned() else { return Demand::Close };
+        let accepts = || port.factory.borrow_mut().accepts(&peer);
+        match catch_unwind(AssertUnwindSafe(accepts)) {
+            Ok(true) => {}
+            Ok(false) => return Demand::Close,
+            Err(payload) => {
+                let panic = crate::panic::message(&*payload);
+                tracing::error!(%peer, %panic, "a factory panicked; the connection is refused");
+                return Demand::Close;
+            }
+        }
+        let layers = port.layers.as_ref().map_or_else(Vec::new, |layers| layers());
+        let limits = Rc::clone(&port.limits);
+        self.begin(Birth { id, host, peer, limits, layers, owner: Owner::Port(port) })
+    }
+
+    fn connected(&mut self, id: ConnId, host: Address, peer: Address) -> Demand {
+        let Some((connector, _)) = self.attempts.remove(id.0) else { return Demand::Close };
+        connector.connected(id);
+        let (limits, layers) = (connector.limits(), connector.layers());
+        self.begin(Birth { id, host, peer, limits, layers, owner: Owner::Connector(connector) })
+    }
+
+    fn begin(&mut self, birth: Birth) -> Demand {
+        let id = birth.id;
+        self.connections.insert(id.0, Connection::new(&self.handle, birth));
+        self.during(id, Self::open)
+    }
+
+    /// Runs an event of one connection: what it writes leaves right after, so it needs no attention for bytes.
+    #[inline]
+    fn during(&mut self, id: ConnId, event: impl FnOnce(&mut Connection)) -> Demand {
+        let Some(connection) = self.connections.get_mut(id.0) else { return Demand::Close };
+        connection.link().set(Flags::CORKED);
+        event(connection);
+        connection.link().clear(Flags::CORKED);
+        demand(connection)
+    }
+
+    fn received(connection: &mut Connection, data: &mut [u8]) {
+        connection.received(data);
+        if !connection.is_made() {
+            Self::open(connection);
+        }
+    }
+
+    fn connect_failed(&mut self, id: ConnId, error: std::io::Error) {
+        if let Some((connector, address)) = self.attempts.remove(id.0) {
+            connector.attempt_failed(error, &address);
+        }
+    }
+
+    /// Takes a connection out and tells everybody, exactly once.
+    pub(crate) fn lose(&mut self, id: ConnId, reason: Reason) {
+        let Some(mut connection) = self.connections.remove(id.0) else { return };
+        let link = &connection.transport.0;
+        let reason = link.take_reason().unwrap_or(reason);
+        link.clear(Flags::OPEN);
+        link.outgoing.borrow_mut().clear(&mut self.handle.shared().pool.borrow_mut());
+        connection.forget_deadlines();
+        connection.stop_producer();
+        connection.call("connection_lost", |protocol, transport| {
+            protocol.connection_lost(transport, &reason);
+        });
+        match &connection.owner {
+            Owner::Connector(connector) => connector.ended(connection.is_made(), reason),
+            Owner::Port(_) if !connection.is_made() && !reason.is_clean() => {
+                let peer = connection.transport.peer();
+                tracing::info!(%peer, %reason, "a connection ended before its layers were open");
+            }
+            Owner::Port(_) => {}
+        }
+    }
+
+    /// Lends the protocol to a closure, if the connection is there and still has that protocol.
+    pub(crate) fn lend(&mut self, lent: LentCall) {
+        let Some(connection) = self.connections.get_mut(lent.conn.0) else { return };
+        let link = connection.link();
+        if link.epoch.get() == lent.epoch && link.has(Flags::OPEN) {
+            connection.call("a lent closure", lent.call);
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        self.handle.signalled(signal);
+    }
+}
+
+/// What the flags of a connection mean for the driver.
+#[inline]
+fn demand(connection: &Connection) -> Demand {
+    let link = connection.link();
+    if link.wants_quiet() {
+        link.set(Flags::DRIVER_PAUSED);
+        return Demand::Pause;
+    }
+    Demand::Continue
+}
+
+impl Handler for Registry {
+    fn event(&mut self, event: Event<'_>) -> Demand {
+        match event {
+            Event::Received { conn, data } => self.during(conn, |connection| Self::received(connection, data)),
+            Event::Writable { conn } => self.during(conn, Connection::writable),
+            Event::Eof { conn } => self.during(conn, Connection::eof),
+            Event::Accepted { listener, conn, host, peer } => self.accepted(listener, conn, host, peer),
+            Event::Connected { conn, host, peer } => self.connected(conn, host, peer),
+            Event::ConnectFailed { conn, error } => {
+                self.connect_failed(conn, error);
+                Demand::Close
+            }
+            Event::Failed { conn, error } => {
+                self.lose(conn, Reason::Lost(error));
+                Demand::Close
+            }
+            Event::LookedUp { lookup, result } => {
+                if let Some(done) = self.lookups.remove(lookup.0) {
+                    done(result);
+                }
+                Demand::Continue
+            }
+            Event::Signal(signal) => {
+                self.signal(signal);
+                Demand::Continue
+            }
+        }
+    }
+
+    #[inline]
+    fn flush(
+        &mut self,
+        conn: ConnId,
+        send: &mut dyn FnMut(&mut Outgoing, &mut Pool) -> Sent,
+    ) -> Demand {
+        let Some(connection) = self.connections.get_mut(conn.0) else { return Demand::Close };
+        connection.link().set(Flags::CORKED);
+        connection.flush(send);
+        connection.link().clear(Flags::CORKED);
+        demand(connection)
+    }
+}
+
+impl Registry {
+    pub(crate) fn on_lookup(&mut self, id: LookupId, done: impl FnOnce(std::io::Result<Vec<IpAddr>>) + 'static) {
+        self.lookups.insert(id.0, Box::new(done));
+    }
+}

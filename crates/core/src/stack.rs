@@ -1,0 +1,171 @@
+//! The layers of one connection, and every buffer between them.
+//!
+//! ```text
+//!            up: recursion, in place              down: top to bottom, once per flush
+//!   driver ─► [0].receive ─► [1].receive ─► protocol
+//!   wire   ◄─ [0].down    ◄─ [1].down    ◄─ queue of the link
+//! ```
+//!
+//! A plain connection has no stack at all, and pays nothing for this file.
+
+use std::mem::take;
+use std::time::Duration;
+
+use crate::buffer::{Outgoing, Pool};
+use crate::layer::{Delay, Layer, LayerError};
+
+/// How many bytes of the queue run down between two questions for a layer's delay.
+const PIECE_BYTES: usize = 16 * 1024;
+
+#[derive(Default)]
+pub(crate) struct Stack {
+    layers: Vec<Slot>,
+    /// What goes to the driver.
+    pub(crate) wire: Outgoing,
+    closed: bool,
+}
+
+struct Slot {
+    layer: Box<dyn Layer>,
+    down: Vec<u8>,
+    started: bool,
+}
+
+impl Stack {
+    pub(crate) fn push(&mut self, layer: Box<dyn Layer>) {
+        self.layers.push(Slot { layer, down: Vec::new(), started: false });
+    }
+
+    /// Begins every layer whose layer below is open; true when all are open.
+    pub(crate) fn open(&mut self) -> Result<bool, LayerError> {
+        for slot in &mut self.layers {
+            if !slot.started {
+                slot.started = true;
+                slot.layer.start(&mut slot.down)?;
+            }
+            if !slot.layer.is_open() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The layer that is not open yet, for the log.
+    pub(crate) fn opening(&self) -> Option<&'static str> {
+        self.layers.iter().find(|slot| !slot.layer.is_open()).map(|slot| slot.layer.name())
+    }
+
+    /// Runs bytes from the driver up; what comes out on top goes to `deliver`.
+    pub(crate) fn receive(
+        &mut self,
+        data: &mut [u8],
+        deliver: &mut dyn FnMut(&mut [u8]),
+    ) -> Result<(), LayerError> {
+        run_up(&mut self.layers, data, deliver)
+    }
+
+    /// Runs bytes up that the layers below the top one have seen already.
+    pub(crate) fn receive_at_top(
+        &mut self,
+        data: &mut [u8],
+        deliver: &mut dyn FnMut(&mut [u8]),
+    ) -> Result<(), LayerError> {
+        let top = self.layers.len().saturating_sub(1);
+        if data.is_empty() { Ok(()) } else { run_up(&mut self.layers[top..], data, deliver) }
+    }
+
+    /// Runs at most `count` bytes of the protocol's queue down. Stops early when a layer asks for a delay.
+    pub(crate) fn send(
+        &mut self,
+        queue: &mut Outgoing,
+        mut count: usize,
+        now: Duration,
+        pool: &mut Pool,
+    ) -> Option<Delay> {
+        while count > 0 && !queue.is_empty() {
+            let piece = queue.first();
+            let length = piece.len().min(PIECE_BYTES).min(count);
+            match self.layers.last_mut() {
+                Some(top) => top.layer.send(&piece[..length], &mut top.down),
+                None => self.wire.write(&piece[..length], pool),
+            }
+            queue.advance(length, pool);
+            count -= length;
+            self.run_down(pool);
+            if let Some(delay) = self.delay(now) {
+                return Some(delay);
+            }
+        }
+        None
+    }
+
+    /// Moves what the layers have to say down to the wire.
+    pub(crate) fn run_down(&mut self, pool: &mut Pool) {
+        for index in (0..self.layers.len()).rev() {
+            let (below, from_here) = self.layers.split_at_mut(index);
+            let down = &mut from_here[0].down;
+            if down.is_empty() {
+                continue;
+            }
+            match below.last_mut() {
+                Some(slot) => slot.layer.send(down, &mut slot.down),
+                None => self.wire.write(down, pool),
+            }
+            pool.give_back(take(down));
+        }
+    }
+
+    /// Lets every layer say goodbye, from the top; once.
+    pub(crate) fn close(&mut self, pool: &mut Pool) {
+        if self.closed {
+            return;
+        }
+        self.closed = true;
+        for index in (0..self.layers.len()).rev() {
+            let slot = &mut self.layers[index];
+            slot.layer.close(&mut slot.down);
+            self.run_down(pool);
+        }
+    }
+
+    pub(crate) fn eof(&mut self) -> Result<(), LayerError> {
+        self.layers.iter_mut().try_for_each(|slot| slot.layer.eof())
+    }
+
+    /// The longest delays that any layer asks for.
+    pub(crate) fn delay(&mut self, now: Duration) -> Option<Delay> {
+        let mut longest: Option<Delay> = None;
+        for slot in &mut self.layers {
+            if let Some(delay) = slot.layer.delay(now) {
+                let before = longest.unwrap_or_default();
+                longest = Some(Delay {
+                    reading: before.reading.max(delay.reading),
+                    writing: before.writing.max(delay.writing),
+                });
+            }
+        }
+        longest
+    }
+}
+
+fn run_up(
+    layers: &mut [Slot],
+    data: &mut [u8],
+    deliver: &mut dyn FnMut(&mut [u8]),
+) -> Result<(), LayerError> {
+    let Some((slot, above)) = layers.split_first_mut() else {
+        deliver(data);
+        return Ok(());
+    };
+    let mut outcome = Ok(());
+    slot.layer.receive(
+        data,
+        &mut |data| {
+            if outcome.is_ok() && !data.is_empty() {
+                outcome = run_up(above, data, deliver);
+            }
+        },
+        &mut slot.down,
+    )?;
+    outcome
+}

@@ -1,0 +1,421 @@
+//! What runs on the reactor's turn: Deferred callbacks, spawned futures, calls from other threads.
+//!
+//! It decides what runs next and keeps one from starving another; what a Deferred means is told in [`deferred`](crate::deferred), and when
+//! the turn comes is the reactor's business.
+//!
+//! ```text
+//!   Resolver::resolve ─┐
+//!   call_soon ─────────┼─► ready (one queue, first come first served) ─► run: at most so many per turn
+//!   Waker::wake, here ─┘          ▲
+//!   Waker::wake, call elsewhere ─► mailbox
+//! ```
+//!
+//! Nothing recurses: a step that makes another ready gives it back, and what is dropped in a row is dropped in a loop.
+
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::mem;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use crate::deferred::{Answer, Cancellable, Cancelling, Deferred, Node, Source};
+use crate::failure::{Cancelled, Failure, Panicked};
+use crate::handle::Handle;
+use crate::mailbox::{Batch, Mailbox};
+use crate::slots::{Key, Slots};
+use crate::task::body::{Body, CancelState, TaskSlot, Waiting};
+use crate::task::ready::{Entered, Job, Ready, Step, TaskWaker};
+
+mod body;
+pub(crate) mod ready;
+pub(crate) mod rubbish;
+mod unhandled;
+
+pub use unhandled::Unhandled;
+
+/// What runs on one reactor's turn. Cheap to clone; stays on the reactor's thread.
+///
+/// Get it from a [`Handle`]; whatever is made for a reactor's turn takes `&impl AsRef<Tasks>`, which handles, reactors and this are.
+#[derive(Clone)]
+pub struct Tasks(Rc<Inner>);
+
+struct Inner {
+    ready: Rc<Ready>,
+    table: RefCell<Slots<TaskSlot>>,
+    current: Cell<Option<Key>>,
+    mail: RefCell<Batch>,
+    unhandled: RefCell<unhandled::Record>,
+    rubbish: rubbish::Heap,
+    closed: Cell<bool>,
+}
+
+/// A task that has not ended, for those who ask what is left over.
+#[derive(Debug, Clone)]
+pub struct TaskReport {
+    /// The name it was given, if any.
+    pub name: Option<Cow<'static, str>>,
+    /// Where it was spawned.
+    pub spawned: &'static Location<'static>,
+    /// Where the Deferreds that it awaits were made.
+    pub awaits: Vec<&'static Location<'static>>,
+}
+
+impl Tasks {
+    pub(crate) fn new(mailbox: Arc<Mailbox>) -> Self {
+        Self(Rc::new(Inner {
+            ready: Ready::new(mailbox),
+            table: RefCell::default(),
+            current: Cell::new(None),
+            mail: RefCell::default(),
+            unhandled: RefCell::default(),
+            rubbish: rubbish::Heap::default(),
+            closed: Cell::new(false),
+        }))
+    }
+
+    /// Runs a future on the reactor's turn and gives its result as a [`Deferred`]. The future need not be `Send`.
+    ///
+    /// It is first polled on a turn, never in here. Dropping the Deferred lets it go on; cancelling it makes what the future awaits fail
+    /// with [`Cancelled`], which it may handle. A future that awaits no Deferred when it is cancelled is dropped. A panic in it is logged
+    /// and fails the Deferred with [`Panicked`].
+    #[doc(alias = "ensureDeferred")]
+    #[doc(alias = "inlineCallbacks")]
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> Deferred<<F::Output as Answer>::Value>
+    where
+        F: Future<Output: Answer> + 'static,
+    {
+        self.spawn_at(None, Location::caller(), future)
+    }
+
+    /// [`spawn`](Self::spawn), with a name for reports of what is left over.
+    #[track_caller]
+    pub fn spawn_named<F>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+        future: F,
+    ) -> Deferred<<F::Output as Answer>::Value>
+    where
+        F: Future<Output: Answer> + 'static,
+    {
+        self.spawn_at(Some(name.into()), Location::caller(), future)
+    }
+
+    /// Runs a function on the reactor's turn, after what is queued already.
+    #[track_caller]
+    pub fn call_soon(&self, call: impl FnOnce(&Handle) + 'static) {
+        self.push(Job::Call(Box::new(call), Location::caller()));
+    }
+
+    /// The tasks that have not ended.
+    #[must_use]
+    pub fn live(&self) -> Vec<TaskReport> {
+        let mut table = self.0.table.borrow_mut();
+        let keys = table.keys();
+        let slots = keys.into_iter().filter_map(|key| {
+            let slot = table.get_mut(key)?;
+            let awaits = slot.waiting.pending(key);
+            Some(TaskReport {
+                name: slot.name.clone(),
+                spawned: slot.spawned,
+                awaits: awaits.iter().map(|node| node.made()).collect(),
+            })
+        });
+        slots.collect()
+    }
+
+    /// How many failures nobody looked at so far, panics in functions without a Deferred included.
+    #[must_use]
+    pub fn unhandled_failures(&self) -> u64 {
+        self.0.unhandled.borrow().count()
+    }
+
+    /// Takes out the failures that nobody looked at, the newest hundred of them.
+    #[doc(alias = "flushLoggedErrors")]
+    #[must_use]
+    pub fn take_unhandled(&self) -> Vec<Unhandled> {
+        self.0.unhandled.borrow_mut().take()
+    }
+
+    /// Runs what is ready, in order, and what becomes ready by that; but at most `budget` callbacks, polls and calls, so that input and
+    /// timers get their turn whatever happens here. Says whether something is left.
+    pub(crate) fn run(&self, handle: &Handle, budget: usize) -> bool {
+        let _entered = self.enter();
+        self.collect_mail();
+        for _ in 0..budget {
+            let Some(job) = self.0.ready.pop() else {
+                return false;
+            };
+            if let Some(next) = self.run_job(job, handle) {
+                self.0.ready.push_front(Job::Step(next));
+            }
+        }
+        self.has_ready()
+    }
+
+    /// Whether [`run`](Self::run) has something to do, the mailbox left aside.
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.0.ready.is_empty()
+    }
+
+    /// Says that it is this reactor's turn, until the guard is dropped: tasks woken meanwhile need no lock.
+    pub(crate) fn enter(&self) -> Entered {
+        self.0.ready.enter()
+    }
+
+    /// Drops all tasks and everything that is ready; what comes later is dropped at once.
+    pub(crate) fn close(&self) {
+        self.0.closed.set(true);
+        self.0.ready.mailbox.close();
+        loop {
+            let job = self.0.ready.pop();
+            let task = self.any_task().and_then(|key| self.remove(key));
+            if job.is_none() && task.is_none() {
+                return;
+            }
+            let dropped = catch_unwind(AssertUnwindSafe(|| drop((job, task))));
+            if let Err(panic) = dropped {
+                self.log_panic("a task dropped with its reactor", Location::caller(), &*panic);
+            }
+        }
+    }
+
+    /// Calls a function of the user; a panic is logged and recorded, and nothing else happens.
+    pub(crate) fn guard<R>(
+        &self,
+        what: &'static str,
+        location: &'static Location<'static>,
+        call: impl FnOnce() -> R,
+    ) -> Result<R, Panicked> {
+        catch_unwind(AssertUnwindSafe(call))
+            .map_err(|panic| self.log_panic(what, location, &*panic))
+    }
+
+    pub(crate) fn push(&self, job: Job) {
+        if self.0.closed.get() {
+            drop(job);
+        } else {
+            self.0.ready.push(job);
+        }
+    }
+
+    pub(crate) fn push_step(&self, step: Option<Rc<dyn Step>>) {
+        if let Some(step) = step {
+            self.push(Job::Step(step));
+        }
+    }
+
+    pub(crate) fn rubbish(&self) -> &rubbish::Heap {
+        &self.0.rubbish
+    }
+
+    pub(crate) fn record_unhandled(&self, unhandled: Unhandled) {
+        let old = self.0.unhandled.borrow_mut().add(unhandled);
+        drop(old);
+    }
+
+    /// The task that is being polled.
+    pub(crate) fn current(&self) -> Option<Key> {
+        self.0.current.get()
+    }
+
+    /// Notes that the task that is being polled awaits this Deferred.
+    pub(crate) fn note_awaited(&self, node: &Rc<impl Cancellable + 'static>) {
+        let mut table = self.0.table.borrow_mut();
+        let Some(key) = self.current() else { return };
+        let Some(slot) = table.get_mut(key) else {
+            return;
+        };
+        let weak: Weak<dyn Cancellable> = Rc::<_>::downgrade(node);
+        slot.waiting.push(key, weak);
+        if slot.cancel == CancelState::Next {
+            slot.cancel = CancelState::None;
+            let (node, location) = (node.clone(), slot.spawned);
+            drop(table);
+            self.call_soon(move |_| Cancelling::run(node, location));
+        }
+    }
+
+    /// Cancels what a task awaits; if it awaits nothing that can be told, the next that it awaits, or the task itself.
+    pub(crate) fn cancel_task(&self, key: Key, cancelling: &mut Cancelling) {
+        let mut table = self.0.table.borrow_mut();
+        let Some(slot) = table.get_mut(key) else {
+            return;
+        };
+        let awaited = slot.waiting.pending(key);
+        if !awaited.is_empty() {
+            drop(table);
+            cancelling.extend(awaited);
+            return;
+        }
+        let Some(body) = &slot.body else {
+            slot.cancel = CancelState::Next;
+            return;
+        };
+        slot.cancel = match body.flag.is_scheduled() && slot.started {
+            true => CancelState::Next,
+            false => CancelState::Abort,
+        };
+        body.flag.schedule_in(&self.0.ready);
+    }
+
+    fn spawn_at<F>(
+        &self,
+        name: Option<Cow<'static, str>>,
+        spawned: &'static Location<'static>,
+        future: F,
+    ) -> Deferred<<F::Output as Answer>::Value>
+    where
+        F: Future<Output: Answer> + 'static,
+    {
+        let node = Node::new(self, spawned, Source::None);
+        let deferred = Deferred::from_node(node.clone());
+        if self.0.closed.get() {
+            let _nobody_listens_yet = node.settle(Err(Failure::at(Cancelled, spawned)));
+            return deferred;
+        }
+        let mut table = self.0.table.borrow_mut();
+        let key = table.insert(TaskSlot {
+            name,
+            spawned,
+            body: None,
+            waiting: Waiting::default(),
+            started: false,
+            cancel: CancelState::None,
+        });
+        node.set_source(Source::Task(key));
+        let flag = TaskWaker::new(key, self.0.ready.mailbox.clone());
+        let waker = Waker::from(flag.clone());
+        flag.schedule_in(&self.0.ready);
+        let future = Box::pin(future);
+        if let Some(slot) = table.get_mut(key) {
+            slot.body = Some(Body { future, node, waker, flag });
+        }
+        deferred
+    }
+
+    fn collect_mail(&self) {
+        let mut mail = mem::take(&mut *self.0.mail.borrow_mut());
+        if self.0.ready.mailbox.collect(&mut mail) {
+            for task in mail.woken.drain(..) {
+                self.0.ready.push(Job::Poll(task));
+            }
+            for call in mail.calls.drain(..) {
+                self.0.ready.push(Job::Call(call, Location::caller()));
+            }
+        }
+        *self.0.mail.borrow_mut() = mail;
+    }
+
+    fn run_job(&self, job: Job, handle: &Handle) -> Option<Rc<dyn Step>> {
+        match job {
+            Job::Step(step) => step.step(),
+            Job::Poll(key) => self.poll_task(key),
+            Job::Call(call, location) => {
+                let called = self.guard("a queued call", location, || call(handle));
+                if let Err(panicked) = called {
+                    let failure = Failure::at(panicked, location);
+                    self.record_unhandled(Unhandled { failure, made: location });
+                }
+                None
+            }
+        }
+    }
+
+    fn poll_task(&self, key: Key) -> Option<Rc<dyn Step>> {
+        let (mut body, spawned, abort) = {
+            let mut table = self.0.table.borrow_mut();
+            let slot = table.get_mut(key)?;
+            slot.started = true;
+            (slot.body.take()?, slot.spawned, slot.cancel == CancelState::Abort)
+        };
+        if abort {
+            return self.end_early(key, body, Failure::at(Cancelled, spawned));
+        }
+        body.flag.begin_poll();
+        let outer = self.0.current.replace(Some(key));
+        let mut context = Context::from_waker(&body.waker);
+        let (future, node) = (body.future.as_mut(), &body.node);
+        let polled = catch_unwind(AssertUnwindSafe(|| future.drive(&mut context, node)));
+        self.0.current.set(outer);
+        match polled {
+            Ok(Poll::Pending) => self.put_back(key, body),
+            Ok(Poll::Ready(next)) => {
+                self.remove(key);
+                next
+            }
+            Err(panic) => {
+                let panicked = self.log_panic("a task", spawned, &*panic);
+                self.end_early(key, body, Failure::at(panicked, spawned))
+            }
+        }
+    }
+
+    /// After a poll without result: waits on, or ends if it was cancelled and awaits nothing that could have been told.
+    fn put_back(&self, key: Key, body: Body) -> Option<Rc<dyn Step>> {
+        let mut table = self.0.table.borrow_mut();
+        let slot = table.get_mut(key)?;
+        if slot.cancel == CancelState::Next && !body.flag.is_scheduled() {
+            let failure = Failure::at(Cancelled, slot.spawned);
+            drop(table);
+            return self.end_early(key, body, failure);
+        }
+        slot.body = Some(body);
+        None
+    }
+
+    fn end_early(&self, key: Key, body: Body, failure: Failure) -> Option<Rc<dyn Step>> {
+        let slot = self.remove(key)?;
+        let node = body.node.clone();
+        let spawned = slot.spawned;
+        let _logged = self.guard("the destructor of a task", spawned, || drop((body, slot)));
+        node.fail(failure)
+    }
+
+    fn any_task(&self) -> Option<Key> {
+        self.0.table.borrow().iter().next().map(|(key, _)| key)
+    }
+
+    fn remove(&self, key: Key) -> Option<TaskSlot> {
+        self.0.table.borrow_mut().remove(key)
+    }
+
+    fn log_panic(
+        &self,
+        what: &'static str,
+        location: &'static Location<'static>,
+        payload: &(dyn std::any::Any + Send),
+    ) -> Panicked {
+        let panicked = Panicked::new(payload, location);
+        tracing::error!(%location, "{what} panicked: {}", panicked.message);
+        panicked
+    }
+}
+
+impl AsRef<Self> for Tasks {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+impl fmt::Debug for Tasks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tasks").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for TaskReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "task \"{name}\" spawned at {}", self.spawned)?,
+            None => write!(f, "task spawned at {}", self.spawned)?,
+        }
+        for location in &self.awaits {
+            write!(f, ", awaits the Deferred made at {location}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,321 @@
+//! The handle on a connection.
+
+use std::any::TypeId;
+use std::error::Error;
+use std::fmt;
+use std::mem::take;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::address::Address;
+use crate::deferred::Deferred;
+use crate::driver::SocketOption;
+use crate::failure::Failure;
+use crate::handle::Handle;
+use crate::layer::Layer;
+use crate::link::{Flags, Link};
+use crate::producer::{Producer, ProducerError, Registration, Slot};
+use crate::protocol::{Protocol, lend};
+use crate::reason::Reason;
+use crate::registry::LentCall;
+use crate::timer::DelayedCall;
+
+/// A handle on one connection; cheap to clone, and it stays on the reactor's thread.
+///
+/// Every method only queues: no callback runs inside it. Once the connection is lost each does nothing, so a handle may be
+/// kept for ever.
+///
+/// ```
+/// use ropewalk_core::{Protocol, Transport};
+///
+/// struct Welcome;
+///
+/// impl Protocol for Welcome {
+///     fn connection_made(&mut self, transport: &Transport) {
+///         transport.write("欢迎访问!");
+///         transport.lose_connection(); // after all is sent
+///     }
+///     fn data_received(&mut self, _transport: &Transport, _data: &[u8]) {}
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Transport(pub(crate) Rc<Link>);
+
+impl Transport {
+    /// Queues bytes. They leave in order, after this event or at the end of the turn, joined with their neighbours.
+    ///
+    /// Never blocks, never calls back (R50). After [`lose_connection`](Self::lose_connection) they are dropped (R53).
+    #[inline]
+    pub fn write(&self, data: impl AsRef<[u8]>) {
+        let data = data.as_ref();
+        self.0.write_with(|outgoing, pool| outgoing.write(data, pool));
+    }
+
+    /// Queues bytes without copying them when they are many; clones of one [`Bytes`] share one allocation.
+    pub fn write_owned(&self, data: impl Into<Bytes>) {
+        let data = data.into();
+        self.0.write_with(|outgoing, pool| outgoing.write_shared(data, pool));
+    }
+
+    /// Queues pieces, as if each were written (R50).
+    #[doc(alias = "writeSequence")]
+    pub fn write_vectored<T: AsRef<[u8]>>(&self, pieces: impl IntoIterator<Item = T>) {
+        self.0.write_with(|outgoing, pool| {
+            for piece in pieces {
+                outgoing.write(piece.as_ref(), pool);
+            }
+        });
+    }
+
+    /// Ends the connection once everything queued is sent, whatever the size (R51). Nothing more is received (R52).
+    #[doc(alias = "loseConnection")]
+    pub fn lose_connection(&self) {
+        self.0.lose();
+    }
+
+    /// Ends the connection because the peer broke the protocol's rules; queued bytes are still sent.
+    pub fn reject(&self, error: impl Into<Box<dyn Error + Send + Sync>>) {
+        self.0.lose_because(Reason::Misbehaved(error.into()));
+    }
+
+    /// Closes our half once everything queued is sent; reading goes on (R59).
+    #[doc(alias = "loseWriteConnection")]
+    pub fn lose_write_connection(&self) {
+        if self.is_open() && !self.0.has(Flags::LOSING_WRITE) {
+            self.0.set(Flags::LOSING_WRITE);
+            self.0.note();
+        }
+    }
+
+    /// Ends the connection at once: queued bytes are dropped and the peer sees a reset (R56).
+    #[doc(alias = "abortConnection")]
+    pub fn abort_connection(&self) {
+        self.0.abort();
+    }
+
+    /// Delivers nothing until [`resume_reading`](Self::resume_reading); back-pressure then reaches the peer (R63).
+    #[doc(alias = "pauseProducing")]
+    pub fn pause_reading(&self) {
+        if self.is_open() {
+            self.0.set(Flags::READING_PAUSED);
+            self.0.clear(Flags::RESUMING);
+            self.0.note();
+        }
+    }
+
+    /// Delivers again. Nothing is lost, and nothing is delivered inside this call.
+    #[doc(alias = "resumeProducing")]
+    pub fn resume_reading(&self) {
+        if self.is_open() && self.0.has(Flags::READING_PAUSED) {
+            self.0.clear(Flags::READING_PAUSED);
+            self.0.set(Flags::RESUMING);
+            self.0.note();
+        }
+    }
+
+    /// Whether the connection is there and nobody asked to end it.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.0.has(Flags::OPEN) && !self.0.has(Flags::LOSING)
+    }
+
+    /// Whether the protocol paused reading.
+    #[must_use]
+    pub fn is_reading_paused(&self) -> bool {
+        self.0.has(Flags::READING_PAUSED)
+    }
+
+    /// How many bytes wait to be sent.
+    #[must_use]
+    pub fn unsent_bytes(&self) -> usize {
+        self.0.unsent()
+    }
+
+    /// Our end.
+    #[doc(alias = "getHost")]
+    #[must_use]
+    pub fn host(&self) -> &Address {
+        &self.0.host
+    }
+
+    /// Their end.
+    #[doc(alias = "getPeer")]
+    #[must_use]
+    pub fn peer(&self) -> &Address {
+        &self.0.peer
+    }
+
+    /// The reactor that the connection lives on.
+    #[must_use]
+    pub fn reactor(&self) -> &Handle {
+        &self.0.handle
+    }
+
+    /// Puts a layer on top of the stack, once everything queued before is on its way through the layers there are:
+    /// STARTTLS. `connection_made` is not called again.
+    #[doc(alias = "startTLS")]
+    pub fn push_layer(&self, layer: impl Layer) {
+        if self.is_open() {
+            let before = self.0.outgoing.borrow().len();
+            self.0.wish(|wishes| wishes.layers.push((before, Box::new(layer))));
+            self.0.note();
+        }
+    }
+
+    /// Gives the connection to another protocol, which gets `connection_made` and then `unread`, the bytes that came with
+    /// the upgrade. The old protocol is dropped without `connection_lost`; closures made for it are dropped too.
+    pub fn switch_protocol(&self, protocol: impl Protocol, unread: impl Into<Vec<u8>>) {
+        if self.is_open() {
+            let next: (Box<dyn Protocol>, Vec<u8>) = (Box::new(protocol), unread.into());
+            self.0.wish(|wishes| wishes.switch = Some(next));
+            self.0.note();
+        }
+    }
+
+    /// Calls back when nothing was received or sent for `after`: [`Protocol::timed_out`]. `None` switches it off.
+    /// Returns the old value (R126). Costs nothing per message.
+    #[doc(alias = "setTimeout")]
+    pub fn set_timeout(&self, after: Option<Duration>) -> Option<Duration> {
+        if self.is_open() {
+            self.0.activity.set(self.0.handle.now());
+            self.0.wish(|wishes| wishes.timeout_changed = true);
+            self.0.note();
+            self.0.idle_after.replace(after)
+        } else {
+            self.0.idle_after.get()
+        }
+    }
+
+    /// Starts the idle time-out anew.
+    #[doc(alias = "resetTimeout")]
+    pub fn reset_timeout(&self) {
+        self.0.activity.set(self.0.handle.now());
+    }
+
+    pub(crate) fn lose_after_timeout(&self) {
+        let after = self.0.idle_after.get().unwrap_or_default();
+        self.0.lose_because(Reason::TimedOut(crate::reason::Timeout::Idle(after)));
+    }
+
+    /// Sets an option of the socket, at the end of the turn; a kernel that refuses is logged.
+    #[doc(alias = "setTcpNoDelay")]
+    #[doc(alias = "setTcpKeepAlive")]
+    pub fn set_option(&self, option: SocketOption) {
+        if self.is_open() {
+            let id = self.0.id;
+            self.0.handle.command(move |engine| engine.set_option(id, option));
+        }
+    }
+
+    /// Calls a method of the protocol after a time. If the connection is gone by then, or has another protocol, the
+    /// closure is dropped: no lifetime to think of, nothing to cancel.
+    ///
+    /// # Panics
+    ///
+    /// On its turn, when the protocol is no `P`: that ends this connection with a message that names both.
+    pub fn call_later<P: 'static>(
+        &self,
+        delay: Duration,
+        call: impl FnOnce(&mut P, &Self) + 'static,
+    ) -> DelayedCall {
+        self.0.handle.call_later_lent(delay, self.lent(call))
+    }
+
+    /// Calls a method of the protocol on the reactor's turn, when `deferred` has its result. If the connection is gone by
+    /// then, or has another protocol, the closure is dropped; a failure is then logged as nobody's.
+    ///
+    /// # Panics
+    ///
+    /// On its turn, when the protocol is no `P`.
+    pub fn when<T: 'static, P: 'static>(
+        &self,
+        deferred: Deferred<T>,
+        call: impl FnOnce(&mut P, &Self, Result<T, Failure>) + 'static,
+    ) {
+        let transport = self.clone();
+        deferred.on_result(move |result| {
+            let lent = transport.lent(move |this: &mut P, transport| call(this, transport, result));
+            transport.0.handle.lend_soon(lent);
+        });
+    }
+
+    /// Calls a method of the protocol on the reactor's turn, soon.
+    ///
+    /// # Panics
+    ///
+    /// On its turn, when the protocol is no `P`.
+    pub fn call_soon<P: 'static>(&self, call: impl FnOnce(&mut P, &Self) + 'static) {
+        self.0.handle.lend_soon(self.lent(call));
+    }
+
+    /// Registers a producer, which writes as fast as the peer reads; see [`Producer`].
+    ///
+    /// # Errors
+    ///
+    /// One is registered already (R68); the new one is not touched.
+    #[doc(alias = "registerProducer")]
+    pub fn register_producer(
+        &self,
+        producer: impl Producer,
+        streaming: bool,
+    ) -> Result<(), ProducerError> {
+        let mut registration = Registration::new(Box::new(producer), streaming);
+        if !self.0.has(Flags::OPEN) {
+            let transport = self.clone();
+            self.0.handle.call_soon(move |_| registration.stop(&transport));
+            return Ok(());
+        }
+        self.0.wish(|wishes| {
+            if !wishes.producer.is_empty() {
+                return Err(ProducerError);
+            }
+            wishes.producer = Slot::Idle(registration);
+            Ok(())
+        })?;
+        self.0.note();
+        Ok(())
+    }
+
+    /// Forgets the producer; a connection that waited for it to end is closed once all is sent (R70).
+    #[doc(alias = "unregisterProducer")]
+    pub fn unregister_producer(&self) {
+        let gone = self.0.wishes.borrow_mut().as_mut().map(|wishes| take(&mut wishes.producer));
+        drop(gone); // its destructor is user code: not under the borrow
+        self.0.note();
+    }
+
+    fn lent<P: 'static>(&self, call: impl FnOnce(&mut P, &Self) + 'static) -> LentCall {
+        let epoch = self.0.epoch.get();
+        LentCall { conn: self.0.id, epoch, call: Box::new(move |protocol, transport| {
+            match lend(protocol, TypeId::of::<P>()).and_then(|any| any.downcast_mut::<P>()) {
+                Some(this) => call(this, transport),
+                None => wrong_type::<P>(protocol.name()),
+            }
+        }) }
+    }
+}
+
+#[cold]
+fn wrong_type<P>(actual: &str) -> ! {
+    panic!(
+        "a closure wants `this: &mut {}`, but the protocol of the connection is {actual}; \
+         name the protocol's own type, or forward it in Protocol::inner",
+        std::any::type_name::<P>()
+    )
+}
+
+impl PartialEq for Transport {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Transport {}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Transport({} → {})", self.host(), self.peer())
+    }
+}

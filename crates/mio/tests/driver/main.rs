@@ -1,0 +1,12 @@
+//! The driver on real loopback sockets, seen through its seam and by peers of the standard library.
+
+mod accept;
+mod child;
+mod close;
+mod connect;
+mod listen;
+mod lookup;
+mod signal;
+mod stream;
+mod wake;
+mod world;

@@ -1,0 +1,308 @@
+//! A simulated machine: addresses, ports, descriptors, and what it has to tell its driver.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use ropewalk_core::Address;
+use ropewalk_core::driver::{ConnId, Listen, ListenerId, LookupId, Signal};
+use ropewalk_core::slots::{Key, Slots};
+
+use crate::driver::Mood;
+use crate::name::Lookup;
+use crate::thread::Threads;
+use crate::wire::Trouble;
+
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) name: String,
+    pub(crate) addresses: Vec<IpAddr>,
+    /// Powered; a host that is down answers nothing.
+    pub(crate) up: bool,
+    /// Counts crashes and processes, so that a driver of an earlier life is told from today's.
+    pub(crate) life: u64,
+    /// A driver is attached: somebody will read.
+    pub(crate) driven: bool,
+    pub(crate) mood: Mood,
+    pub(crate) listeners: Slots<Listener>,
+    /// Where the connections of the driver are: wire and side.
+    pub(crate) conns: Slots<(Key, usize)>,
+    pub(crate) lookups: Slots<Lookup>,
+    pub(crate) threads: Threads,
+    pub(crate) ready: VecDeque<Ready>,
+    pub(crate) catches_signals: bool,
+    pub(crate) forbidden_below: u16,
+    pub(crate) descriptor_limit: usize,
+    pub(crate) descriptors: usize,
+    next_port: u16,
+    shed_unsaid: u64,
+    shed_said_at: Option<Duration>,
+}
+
+/// Who has something to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ready {
+    Listener(ListenerId),
+    Conn(ConnId),
+    Lookup(LookupId),
+    Signal(Signal),
+}
+
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) address: SocketAddr,
+    pub(crate) listen: Listen,
+    /// Connections that wait to be accepted.
+    pub(crate) backlog: VecDeque<Key>,
+    /// Requests that found the backlog full and are repeated when there is room.
+    pub(crate) turned_away: Vec<Key>,
+    pub(crate) listed: bool,
+}
+
+/// The first port for outgoing connections and for port 0 (RFC 6335, section 6).
+const FIRST_EPHEMERAL: u16 = 49_152;
+
+/// One line of log in this time, however many peers are turned away.
+const SHED_LOG_EVERY: Duration = Duration::from_secs(5);
+
+impl Host {
+    pub(crate) fn new(name: &str, addresses: Vec<IpAddr>) -> Self {
+        Self {
+            name: name.to_owned(),
+            addresses,
+            up: true,
+            life: 0,
+            driven: false,
+            mood: Mood::Readiness,
+            listeners: Slots::new(),
+            conns: Slots::new(),
+            lookups: Slots::new(),
+            threads: Threads::default(),
+            ready: VecDeque::new(),
+            catches_signals: false,
+            forbidden_below: 0,
+            descriptor_limit: usize::MAX,
+            descriptors: 0,
+            next_port: FIRST_EPHEMERAL,
+            shed_unsaid: 0,
+            shed_said_at: None,
+        }
+    }
+
+    /// Everything that a process had is gone.
+    pub(crate) fn forget_process(&mut self) {
+        self.life += 1;
+        self.driven = false;
+        forget(&mut self.listeners);
+        forget(&mut self.conns);
+        forget(&mut self.lookups);
+        self.threads = Threads::default();
+        self.ready.clear();
+        self.catches_signals = false;
+        self.descriptors = 0;
+    }
+
+    pub(crate) fn owns(&self, ip: IpAddr) -> bool {
+        ip.is_loopback() || self.addresses.contains(&ip)
+    }
+
+    /// The address from which this host reaches `peer`.
+    pub(crate) fn source(&self, peer: IpAddr) -> Result<IpAddr, Trouble> {
+        if peer.is_loopback() {
+            return Ok(peer);
+        }
+        let fits = self.addresses.iter().find(|own| own.is_ipv4() == peer.is_ipv4());
+        fits.copied().ok_or(Trouble::Kind(io::ErrorKind::NetworkUnreachable))
+    }
+
+    /// Takes a descriptor, if the limit allows.
+    pub(crate) fn take_descriptor(&mut self) -> Result<(), Trouble> {
+        if self.descriptors >= self.descriptor_limit {
+            return Err(Trouble::NoDescriptor);
+        }
+        self.descriptors += 1;
+        Ok(())
+    }
+
+    pub(crate) fn listen(&mut self, listen: &Listen) -> Result<(ListenerId, Address), Trouble> {
+        let Some(asked) = listen.address.socket() else {
+            return Err(Trouble::Kind(io::ErrorKind::Unsupported));
+        };
+        if !asked.ip().is_unspecified() && !self.owns(asked.ip()) {
+            return Err(Trouble::Kind(io::ErrorKind::AddrNotAvailable));
+        }
+        if asked.port() != 0 && asked.port() < self.forbidden_below {
+            return Err(Trouble::Kind(io::ErrorKind::PermissionDenied));
+        }
+        let address = self.free_address(asked, listen.reuse_port)?;
+        self.take_descriptor()?;
+        let key = self.listeners.insert(Listener {
+            address,
+            listen: listen.clone(),
+            backlog: VecDeque::new(),
+            turned_away: Vec::new(),
+            listed: false,
+        });
+        Ok((ListenerId(key), Address::Tcp(address)))
+    }
+
+    fn free_address(&mut self, asked: SocketAddr, shared: bool) -> Result<SocketAddr, Trouble> {
+        let mut address = asked;
+        let tries = if asked.port() == 0 { u16::MAX - FIRST_EPHEMERAL } else { 0 };
+        for _ in 0..=tries {
+            if asked.port() == 0 {
+                address.set_port(self.next_port());
+            }
+            if !self.is_busy(address, shared && asked.port() != 0) {
+                return Ok(address);
+            }
+        }
+        Err(Trouble::Kind(io::ErrorKind::AddrInUse))
+    }
+
+    fn is_busy(&self, address: SocketAddr, shared: bool) -> bool {
+        self.listeners.iter().any(|(_, listener)| {
+            listener.overlaps(address) && !(shared && listener.listen.reuse_port)
+        })
+    }
+
+    /// The next port of the ephemeral range, round and round.
+    pub(crate) fn next_port(&mut self) -> u16 {
+        let port = self.next_port;
+        self.next_port = port.checked_add(1).unwrap_or(FIRST_EPHEMERAL);
+        port
+    }
+
+    /// Those who listen on `address`: several if they share it.
+    pub(crate) fn listeners_at(&self, address: SocketAddr) -> Vec<ListenerId> {
+        let there = self.listeners.iter().filter(|(_, listener)| listener.covers(address));
+        let exact = there.clone().any(|(_, listener)| listener.address.ip() == address.ip());
+        // The more specific socket gets the connection, as on every kernel.
+        there
+            .filter(|(_, listener)| !exact || listener.address.ip() == address.ip())
+            .map(|(key, _)| ListenerId(key))
+            .collect()
+    }
+
+    /// Counts a peer that was accepted and closed for want of a descriptor; says how many when a line is due.
+    pub(crate) fn shed(&mut self, now: Duration) -> Option<u64> {
+        self.shed_unsaid += 1;
+        if self.shed_said_at.is_some_and(|said| now < said + SHED_LOG_EVERY) {
+            return None;
+        }
+        self.shed_said_at = Some(now);
+        Some(std::mem::take(&mut self.shed_unsaid))
+    }
+}
+
+impl Listener {
+    pub(crate) fn is_full(&self) -> bool {
+        self.backlog.len() >= self.listen.backlog.max(1) as usize
+    }
+
+    /// Whether a connection to `address` comes here.
+    fn covers(&self, address: SocketAddr) -> bool {
+        let own = self.address.ip();
+        self.address.port() == address.port()
+            && own.is_ipv4() == address.is_ipv4()
+            && (own.is_unspecified() || own == address.ip())
+    }
+
+    /// Whether both cannot listen.
+    fn overlaps(&self, address: SocketAddr) -> bool {
+        let mine = SocketAddr::new(self.address.ip(), address.port());
+        self.covers(address)
+            || address.ip().is_unspecified()
+                && address.is_ipv4() == mine.is_ipv4()
+                && self.address.port() == address.port()
+    }
+}
+
+/// The addresses of the host with that number, if none were given: 10.0.0.1 and fd00::1 for the first.
+pub(crate) fn default_addresses(number: usize) -> Vec<IpAddr> {
+    let number = u32::try_from(number).expect("fewer hosts than addresses") + 1;
+    let v4 = Ipv4Addr::from_bits(Ipv4Addr::new(10, 0, 0, 0).to_bits() + number);
+    let v6 = Ipv6Addr::from_bits((0xfd00_u128 << 112) + u128::from(number));
+    vec![v4.into(), v6.into()]
+}
+
+/// Empties a table; its keys, which the schedule may still hold, name nothing from now on.
+fn forget<T>(slots: &mut Slots<T>) {
+    for key in slots.keys() {
+        slots.remove(key);
+    }
+}
+
+/// Which wires use which pair of addresses is the network's to know; this finds a free one.
+pub(crate) fn free_port(host: &mut Host, mut is_used: impl FnMut(u16) -> bool) -> Option<u16> {
+    let tries = FIRST_EPHEMERAL..=u16::MAX;
+    tries.map(|_| host.next_port()).find(|&port| !is_used(port))
+}
+
+/// Hosts by the address that they own; loopback is everybody's own.
+pub(crate) type Routes = BTreeMap<IpAddr, usize>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ropewalk_core::driver::StreamOptions;
+
+    fn listen(address: &str, reuse_port: bool) -> Listen {
+        let address = Address::Tcp(address.parse().unwrap());
+        Listen { address, backlog: 1, reuse_port, options: StreamOptions::default() }
+    }
+
+    fn host() -> Host {
+        Host::new("here", default_addresses(0))
+    }
+
+    #[test]
+    fn busy_and_foreign_addresses_are_refused() {
+        let mut host = host();
+        host.forbidden_below = 1024;
+        let mut kind = |address| host.listen(&listen(address, false)).err();
+        assert_eq!(kind("10.0.0.1:8000"), None);
+        assert_eq!(kind("0.0.0.0:8000"), Some(Trouble::Kind(io::ErrorKind::AddrInUse)));
+        assert_eq!(kind("10.0.0.1:8000"), Some(Trouble::Kind(io::ErrorKind::AddrInUse)));
+        assert_eq!(kind("127.0.0.1:8000"), None);
+        assert_eq!(kind("[::]:8000"), None, "the families are apart");
+        assert_eq!(kind("[::1]:8000"), Some(Trouble::Kind(io::ErrorKind::AddrInUse)));
+        assert_eq!(kind("10.0.0.9:1"), Some(Trouble::Kind(io::ErrorKind::AddrNotAvailable)));
+        assert_eq!(kind("127.0.0.1:80"), Some(Trouble::Kind(io::ErrorKind::PermissionDenied)));
+    }
+
+    #[test]
+    fn port_zero_takes_a_free_one() {
+        let mut host = host();
+        let (_, first) = host.listen(&listen("127.0.0.1:0", false)).unwrap();
+        let (_, second) = host.listen(&listen("127.0.0.1:0", false)).unwrap();
+        assert_ne!(first, second);
+        assert!(first.port().unwrap() >= FIRST_EPHEMERAL);
+    }
+
+    #[test]
+    fn shared_ports_have_several_listeners() {
+        let mut host = host();
+        host.listen(&listen("0.0.0.0:80", true)).unwrap();
+        host.listen(&listen("0.0.0.0:80", true)).unwrap();
+        assert!(host.listen(&listen("0.0.0.0:80", false)).is_err());
+        assert_eq!(host.listeners_at("10.0.0.1:80".parse().unwrap()).len(), 2);
+        host.listen(&listen("10.0.0.1:80", true)).unwrap();
+        assert_eq!(host.listeners_at("10.0.0.1:80".parse().unwrap()).len(), 1);
+        assert_eq!(host.listeners_at("[::1]:80".parse().unwrap()).len(), 0);
+    }
+
+    #[test]
+    fn turned_away_peers_are_counted_in_one_line() {
+        let mut host = host();
+        let said: Vec<_> = [0, 1, 2, 6].map(|s| host.shed(Duration::from_secs(s))).into();
+        assert_eq!(said, [Some(1), None, None, Some(3)]);
+    }
+
+    #[test]
+    fn hosts_have_addresses_of_both_families() {
+        assert_eq!(default_addresses(0), ["10.0.0.1", "fd00::1"].map(|ip| ip.parse::<IpAddr>().unwrap()));
+        assert_eq!(default_addresses(299)[0], "10.0.1.44".parse::<IpAddr>().unwrap());
+    }
+}

@@ -1,0 +1,186 @@
+//! One simulated connection: two ends and a pipe each way. Data only; what happens to it is the network's business.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ropewalk_core::buffer::Outgoing;
+use ropewalk_core::driver::ConnId;
+
+use crate::pipe::Pipe;
+
+/// The end that connected.
+pub(crate) const CLIENT: usize = 0;
+/// The end that accepted.
+pub(crate) const SERVER: usize = 1;
+
+/// Across the wire.
+pub(crate) const fn other(side: usize) -> usize {
+    1 - side
+}
+
+#[derive(Debug)]
+pub(crate) struct Wire {
+    /// Counts connections; its name in the trace.
+    pub(crate) serial: u64,
+    pub(crate) ends: [End; 2],
+    /// `pipes[side]` carries what that side sends.
+    pub(crate) pipes: [Pipe; 2],
+    /// What will befall the bytes of each pipe.
+    pub(crate) fates: [Fate; 2],
+}
+
+/// What will befall a pipe when so many bytes were delivered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Fate {
+    pub(crate) reset_after: Option<u64>,
+    pub(crate) vanish_after: Option<u64>,
+    /// After having vanished: how long until a reset is the answer to everything.
+    pub(crate) back_after: Option<Duration>,
+}
+
+impl Fate {
+    /// How many bytes of a segment still come through, `delivered` having done so.
+    pub(crate) fn limit(&self, delivered: u64) -> usize {
+        let nearest = self.reset_after.unwrap_or(u64::MAX).min(self.vanish_after.unwrap_or(u64::MAX));
+        usize::try_from(nearest.saturating_sub(delivered)).unwrap_or(usize::MAX)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) host: usize,
+    pub(crate) address: SocketAddr,
+    pub(crate) life: Life,
+    /// The driver's name for it, as long as it has one.
+    pub(crate) conn: Option<ConnId>,
+    /// It is in its host's list of those with something to tell.
+    pub(crate) listed: bool,
+    pub(crate) paused: bool,
+    /// Nothing was told yet; the first to be told is that it is connected.
+    pub(crate) fresh: bool,
+    pub(crate) eof_told: bool,
+    /// A send was blocked or taken: the driver is owed an `Event::Writable`.
+    pub(crate) wants_room: bool,
+    pub(crate) has_room: bool,
+    pub(crate) trouble: Option<Trouble>,
+    /// Bytes that a completion-like send took and the send buffer had no room for.
+    pub(crate) held: Outgoing,
+    /// The application asked for the end of the stream, after `held`.
+    pub(crate) finishing: bool,
+    /// The pipe that this end sends into leads nowhere, for good.
+    pub(crate) silent: bool,
+    /// An arrival is in the schedule.
+    pub(crate) arrival_scheduled: bool,
+    /// The application reads nothing before this time.
+    pub(crate) stalled_until: Duration,
+    pub(crate) keep_alive: Option<Duration>,
+    pub(crate) user_timeout: Option<Duration>,
+    /// When the peer was last heard of.
+    pub(crate) heard_at: Duration,
+    /// Since when what was sent has made no progress.
+    pub(crate) progress_at: Duration,
+    /// Since when nothing passes.
+    pub(crate) broken_since: Option<Duration>,
+    /// When the time-outs are looked at next.
+    pub(crate) watched_at: Option<Duration>,
+}
+
+impl End {
+    pub(crate) fn new(host: usize, address: SocketAddr, life: Life, now: Duration) -> Self {
+        Self {
+            host,
+            address,
+            life,
+            conn: None,
+            listed: false,
+            paused: false,
+            fresh: true,
+            eof_told: false,
+            wants_room: false,
+            has_room: false,
+            trouble: None,
+            held: Outgoing::default(),
+            finishing: false,
+            silent: false,
+            arrival_scheduled: false,
+            stalled_until: Duration::ZERO,
+            keep_alive: None,
+            user_timeout: None,
+            heard_at: now,
+            progress_at: now,
+            broken_since: None,
+            watched_at: None,
+        }
+    }
+}
+
+/// The states of an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// Asked for, no answer yet.
+    Connecting,
+    /// In a listener's backlog.
+    Waiting,
+    /// An application has it.
+    Open,
+    /// The application closed it; the driver still reads what comes, and throws it away.
+    Lingering,
+    /// The descriptor is closed; the kernel still sends what is left.
+    Orphaned,
+    /// There is nothing any more; what comes is answered with a reset.
+    Gone,
+}
+
+impl fmt::Display for Life {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connecting => "connecting",
+            Self::Waiting => "in the backlog",
+            Self::Open => "open",
+            Self::Lingering => "lingering",
+            Self::Orphaned => "orphaned",
+            Self::Gone => "gone",
+        })
+    }
+}
+
+/// What went wrong, in a form that can be told more than once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    Kind(io::ErrorKind),
+    /// `EMFILE`, which has no kind.
+    NoDescriptor,
+}
+
+impl From<Trouble> for io::Error {
+    fn from(trouble: Trouble) -> Self {
+        const EMFILE: i32 = 24;
+        match trouble {
+            Trouble::Kind(kind) => kind.into(),
+            Trouble::NoDescriptor => Self::from_raw_os_error(EMFILE),
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kind(kind) => kind.fmt(f),
+            Self::NoDescriptor => f.write_str("no descriptor left"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_fate_limits() {
+        let fate = Fate { reset_after: Some(10), vanish_after: Some(7), back_after: None };
+        assert_eq!((fate.limit(0), fate.limit(7), fate.limit(9)), (7, 0, 0));
+        assert_eq!(Fate::default().limit(5), usize::MAX);
+    }
+}
