@@ -1,0 +1,50 @@
+#!/usr/bin/env python3
+"""Drives the command and every example from outside, as a person with `nc` would, and as one who means no good.
+
+    .ci/drive.py [FOLDER/ of the built programs, target/debug by default] [NAME of a check …]
+
+The promises are those of the programs' own first lines. `driver/examples.py` and `driver/command.py` have one check per program,
+`driver/everywhere.py` those that all must pass.
+"""
+
+import os
+import pathlib
+import sys
+import time
+import traceback
+
+sys.dont_write_bytecode = True
+
+from driver import command, everywhere, examples  # they register their checks
+from driver.checks import CHECKS
+from driver.harness import Program, Wrong, must
+
+
+def main(arguments):
+    if arguments and "/" in arguments[0]:
+        Program.folder = pathlib.Path(arguments.pop(0)).resolve()
+    unknown = set(arguments) - set(CHECKS)
+    must(not unknown, f"no check {unknown}; there are: {', '.join(CHECKS)}")
+    failed = []
+    for name in arguments or CHECKS:
+        began = time.monotonic()
+        try:
+            CHECKS[name]()
+            verdict = "ok  "
+        except (Wrong, OSError) as error:
+            failed.append(name)
+            verdict = "FAIL"
+            frames = traceback.extract_tb(error.__traceback__)
+            place = [frame for frame in frames if not frame.filename.endswith("harness.py")][-1]
+            print(f"  {pathlib.Path(place.filename).name}:{place.lineno}: {error}")
+        print(f"{verdict} {name} ({time.monotonic() - began:.1f} s)", flush=True)
+    passed = len(arguments or CHECKS) - len(failed)
+    if counts := os.environ.get("ROPEWALK_CI_COUNTS"):
+        with open(counts, "a") as file:
+            file.write(f"{passed} {len(failed)}\n")
+    print(f"programs: {passed} passed, {len(failed)} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
