@@ -56,7 +56,21 @@ impl Failure {
     #[track_caller]
     #[must_use]
     pub fn from_boxed(error: Box<dyn Error + Send + Sync>) -> Self {
-        let location = Location::caller();
+        Self::boxed_at(error, Location::caller())
+    }
+
+    /// A failure that arose elsewhere than in the code that makes it a value.
+    pub(crate) fn at(
+        error: impl Error + Send + Sync + 'static,
+        location: &'static Location<'static>,
+    ) -> Self {
+        Self::boxed_at(Box::new(error), location)
+    }
+
+    fn boxed_at(
+        error: Box<dyn Error + Send + Sync>,
+        location: &'static Location<'static>,
+    ) -> Self {
         Self {
             inner: Box::new(Inner { error, location }),
         }
@@ -116,9 +130,7 @@ impl Failure {
         let location = self.inner.location;
         match self.inner.error.downcast() {
             Ok(error) => Ok(*error),
-            Err(error) => Err(Self {
-                inner: Box::new(Inner { error, location }),
-            }),
+            Err(error) => Err(Self::boxed_at(error, location)),
         }
     }
 
@@ -131,7 +143,7 @@ impl Failure {
     /// The error, then its cause, then the cause's cause.
     pub fn chain(&self) -> impl Iterator<Item = &(dyn Error + 'static)> {
         let first: &(dyn Error + 'static) = &*self.inner.error;
-        std::iter::successors(Some(first), |error| error.source())
+        std::iter::successors(Some(first), |error| (*error).source())
     }
 }
 

@@ -1,10 +1,81 @@
 //! The heart of Ropewalk: reactor, protocols, transports, layers, timers and Deferreds, without a system call.
+//!
+//! > **Drivers move bytes. Layers and grammars compute. Protocols decide. Handles only queue. The reactor does everything
+//! > else, on its own turn.**
+//!
+//! ```text
+//!         kernel (epoll, kqueue) / simulated network
+//!                       │
+//!    Driver::poll ──────┤ Event: Accepted, Connected, Received(&mut [u8]), Writable, Eof, Failed …
+//!                       ▼
+//!    Connection ── layers, lowest first ── Protocol        user code runs here, and may only queue
+//!                       │
+//!    timers due ────────┤ call_later closures; the reactor lends them their protocol
+//!    tasks ─────────────┤ Deferred callbacks, futures, calls from other threads
+//!                       ▼
+//!    flush: protocol's bytes ── layers ── one buffer ── Driver::send
+//!                       │
+//!    close what asked to be closed, once its bytes are gone; tell connection_lost, exactly once
+//! ```
+//!
+//! No user code ever runs inside a user's call. That one property removes re-entrancy, `RefCell` panics and ordering
+//! surprises.
+//!
+//! Most users want the facade crate `ropewalk`, which adds the drivers, protocols and tests to this one.
 
 pub mod address;
 pub mod buffer;
+mod connection;
+mod connector;
+pub mod deferred;
 pub mod driver;
 pub mod endpoint;
+mod engine;
+pub mod factory;
+pub mod failure;
+mod handle;
+pub mod layer;
+mod lifecycle;
+mod limits;
+mod link;
+mod mailbox;
+mod outcome;
+mod panic;
+mod parcel;
+mod port;
+mod producer;
+mod protocol;
+mod react;
+mod reactor;
 mod reason;
+mod registry;
+mod remote;
+mod resolve;
 pub mod slots;
+mod stack;
+pub mod task;
+mod thread;
+mod timed;
+pub mod timer;
+mod transport;
+
 pub use address::Address;
+pub use connector::{ConnectOptions, Connector, ConnectorState};
+pub use deferred::{Deferred, Resolver};
+pub use factory::{Factory, SharedFactory};
+pub use failure::Failure;
+pub use handle::Handle;
+pub use layer::Layer;
+pub use lifecycle::{Phase, StopError, TriggerId, UnknownTrigger, Waits};
+pub use limits::Limits;
+pub use link::Overrun;
+pub use outcome::Outcome;
+pub use port::{LayerFactory, ListeningPort};
+pub use producer::{Producer, ProducerError};
+pub use protocol::{Protocol, lend};
+pub use react::Exit;
+pub use reactor::{Reactor, RunError};
 pub use reason::{ConnectError, ListenError, Reason, Timeout};
+pub use remote::Remote;
+pub use resolve::NameResolver;
+pub use transport::Transport;

@@ -8,7 +8,6 @@
 //!
 //! Handles only queue: they append bytes, set flags, leave wishes, and put the connection on the reactor's attention list.
 
-use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::error::Error;
 use std::rc::Rc;
@@ -108,8 +107,6 @@ pub(crate) struct Wishes {
     pub(crate) producer: Slot,
     /// The idle time-out was set or changed.
     pub(crate) timeout_changed: bool,
-    /// Facts that layers and adapters left about the connection.
-    pub(crate) facts: Vec<Rc<dyn Any>>,
 }
 
 impl Link {

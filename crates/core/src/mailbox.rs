@@ -118,11 +118,10 @@ impl Mailbox {
         drop(dropped);
     }
 
-    /// Lets another thread block, with the driver's knowledge.
-    pub(crate) fn block(&self, wait: &mut dyn FnMut()) {
-        match self.waker.get() {
-            Some(waker) => waker.block(wait),
-            None => wait(),
+    /// Lets another thread block until it has its answer, with the driver's knowledge.
+    pub(crate) fn block(&self, answered: &mut dyn FnMut(bool) -> bool) {
+        if let Some(waker) = self.waker.get() {
+            waker.block(answered);
         }
     }
 

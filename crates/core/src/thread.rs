@@ -32,7 +32,7 @@ impl Handle {
             let result = run_guarded(work);
             let _gone = remote.call(move |handle| {
                 if let Some(resolver) = parcel.open(handle) {
-                    let _ = resolver.resolve_with(result);
+                    let _ = resolver.settle(result);
                 }
             });
         });
@@ -72,7 +72,11 @@ impl Remote {
             });
         })?;
         let mut result = None;
-        self.mailbox().block(&mut || result = receiver.recv().ok());
+        self.mailbox().block(&mut |wait| {
+            let answer = if wait { receiver.recv().ok() } else { receiver.try_recv().ok() };
+            result = result.take().or(answer);
+            result.is_some()
+        });
         result.unwrap_or_else(|| Err(ReactorGone.into()))
     }
 }

@@ -1,1 +1,35 @@
 //! An event-driven networking engine: Twisted's model at native speed, testable without a network.
+//!
+//! A correct, fast, safe server:
+//!
+//! ```no_run
+//! use ropewalk::{Protocol, Transport};
+//!
+//! struct Echo;
+//!
+//! impl Protocol for Echo {
+//!     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+//!         transport.write(data);
+//!     }
+//! }
+//!
+//! fn main() -> Result<(), ropewalk::Failure> {
+//!     let mut reactor = ropewalk::reactor()?;
+//!     reactor.listen("tcp:127.0.0.1:8000", || Echo)?;
+//!     Ok(reactor.run()?)
+//! }
+//! ```
+
+pub use ropewalk_core::*;
+pub use ropewalk_grammar as grammar;
+pub use ropewalk_protocols as protocols;
+pub use ropewalk_sim as sim;
+pub use ropewalk_testing as testing;
+
+mod log;
+mod run;
+
+#[cfg(feature = "log")]
+pub use log::log_to_stderr;
+#[cfg(feature = "mio")]
+pub use run::{react, reactor, serve};

@@ -17,7 +17,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::mem;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -107,7 +107,7 @@ impl Tasks {
     /// Runs a function on the reactor's turn, after what is queued already.
     #[track_caller]
     pub fn call_soon(&self, call: impl FnOnce(&Handle) + 'static) {
-        self.push(Job::Call(Box::new(call), Location::caller()));
+        self.call_soon_at(Location::caller(), call);
     }
 
     /// The tasks that have not ended.
@@ -170,15 +170,15 @@ impl Tasks {
     pub(crate) fn close(&self) {
         self.0.closed.set(true);
         self.0.ready.mailbox.close();
+        let here = Location::caller();
         loop {
-            let job = self.0.ready.pop();
-            let task = self.any_task().and_then(|key| self.remove(key));
-            if job.is_none() && task.is_none() {
+            let tasks = mem::take(&mut *self.0.table.borrow_mut());
+            if tasks.is_empty() && !self.has_ready() {
                 return;
             }
-            let dropped = catch_unwind(AssertUnwindSafe(|| drop((job, task))));
-            if let Err(panic) = dropped {
-                self.log_panic("a task dropped with its reactor", Location::caller(), &*panic);
+            let _logged = self.guard("a task dropped with its reactor", here, || drop(tasks));
+            while let Some(job) = self.0.ready.pop() {
+                let _logged = self.guard("a call dropped with its reactor", here, || drop(job));
             }
         }
     }
@@ -192,6 +192,14 @@ impl Tasks {
     ) -> Result<R, Panicked> {
         catch_unwind(AssertUnwindSafe(call))
             .map_err(|panic| self.log_panic(what, location, &*panic))
+    }
+
+    pub(crate) fn call_soon_at(
+        &self,
+        location: &'static Location<'static>,
+        call: impl FnOnce(&Handle) + 'static,
+    ) {
+        self.push(Job::Call(Box::new(call), location));
     }
 
     pub(crate) fn push(&self, job: Job) {
@@ -223,17 +231,16 @@ impl Tasks {
     }
 
     /// Notes that the task that is being polled awaits this Deferred.
-    pub(crate) fn note_awaited(&self, node: &Rc<impl Cancellable + 'static>) {
+    pub(crate) fn note_awaited(&self, node: Rc<dyn Cancellable>) {
         let mut table = self.0.table.borrow_mut();
         let Some(key) = self.current() else { return };
         let Some(slot) = table.get_mut(key) else {
             return;
         };
-        let weak: Weak<dyn Cancellable> = Rc::<_>::downgrade(node);
-        slot.waiting.push(key, weak);
+        slot.waiting.push(key, Rc::downgrade(&node));
         if slot.cancel == CancelState::Next {
             slot.cancel = CancelState::None;
-            let (node, location) = (node.clone(), slot.spawned);
+            let location = slot.spawned;
             drop(table);
             self.call_soon(move |_| Cancelling::run(node, location));
         }
@@ -312,7 +319,10 @@ impl Tasks {
 
     fn run_job(&self, job: Job, handle: &Handle) -> Option<Rc<dyn Step>> {
         match job {
-            Job::Step(step) => step.step(),
+            Job::Step(step) => {
+                let stepped = self.guard("a destructor", Location::caller(), || step.step());
+                stepped.ok().flatten()
+            }
             Job::Poll(key) => self.poll_task(key),
             Job::Call(call, location) => {
                 let called = self.guard("a queued call", location, || call(handle));
@@ -344,7 +354,7 @@ impl Tasks {
         match polled {
             Ok(Poll::Pending) => self.put_back(key, body),
             Ok(Poll::Ready(next)) => {
-                self.remove(key);
+                self.retire(key, body);
                 next
             }
             Err(panic) => {
@@ -368,19 +378,16 @@ impl Tasks {
     }
 
     fn end_early(&self, key: Key, body: Body, failure: Failure) -> Option<Rc<dyn Step>> {
-        let slot = self.remove(key)?;
         let node = body.node.clone();
-        let spawned = slot.spawned;
-        let _logged = self.guard("the destructor of a task", spawned, || drop((body, slot)));
+        self.retire(key, body);
         node.fail(failure)
     }
 
-    fn any_task(&self) -> Option<Key> {
-        self.0.table.borrow().iter().next().map(|(key, _)| key)
-    }
-
-    fn remove(&self, key: Key) -> Option<TaskSlot> {
-        self.0.table.borrow_mut().remove(key)
+    /// Takes a task out of the table and drops it: with what it holds, so its destructors may do anything.
+    fn retire(&self, key: Key, body: Body) {
+        let slot = self.0.table.borrow_mut().remove(key);
+        let spawned = slot.as_ref().map_or(Location::caller(), |slot| slot.spawned);
+        let _logged = self.guard("the destructor of a task", spawned, || drop((body, slot)));
     }
 
     fn log_panic(

@@ -2,4 +2,7 @@
 //!
 //! Nothing here reads a clock; time is the driver's.
 
+mod delayed_call;
 pub(crate) mod queue;
+
+pub use delayed_call::{DelayedCall, TimerError};
