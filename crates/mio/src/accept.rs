@@ -239,3 +239,6 @@ impl Reserve {
         shed
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,6 +74,11 @@ impl MioDriver {
         })
     }
 
+    #[cfg(test)]
+    pub(crate) fn listeners_mut(&mut self) -> &mut Listeners {
+        &mut self.listeners
+    }
+
     fn now(&self) -> Duration {
         self.start.elapsed()
     }

@@ -339,7 +339,9 @@ pub(crate) fn apply(options: StreamOptions, socket: &SockRef<'_>) -> io::Result<
 
 /// Kernels count in whole seconds and refuse 0 and more than 32767.
 fn keep_alive(socket: &SockRef<'_>, after: Duration) -> io::Result<()> {
-    let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+    let seconds = after
+        .as_secs()
+        .saturating_add(u64::from(after.subsec_nanos() > 0));
     let after = Duration::from_secs(seconds.clamp(1, 32_767));
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(after))
 }

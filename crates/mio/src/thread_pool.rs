@@ -265,7 +265,7 @@ mod tests {
             pool.run(job(move || {
                 sender
                     .send(thread::current().name().unwrap().to_owned())
-                    .unwrap()
+                    .unwrap();
             }));
             assert!(receiver.recv().unwrap().starts_with("ropewalk-pool-"));
         }

@@ -27,7 +27,10 @@ impl Process {
     /// Runs `test` in a shell that did `prepare` first (`ulimit -n 64`).
     pub(crate) fn start(test: &str, prepare: &str) -> Self {
         let mut child = Command::new("sh")
-            .args(["-c", &format!("{prepare}; exec \"$0\" --exact {test} --nocapture")])
+            .args([
+                "-c",
+                &format!("{prepare}; exec \"$0\" --exact {test} --nocapture"),
+            ])
             .arg(std::env::current_exe().unwrap())
             .env(IN_CHILD, "1")
             .stdin(Stdio::null())
@@ -46,7 +49,11 @@ impl Process {
     pub(crate) fn line(&mut self) -> String {
         loop {
             let mut line = String::new();
-            assert_ne!(self.output.read_line(&mut line).unwrap(), 0, "the child said no more");
+            assert_ne!(
+                self.output.read_line(&mut line).unwrap(),
+                0,
+                "the child said no more"
+            );
             // The harness writes the test's name before what the test says, without a line's end.
             if let Some((_, said)) = line.split_once('@') {
                 return said.trim_end().to_owned();
@@ -55,7 +62,10 @@ impl Process {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let status = Command::new("kill").args(["-s", name, &self.id().to_string()]).status().unwrap();
+        let status = Command::new("kill")
+            .args(["-s", name, &self.id().to_string()])
+            .status()
+            .unwrap();
         assert!(status.success());
     }
 

@@ -75,7 +75,9 @@ fn r059_after_our_half_close_we_go_on_reading() {
 fn a_reset_of_the_peer_is_a_failure_told_once() {
     let mut world = World::new();
     let (conn, peer) = world.accepted();
-    socket2::SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
+    socket2::SockRef::from(&peer)
+        .set_linger(Some(Duration::ZERO))
+        .unwrap();
     drop(peer);
     let error = world.wait_failed(conn);
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
@@ -111,7 +113,9 @@ fn a_send_that_is_cut_short_goes_on_when_there_is_room() {
         (&peer).read_exact(&mut all).map(|()| (peer, all)).unwrap()
     });
     // `flush` after each `Writable` sends more.
-    world.wait("end of sending", |log| log.outgoing[&conn].is_empty().then_some(()));
+    world.wait("end of sending", |log| {
+        log.outgoing[&conn].is_empty().then_some(())
+    });
     assert!(world.story(conn).contains(&"writable"));
     assert!(reader.join().unwrap().1 == big);
 }
@@ -121,8 +125,10 @@ fn many_pieces_leave_in_one_vectored_send() {
     let mut world = World::new();
     let (conn, mut peer) = world.accepted();
     let mut expected = Vec::new();
-    let (outgoing, pool) =
-        (world.log.outgoing.entry(conn).or_default(), &mut world.log.pool);
+    let (outgoing, pool) = (
+        world.log.outgoing.entry(conn).or_default(),
+        &mut world.log.pool,
+    );
     for piece in 0..100_u8 {
         outgoing.write(&[piece; 10], pool);
         outgoing.write_shared(vec![piece; 5000].into(), pool);
@@ -133,7 +139,9 @@ fn many_pieces_leave_in_one_vectored_send() {
         peer.read_exact(&mut all).map(|()| all).unwrap()
     });
     world.send(conn, b"");
-    world.wait("end of sending", |log| log.outgoing[&conn].is_empty().then_some(()));
+    world.wait("end of sending", |log| {
+        log.outgoing[&conn].is_empty().then_some(())
+    });
     assert!(reader.join().unwrap() == expected);
 }
 
@@ -156,7 +164,11 @@ fn r063_a_pause_stops_the_bytes_at_once_and_loses_none() {
     while !world.story(conn).contains(&"eof") {
         let received = world.log.bytes[&conn].len();
         world.settle();
-        assert_eq!(world.log.bytes[&conn].len(), received, "not a byte while paused");
+        assert_eq!(
+            world.log.bytes[&conn].len(),
+            received,
+            "not a byte while paused"
+        );
         world.driver.resume(conn);
         let events = world.log.heard.len();
         world.wait("progress", |log| (log.heard.len() > events).then_some(()));
@@ -188,7 +200,9 @@ fn r064_a_paused_connection_tells_its_reset_when_resumed() {
     let mut world = World::new();
     let (conn, peer) = world.accepted();
     world.driver.pause(conn);
-    socket2::SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
+    socket2::SockRef::from(&peer)
+        .set_linger(Some(Duration::ZERO))
+        .unwrap();
     drop(peer);
     world.poll(Duration::from_millis(20));
     world.settle();
@@ -218,7 +232,9 @@ fn a_busy_peer_does_not_starve_the_others() {
     let (quiet, mut peer) = world.accepted();
     world.driver.pause(busy);
     // More than the budget of a turn lies ready.
-    socket2::SockRef::from(&flood).set_send_buffer_size(4 << 20).unwrap();
+    socket2::SockRef::from(&flood)
+        .set_send_buffer_size(4 << 20)
+        .unwrap();
     flood.set_nonblocking(true).unwrap();
     while flood.write(&[7; 65536]).is_ok() {
         world.poll(Duration::ZERO);
@@ -226,8 +242,15 @@ fn a_busy_peer_does_not_starve_the_others() {
     peer.write_all(b"me too").unwrap();
     world.driver.resume(busy);
     world.wait_bytes(quiet, 6);
-    let full_reads = world.log.heard.iter().filter(|it| matches!(it, Heard::Received(c, _) if *c == busy));
-    assert!(full_reads.count() <= 8, "two turns at most before the quiet one was heard");
+    let full_reads = world
+        .log
+        .heard
+        .iter()
+        .filter(|it| matches!(it, Heard::Received(c) if *c == busy));
+    assert!(
+        full_reads.count() <= 8,
+        "two turns at most before the quiet one was heard"
+    );
 }
 
 #[test]
@@ -240,7 +263,9 @@ fn a_hundred_mebibytes_pass_a_slow_reader() {
         while total < TOTAL {
             let count = peer.read(&mut buffer).unwrap();
             assert_ne!(count, 0, "an early end");
-            sum = buffer[..count].iter().fold(sum, |sum, byte| sum.wrapping_mul(31) + u64::from(*byte));
+            sum = buffer[..count]
+                .iter()
+                .fold(sum, |sum, byte| sum.wrapping_mul(31) + u64::from(*byte));
             total += count;
         }
         sum
@@ -249,7 +274,9 @@ fn a_hundred_mebibytes_pass_a_slow_reader() {
     let (mut queued, mut sum) = (0, 0_u64);
     while queued < TOTAL {
         let piece = &chunk[..chunk.len().min(TOTAL - queued)];
-        sum = piece.iter().fold(sum, |sum, byte| sum.wrapping_mul(31) + u64::from(*byte));
+        sum = piece
+            .iter()
+            .fold(sum, |sum, byte| sum.wrapping_mul(31) + u64::from(*byte));
         queued += piece.len();
         if matches!(world.send(conn, piece), Sent::Blocked) {
             world.wait("room", |log| log.outgoing[&conn].is_empty().then_some(()));
@@ -282,12 +309,20 @@ fn r015_an_old_name_reaches_nobody() {
     let (new, mut peer) = world.accepted();
     assert_eq!(old.0.index(), new.0.index(), "the place is used again");
     assert_ne!(old, new);
-    assert!(matches!(world.send(old, b"for the old one"), Sent::Failed(_)));
+    assert!(matches!(
+        world.send(old, b"for the old one"),
+        Sent::Failed(_)
+    ));
     world.driver.pause(old);
     world.driver.shutdown_write(old);
     world.driver.close(old);
     world.driver.abort(old);
-    assert!(world.driver.set_option(old, SocketOption::NoDelay(true)).is_err());
+    assert!(
+        world
+            .driver
+            .set_option(old, SocketOption::NoDelay(true))
+            .is_err()
+    );
     assert!(matches!(world.send(new, b"for the new one"), Sent::Done));
     let mut bytes = [0; 15];
     peer.read_exact(&mut bytes).unwrap();
@@ -306,7 +341,7 @@ fn a_name_never_given_reaches_nobody() {
 }
 
 #[test]
-fn r065_options_reach_the_socket() {
+fn r065_the_kernel_takes_the_options() {
     let mut world = World::new();
     let (conn, _peer) = world.accepted();
     for option in [
@@ -318,7 +353,10 @@ fn r065_options_reach_the_socket() {
     ] {
         world.driver.set_option(conn, option).unwrap();
     }
-    let user = world.driver.set_option(conn, SocketOption::UserTimeout(Some(Duration::from_secs(30))));
+    let user = world.driver.set_option(
+        conn,
+        SocketOption::UserTimeout(Some(Duration::from_secs(30))),
+    );
     assert_eq!(user.is_ok(), cfg!(target_os = "linux"));
 }
 

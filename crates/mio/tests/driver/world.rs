@@ -1,8 +1,10 @@
 //! The vocabulary of these tests: a driver, a handler that writes down what it hears, and waiting with a limit.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::{self, Read};
 use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use ropewalk_core::address::Address;
@@ -19,10 +21,18 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// An event, kept.
 #[derive(Debug)]
 pub(crate) enum Heard {
-    Accepted { conn: ConnId, host: SocketAddr, peer: SocketAddr },
-    Connected { conn: ConnId, host: SocketAddr, peer: SocketAddr },
+    Accepted {
+        conn: ConnId,
+        host: SocketAddr,
+        peer: SocketAddr,
+    },
+    Connected {
+        conn: ConnId,
+        host: SocketAddr,
+        peer: SocketAddr,
+    },
     ConnectFailed(ConnId, io::Error),
-    Received(ConnId, usize),
+    Received(ConnId),
     Eof(ConnId),
     Writable(ConnId),
     Failed(ConnId, io::Error),
@@ -34,20 +44,27 @@ impl Heard {
     fn of(event: &Event<'_>) -> Self {
         let socket = |address: &Address| address.socket().unwrap();
         match event {
-            Event::Accepted { conn, host, peer, .. } => {
-                Self::Accepted { conn: *conn, host: socket(host), peer: socket(peer) }
-            }
-            Event::Connected { conn, host, peer } => {
-                Self::Connected { conn: *conn, host: socket(host), peer: socket(peer) }
-            }
+            Event::Accepted {
+                conn, host, peer, ..
+            } => Self::Accepted {
+                conn: *conn,
+                host: socket(host),
+                peer: socket(peer),
+            },
+            Event::Connected { conn, host, peer } => Self::Connected {
+                conn: *conn,
+                host: socket(host),
+                peer: socket(peer),
+            },
             Event::ConnectFailed { conn, error } => Self::ConnectFailed(*conn, copy(error)),
-            Event::Received { conn, data } => Self::Received(*conn, data.len()),
+            Event::Received { conn, .. } => Self::Received(*conn),
             Event::Eof { conn } => Self::Eof(*conn),
             Event::Writable { conn } => Self::Writable(*conn),
             Event::Failed { conn, error } => Self::Failed(*conn, copy(error)),
-            Event::LookedUp { lookup, result } => {
-                Self::LookedUp(*lookup, result.as_ref().map(Clone::clone).map_err(copy))
-            }
+            Event::LookedUp { lookup, result } => Self::LookedUp(
+                *lookup,
+                result.as_deref().map(<[IpAddr]>::to_vec).map_err(copy),
+            ),
             Event::Signal(signal) => Self::Signal(*signal),
             other => panic!("an unheard-of event: {other:?}"),
         }
@@ -57,7 +74,7 @@ impl Heard {
         match self {
             Self::Accepted { conn, .. } | Self::Connected { conn, .. } => Some(*conn),
             Self::ConnectFailed(conn, _)
-            | Self::Received(conn, _)
+            | Self::Received(conn)
             | Self::Eof(conn)
             | Self::Writable(conn)
             | Self::Failed(conn, _) => Some(*conn),
@@ -67,7 +84,9 @@ impl Heard {
 }
 
 fn copy(error: &io::Error) -> io::Error {
-    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
+    error
+        .raw_os_error()
+        .map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }
 
 type OnEvent = Box<dyn FnMut(&Heard, &mut HashMap<ConnId, Outgoing>, &mut Pool) -> Demand>;
@@ -78,8 +97,6 @@ pub(crate) struct Recorder {
     pub(crate) bytes: HashMap<ConnId, Vec<u8>>,
     pub(crate) outgoing: HashMap<ConnId, Outgoing>,
     pub(crate) pool: Pool,
-    /// Bytes are counted in `heard` and not kept in `bytes`.
-    pub(crate) forgets_bytes: bool,
     pub(crate) echoes: bool,
     pub(crate) sent: Vec<(ConnId, Sent)>,
     pub(crate) on_event: OnEvent,
@@ -90,11 +107,12 @@ impl Handler for Recorder {
         let heard = Heard::of(&event);
         if let Event::Received { conn, data } = event {
             assert!(!data.is_empty());
-            if !self.forgets_bytes {
-                self.bytes.entry(conn).or_default().extend_from_slice(data);
-            }
+            self.bytes.entry(conn).or_default().extend_from_slice(data);
             if self.echoes {
-                self.outgoing.entry(conn).or_default().write(data, &mut self.pool);
+                self.outgoing
+                    .entry(conn)
+                    .or_default()
+                    .write(data, &mut self.pool);
             }
         }
         let demand = (self.on_event)(&heard, &mut self.outgoing, &mut self.pool);
@@ -108,7 +126,11 @@ impl Handler for Recorder {
         send: &mut dyn FnMut(&mut Outgoing, &mut Pool) -> Sent,
     ) -> Demand {
         let last = self.heard.last().and_then(Heard::conn);
-        assert_eq!(last, Some(conn), "flush comes right after an event of that connection");
+        assert_eq!(
+            last,
+            Some(conn),
+            "flush comes right after an event of that connection"
+        );
         if let Some(outgoing) = self.outgoing.get_mut(&conn)
             && !outgoing.is_empty()
         {
@@ -130,12 +152,14 @@ impl World {
             bytes: HashMap::new(),
             outgoing: HashMap::new(),
             pool: Pool::default(),
-            forgets_bytes: false,
             echoes: false,
             sent: Vec::new(),
             on_event: Box::new(|_, _, _| Demand::Continue),
         };
-        Self { driver: MioDriver::new().unwrap(), log }
+        Self {
+            driver: MioDriver::new().unwrap(),
+            log,
+        }
     }
 
     pub(crate) fn on_event(
@@ -163,9 +187,14 @@ impl World {
         let (listener, address) = self.listen();
         let peer = TcpStream::connect(address).unwrap();
         peer.set_read_timeout(Some(PATIENCE)).unwrap();
+        let ends = (address, peer.local_addr().unwrap());
         let conn = self.wait("a connection", |log| {
             log.heard.iter().find_map(|heard| match heard {
-                Heard::Accepted { conn, peer: from, .. } if peer.local_addr().unwrap() == *from => Some(*conn),
+                Heard::Accepted {
+                    conn,
+                    host,
+                    peer: from,
+                } if (*host, *from) == ends => Some(*conn),
                 _ => None,
             })
         });
@@ -200,7 +229,11 @@ impl World {
     }
 
     /// Polls until the condition gives something.
-    pub(crate) fn wait<T>(&mut self, what: &str, mut done: impl FnMut(&Recorder) -> Option<T>) -> T {
+    pub(crate) fn wait<T>(
+        &mut self,
+        what: &str,
+        mut done: impl FnMut(&Recorder) -> Option<T>,
+    ) -> T {
         let limit = Instant::now() + PATIENCE;
         loop {
             if let Some(result) = done(&self.log) {
@@ -213,31 +246,47 @@ impl World {
     }
 
     pub(crate) fn wait_eof(&mut self, conn: ConnId) {
-        self.wait("end", |log| log.heard.iter().find(|it| matches!(it, Heard::Eof(c) if *c == conn)).map(drop));
+        self.wait("end", |log| {
+            log.heard
+                .iter()
+                .find(|it| matches!(it, Heard::Eof(c) if *c == conn))
+                .map(drop)
+        });
     }
 
     pub(crate) fn wait_failed(&mut self, conn: ConnId) -> io::Error {
         self.wait("failure", |log| {
             log.heard.iter().find_map(|heard| match heard {
-                Heard::Failed(c, error) | Heard::ConnectFailed(c, error) if *c == conn => Some(copy(error)),
+                Heard::Failed(c, error) | Heard::ConnectFailed(c, error) if *c == conn => {
+                    Some(copy(error))
+                }
                 _ => None,
             })
         })
     }
 
     pub(crate) fn wait_bytes(&mut self, conn: ConnId, count: usize) {
-        self.wait("bytes", |log| (log.bytes.get(&conn)?.len() >= count).then_some(()));
+        self.wait("bytes", |log| {
+            (log.bytes.get(&conn)?.len() >= count).then_some(())
+        });
     }
 
     pub(crate) fn wait_connected(&mut self, conn: ConnId) {
         self.wait("connection", |log| {
-            log.heard.iter().find(|it| matches!(it, Heard::Connected { conn: c, .. } if *c == conn)).map(drop)
+            log.heard
+                .iter()
+                .find(|it| matches!(it, Heard::Connected { conn: c, .. } if *c == conn))
+                .map(drop)
         });
     }
 
     /// What was heard of a connection, as words.
     pub(crate) fn story(&self, conn: ConnId) -> Vec<&'static str> {
-        let of_conn = self.log.heard.iter().filter(|heard| heard.conn() == Some(conn));
+        let of_conn = self
+            .log
+            .heard
+            .iter()
+            .filter(|heard| heard.conn() == Some(conn));
         of_conn
             .map(|heard| match heard {
                 Heard::Accepted { .. } => "accepted",
@@ -263,7 +312,11 @@ pub(crate) fn listen_options(address: &str) -> Listen {
 }
 
 pub(crate) fn connect_options(address: SocketAddr) -> Connect {
-    Connect { address: Address::Tcp(address), bind: None, options: StreamOptions::default() }
+    Connect {
+        address: Address::Tcp(address),
+        bind: None,
+        options: StreamOptions::default(),
+    }
 }
 
 /// What the peer reads until the end, or the error that came instead of it.
@@ -274,7 +327,18 @@ pub(crate) fn read_to_end(mut peer: &TcpStream) -> (Vec<u8>, Option<io::ErrorKin
 }
 
 /// The CPU time of this thread (Linux).
-pub(crate) fn cpu_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    Duration::from_nanos(stat.split_whitespace().next().unwrap().parse().unwrap())
+pub(crate) struct CpuTime(File);
+
+impl CpuTime {
+    pub(crate) fn open() -> Self {
+        Self(File::open("/proc/thread-self/schedstat").unwrap())
+    }
+
+    /// Needs no descriptor.
+    pub(crate) fn read(&self) -> Duration {
+        let mut text = [0; 64];
+        let count = self.0.read_at(&mut text, 0).unwrap();
+        let text = std::str::from_utf8(&text[..count]).unwrap();
+        Duration::from_nanos(text.split_whitespace().next().unwrap().parse().unwrap())
+    }
 }
