@@ -1,6 +1,6 @@
 //! A simulated machine: addresses, ports, descriptors, and what it has to tell its driver.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -112,8 +112,12 @@ impl Host {
         if peer.is_loopback() {
             return Ok(peer);
         }
-        let fits = self.addresses.iter().find(|own| own.is_ipv4() == peer.is_ipv4());
-        fits.copied().ok_or(Trouble::Kind(io::ErrorKind::NetworkUnreachable))
+        let fits = self
+            .addresses
+            .iter()
+            .find(|own| own.is_ipv4() == peer.is_ipv4());
+        fits.copied()
+            .ok_or(Trouble::Kind(io::ErrorKind::NetworkUnreachable))
     }
 
     /// Takes a descriptor, if the limit allows.
@@ -149,7 +153,11 @@ impl Host {
 
     fn free_address(&mut self, asked: SocketAddr, shared: bool) -> Result<SocketAddr, Trouble> {
         let mut address = asked;
-        let tries = if asked.port() == 0 { u16::MAX - FIRST_EPHEMERAL } else { 0 };
+        let tries = if asked.port() == 0 {
+            u16::MAX - FIRST_EPHEMERAL
+        } else {
+            0
+        };
         for _ in 0..=tries {
             if asked.port() == 0 {
                 address.set_port(self.next_port());
@@ -176,11 +184,16 @@ impl Host {
 
     /// Those who listen on `address`: several if they share it.
     pub(crate) fn listeners_at(&self, address: SocketAddr) -> Vec<ListenerId> {
-        let there = self.listeners.iter().filter(|(_, listener)| listener.covers(address));
-        let exact = there.clone().any(|(_, listener)| listener.address.ip() == address.ip());
+        let there = || {
+            self.listeners
+                .iter()
+                .filter(|(_, listener)| listener.covers(address))
+        };
+        let is_exact = |listener: &Listener| listener.address.ip() == address.ip();
         // The more specific socket gets the connection, as on every kernel.
-        there
-            .filter(|(_, listener)| !exact || listener.address.ip() == address.ip())
+        let only_exact = there().any(|(_, listener)| is_exact(listener));
+        there()
+            .filter(|(_, listener)| !only_exact || is_exact(listener))
             .map(|(key, _)| ListenerId(key))
             .collect()
     }
@@ -188,7 +201,10 @@ impl Host {
     /// Counts a peer that was accepted and closed for want of a descriptor; says how many when a line is due.
     pub(crate) fn shed(&mut self, now: Duration) -> Option<u64> {
         self.shed_unsaid += 1;
-        if self.shed_said_at.is_some_and(|said| now < said + SHED_LOG_EVERY) {
+        if self
+            .shed_said_at
+            .is_some_and(|said| now < said + SHED_LOG_EVERY)
+        {
             return None;
         }
         self.shed_said_at = Some(now);
@@ -240,9 +256,6 @@ pub(crate) fn free_port(host: &mut Host, mut is_used: impl FnMut(u16) -> bool) -
     tries.map(|_| host.next_port()).find(|&port| !is_used(port))
 }
 
-/// Hosts by the address that they own; loopback is everybody's own.
-pub(crate) type Routes = BTreeMap<IpAddr, usize>;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,7 +263,12 @@ mod tests {
 
     fn listen(address: &str, reuse_port: bool) -> Listen {
         let address = Address::Tcp(address.parse().unwrap());
-        Listen { address, backlog: 1, reuse_port, options: StreamOptions::default() }
+        Listen {
+            address,
+            backlog: 1,
+            reuse_port,
+            options: StreamOptions::default(),
+        }
     }
 
     fn host() -> Host {
@@ -263,13 +281,28 @@ mod tests {
         host.forbidden_below = 1024;
         let mut kind = |address| host.listen(&listen(address, false)).err();
         assert_eq!(kind("10.0.0.1:8000"), None);
-        assert_eq!(kind("0.0.0.0:8000"), Some(Trouble::Kind(io::ErrorKind::AddrInUse)));
-        assert_eq!(kind("10.0.0.1:8000"), Some(Trouble::Kind(io::ErrorKind::AddrInUse)));
+        assert_eq!(
+            kind("0.0.0.0:8000"),
+            Some(Trouble::Kind(io::ErrorKind::AddrInUse))
+        );
+        assert_eq!(
+            kind("10.0.0.1:8000"),
+            Some(Trouble::Kind(io::ErrorKind::AddrInUse))
+        );
         assert_eq!(kind("127.0.0.1:8000"), None);
         assert_eq!(kind("[::]:8000"), None, "the families are apart");
-        assert_eq!(kind("[::1]:8000"), Some(Trouble::Kind(io::ErrorKind::AddrInUse)));
-        assert_eq!(kind("10.0.0.9:1"), Some(Trouble::Kind(io::ErrorKind::AddrNotAvailable)));
-        assert_eq!(kind("127.0.0.1:80"), Some(Trouble::Kind(io::ErrorKind::PermissionDenied)));
+        assert_eq!(
+            kind("[::1]:8000"),
+            Some(Trouble::Kind(io::ErrorKind::AddrInUse))
+        );
+        assert_eq!(
+            kind("10.0.0.9:1"),
+            Some(Trouble::Kind(io::ErrorKind::AddrNotAvailable))
+        );
+        assert_eq!(
+            kind("127.0.0.1:80"),
+            Some(Trouble::Kind(io::ErrorKind::PermissionDenied))
+        );
     }
 
     #[test]
@@ -296,13 +329,21 @@ mod tests {
     #[test]
     fn turned_away_peers_are_counted_in_one_line() {
         let mut host = host();
-        let said: Vec<_> = [0, 1, 2, 6].map(|s| host.shed(Duration::from_secs(s))).into();
+        let said: Vec<_> = [0, 1, 2, 6]
+            .map(|s| host.shed(Duration::from_secs(s)))
+            .into();
         assert_eq!(said, [Some(1), None, None, Some(3)]);
     }
 
     #[test]
     fn hosts_have_addresses_of_both_families() {
-        assert_eq!(default_addresses(0), ["10.0.0.1", "fd00::1"].map(|ip| ip.parse::<IpAddr>().unwrap()));
-        assert_eq!(default_addresses(299)[0], "10.0.1.44".parse::<IpAddr>().unwrap());
+        assert_eq!(
+            default_addresses(0),
+            ["10.0.0.1", "fd00::1"].map(|ip| ip.parse::<IpAddr>().unwrap())
+        );
+        assert_eq!(
+            default_addresses(299)[0],
+            "10.0.1.44".parse::<IpAddr>().unwrap()
+        );
     }
 }

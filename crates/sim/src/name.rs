@@ -69,10 +69,13 @@ pub(crate) struct Lookup {
 
 impl Network {
     /// How long a look-up takes when nothing else is said.
-    const LOOKUP_TIME: Duration = Duration::from_millis(1);
+    pub(crate) const LOOKUP_TIME: Duration = Duration::from_millis(1);
 
     pub(crate) fn look_up(&mut self, host: usize, name: &str) -> LookupId {
-        let lookup = Lookup { name: name.to_owned(), result: None };
+        let lookup = Lookup {
+            name: name.to_owned(),
+            result: None,
+        };
         let id = LookupId(self.hosts[host].lookups.insert(lookup));
         self.note(host, format_args!("looks up {name}"));
         let silent = self.random.chance(self.faults.lookup_silence);
@@ -92,7 +95,10 @@ impl Network {
 
     /// The answer is what the table says when it comes, not when it was asked.
     pub(crate) fn looked_up(&mut self, host: usize, lookup: LookupId) {
-        let Some(name) = self.hosts[host].lookups.get(lookup.0).map(|lookup| lookup.name.clone())
+        let Some(name) = self.hosts[host]
+            .lookups
+            .get(lookup.0)
+            .map(|lookup| lookup.name.clone())
         else {
             return;
         };
@@ -120,7 +126,10 @@ impl Network {
         let lookup = self.hosts[host].lookups.remove(lookup.0)?;
         match &lookup.result {
             Some(Ok(addresses)) => {
-                self.note(host, format_args!("looked up {}: {addresses:?}", lookup.name));
+                self.note(
+                    host,
+                    format_args!("looked up {}: {addresses:?}", lookup.name),
+                );
             }
             Some(Err(error)) => {
                 self.note(host, format_args!("looked up {}: {error}", lookup.name));
@@ -136,7 +145,11 @@ impl Network {
             return said.clone();
         }
         let answer = if name == "localhost" {
-            [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)].into()
+            [
+                IpAddr::V4(Ipv4Addr::LOCALHOST),
+                IpAddr::V6(Ipv6Addr::LOCALHOST),
+            ]
+            .into()
         } else if let Some(host) = self.host_named(&name) {
             self.hosts[host].addresses.clone().into()
         } else {

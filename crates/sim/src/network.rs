@@ -19,8 +19,9 @@ use std::time::Duration;
 use ropewalk_core::driver::{ConnId, Signal};
 use ropewalk_core::slots::{Key, Slots};
 
+use crate::driver::Mood;
 use crate::faults::Faults;
-use crate::host::{Host, Ready, Routes};
+use crate::host::{Host, Ready};
 use crate::name::Names;
 use crate::random::{Random, Seed};
 use crate::rule::{Link, Links, Passage, Rule, Scope};
@@ -35,25 +36,25 @@ pub(crate) struct Network {
     pub(crate) now: Rc<Cell<Duration>>,
     pub(crate) random: Random,
     pub(crate) faults: Faults,
+    /// Of the drivers to come.
+    pub(crate) mood: Mood,
     pub(crate) trace: Trace,
     pub(crate) hosts: Vec<Host>,
-    pub(crate) routes: Routes,
+    /// Hosts by the address that they own; loopback is everybody's own.
+    pub(crate) routes: BTreeMap<IpAddr, usize>,
     pub(crate) wires: Slots<Wire>,
     pub(crate) links: Links,
     /// Until when each direction with a bandwidth is busy with what it was given.
     pub(crate) busy_until: BTreeMap<(usize, usize), Duration>,
     pub(crate) names: Names,
     pub(crate) schedule: Schedule,
-    /// Handshakes that wait for their link.
-    pub(crate) parked: Vec<Happening>,
+    /// Handshakes that wait for their link, with the side that sent.
+    pub(crate) parked: Vec<(Key, usize, Happening)>,
     /// Counts wires and jobs, for their names.
     pub(crate) serial: u64,
     /// Counts what came to pass, so that a scheduler sees whether a turn did anything.
     pub(crate) steps: u64,
 }
-
-/// The user's change of a world, to be made when nothing is borrowed.
-pub(crate) type Change = Box<dyn FnOnce(&World)>;
 
 impl Network {
     pub(crate) fn new(seed: Seed) -> Self {
@@ -62,9 +63,10 @@ impl Network {
             now: Rc::default(),
             random: Random::new(seed),
             faults: Faults::none(),
+            mood: Mood::Readiness,
             trace: Trace::new(),
             hosts: Vec::new(),
-            routes: Routes::new(),
+            routes: BTreeMap::new(),
             wires: Slots::new(),
             links: Links::default(),
             busy_until: BTreeMap::new(),
@@ -81,13 +83,17 @@ impl Network {
     }
 
     pub(crate) fn plan(&mut self, after: Duration, happening: Happening) {
-        self.schedule.plan(self.now().saturating_add(after), happening);
+        self.schedule
+            .plan(self.now().saturating_add(after), happening);
     }
 
     /// When something happens next; what was planned for connections that are gone is forgotten.
     pub(crate) fn next(&mut self) -> Option<Duration> {
         while let Some((at, happening)) = self.schedule.next() {
-            if happening.wire().is_none_or(|wire| self.wires.get(wire).is_some()) {
+            if happening
+                .wire()
+                .is_none_or(|wire| self.wires.get(wire).is_some())
+            {
                 return Some(at);
             }
             self.schedule.skip();
@@ -96,7 +102,7 @@ impl Network {
     }
 
     /// Lets everything happen that is due; stops at a change of the user's, which the caller makes before it goes on.
-    pub(crate) fn settle(&mut self) -> Option<Change> {
+    pub(crate) fn settle(&mut self) -> Option<Box<dyn FnOnce(&World)>> {
         while let Some(happening) = self.schedule.take_due(self.now()) {
             self.steps += 1;
             if let Happening::Change(change) = happening {
@@ -117,6 +123,8 @@ impl Network {
             Happening::ReadOn { wire, side } => self.mark(wire, side),
             Happening::Lingered { wire, side } => self.lingered(wire, side),
             Happening::Back { wire } => self.come_back(wire),
+            Happening::Cut { a, b, length } => self.cut_for(a, b, length),
+            Happening::Lift { rule } => self.lift(rule),
             Happening::LookedUp { host, lookup } => self.looked_up(host, lookup),
             Happening::Job { host, job } => self.job_is_due(host, job),
             Happening::Change(_) => unreachable!("changes are handed to the world"),
@@ -125,7 +133,9 @@ impl Network {
 
     /// Puts a connection in its host's list, if it has something to tell.
     pub(crate) fn mark(&mut self, key: Key, side: usize) {
-        let Some(wire) = self.wires.get(key) else { return };
+        let Some(wire) = self.wires.get(key) else {
+            return;
+        };
         if wire.ends[side].listed || self.pending(wire, side).is_none() {
             return;
         }
@@ -145,13 +155,22 @@ impl Network {
         ready
     }
 
+    pub(crate) fn set_paused(&mut self, host: usize, conn: ConnId, paused: bool) {
+        let Some((key, side)) = self.find(host, conn) else {
+            return;
+        };
+        self.wires.get_mut(key).expect("a name has its wire").ends[side].paused = paused;
+        self.mark(key, side);
+    }
+
     /// The wire and side behind a driver's name.
     pub(crate) fn find(&self, host: usize, conn: ConnId) -> Option<(Key, usize)> {
         self.hosts[host].conns.get(conn.0).copied()
     }
 
     pub(crate) fn link(&self, wire: &Wire, side: usize) -> Link {
-        self.links.between(wire.ends[side].host, wire.ends[other(side)].host)
+        self.links
+            .between(wire.ends[side].host, wire.ends[other(side)].host)
     }
 
     /// Whether what `side` sends now would get through.
@@ -162,13 +181,16 @@ impl Network {
 
     /// How long a packet from `side` takes, jitter drawn.
     pub(crate) fn travel(&mut self, key: Key, side: usize) -> Duration {
-        let Some(wire) = self.wires.get(key) else { return Duration::ZERO };
+        let Some(wire) = self.wires.get(key) else {
+            return Duration::ZERO;
+        };
         self.link(wire, side).travel(&self.faults, &mut self.random)
     }
 
     pub(crate) fn note(&mut self, host: usize, event: fmt::Arguments<'_>) {
         self.steps += 1;
-        self.trace.note(self.now.get(), &self.hosts[host].name, event);
+        self.trace
+            .note(self.now.get(), &self.hosts[host].name, event);
     }
 
     pub(crate) fn note_world(&mut self, event: fmt::Arguments<'_>) {
@@ -181,7 +203,10 @@ impl Network {
 impl Network {
     /// Adds a host; its addresses are its own alone.
     pub(crate) fn add_host(&mut self, name: &str, addresses: Vec<IpAddr>) -> usize {
-        assert!(self.host_named(name).is_none(), "there is a host named {name:?} already");
+        assert!(
+            self.host_named(name).is_none(),
+            "there is a host named {name:?} already"
+        );
         let number = self.hosts.len();
         for &ip in &addresses {
             let taken = self.routes.insert(ip, number);
@@ -209,7 +234,11 @@ impl Network {
 
     pub(crate) fn scope(&self, rule: &Rule) -> Scope {
         let host = |name: &Option<String>| name.as_deref().map(|name| self.host(name));
-        Scope { from: host(&rule.from), to: host(&rule.to), both_ways: rule.both_ways }
+        Scope {
+            from: host(&rule.from),
+            to: host(&rule.to),
+            both_ways: rule.both_ways,
+        }
     }
 
     pub(crate) fn install(&mut self, rule: Rule) -> u64 {
@@ -229,14 +258,27 @@ impl Network {
 
     pub(crate) fn cut(&mut self, a: usize, b: usize) {
         self.links.cut(pair(a, b));
-        self.note(a, format_args!("is cut from {}", self.hosts[b].name.clone()));
+        self.note(
+            a,
+            format_args!("is cut from {}", self.hosts[b].name.clone()),
+        );
         self.changed();
     }
 
     pub(crate) fn heal(&mut self, a: usize, b: usize) {
         self.links.heal(pair(a, b));
-        self.note(a, format_args!("is whole with {}", self.hosts[b].name.clone()));
+        self.note(
+            a,
+            format_args!("is whole with {}", self.hosts[b].name.clone()),
+        );
         self.changed();
+    }
+
+    /// A partition of its own, so that its end heals no other.
+    fn cut_for(&mut self, a: usize, b: usize, length: Duration) {
+        let rule = Rule::between(&self.hosts[a].name, &self.hosts[b].name).partition();
+        let rule = self.install(rule);
+        self.plan(length, Happening::Lift { rule });
     }
 
     pub(crate) fn signal(&mut self, host: usize, signal: Signal) {
@@ -250,8 +292,15 @@ impl Network {
 
     /// The links are not what they were: handshakes and segments that waited for them go on, or wait anew.
     pub(crate) fn changed(&mut self) {
-        for happening in std::mem::take(&mut self.parked) {
-            self.plan(Duration::ZERO, happening);
+        for (key, side, happening) in std::mem::take(&mut self.parked) {
+            match self.wires.get(key) {
+                Some(wire) if self.passes(wire, side) => {
+                    let after = self.travel(key, side);
+                    self.plan(after, happening);
+                }
+                Some(_) => self.parked.push((key, side, happening)),
+                None => {}
+            }
         }
         for key in self.wires.keys() {
             self.review(key, 0);
@@ -262,5 +311,9 @@ impl Network {
 
 /// The scope of a cut, the same whichever host is named first.
 fn pair(a: usize, b: usize) -> Scope {
-    Scope { from: Some(a.min(b)), to: Some(a.max(b)), both_ways: true }
+    Scope {
+        from: Some(a.min(b)),
+        to: Some(a.max(b)),
+        both_ways: true,
+    }
 }

@@ -36,6 +36,8 @@ pub(crate) struct Pipe {
     /// Landed, but the sender has not heard of it.
     unacknowledged: usize,
     fin: Fin,
+    /// Nothing lands before this time.
+    floor: Duration,
     send_buffer: usize,
     receive_buffer: usize,
     accepted: u64,
@@ -59,6 +61,7 @@ impl Pipe {
             unsent: 0,
             unacknowledged: 0,
             fin: Fin::None,
+            floor: Duration::ZERO,
             // A buffer of nothing would stop the world.
             send_buffer: send_buffer.max(1),
             receive_buffer: receive_buffer.max(1),
@@ -85,7 +88,9 @@ impl Pipe {
 
     /// How many unsent bytes the receive window lets go.
     pub(crate) fn departable(&self) -> usize {
-        let window = self.receive_buffer.saturating_sub(self.in_flight + self.unread);
+        let window = self
+            .receive_buffer
+            .saturating_sub(self.in_flight + self.unread);
         self.unsent.min(window)
     }
 
@@ -103,8 +108,14 @@ impl Pipe {
         }
         self.unsent -= len;
         self.in_flight += len;
-        let due = self.flying.back().map_or(due, |last| due.max(last.due));
+        self.floor = self.floor.max(due);
+        let due = self.floor;
         self.flying.push_back(Segment { len, due });
+    }
+
+    /// Nothing lands before `floor`: something else is under way ahead of it.
+    pub(crate) fn not_before(&mut self, floor: Duration) {
+        self.floor = self.floor.max(floor);
     }
 
     /// When the first segment under way is due.
@@ -119,12 +130,17 @@ impl Pipe {
 
     /// Everything under way is due again, no earlier than `due`: it waited for the link.
     pub(crate) fn delay_until(&mut self, due: Duration) {
-        self.flying.iter_mut().for_each(|segment| segment.due = segment.due.max(due));
+        self.floor = self.floor.max(due);
+        self.flying
+            .iter_mut()
+            .for_each(|segment| segment.due = segment.due.max(due));
     }
 
     /// The first segment under way has come, or only `at_most` bytes of it; the rest flies on.
     pub(crate) fn land(&mut self, at_most: usize) {
-        let Some(first) = self.flying.front_mut() else { return };
+        let Some(first) = self.flying.front_mut() else {
+            return;
+        };
         let is_end = first.len == 0;
         let len = first.len.min(at_most);
         first.len -= len;
@@ -189,17 +205,26 @@ impl Pipe {
         }
     }
 
+    /// Throws away what did not land yet, and an end that did not: the connection broke.
+    pub(crate) fn cut_off(&mut self) {
+        self.bytes.truncate(self.unread);
+        self.flying.clear();
+        (self.in_flight, self.unsent, self.unacknowledged) = (0, 0, 0);
+        if self.fin != Fin::Landed {
+            self.fin = Fin::None;
+        }
+    }
+
     /// Throws away everything: a reset.
     pub(crate) fn clear(&mut self) {
-        self.bytes.clear();
-        self.landed.clear();
-        self.flying.clear();
-        (self.unread, self.in_flight, self.unsent, self.unacknowledged) = (0, 0, 0, 0);
+        self.cut_off();
+        self.discard_unread();
     }
 
     /// How many bytes the send buffer still takes.
     pub(crate) fn room(&self) -> usize {
-        self.send_buffer.saturating_sub(self.unsent + self.in_flight + self.unacknowledged)
+        self.send_buffer
+            .saturating_sub(self.unsent + self.in_flight + self.unacknowledged)
     }
 
     /// Whether there is so much room that a blocked writer is worth waking (a third, as on Linux).
@@ -260,7 +285,11 @@ mod tests {
         assert_eq!(pipe.departable(), 4);
         pipe.depart(3, SOON);
         pipe.land(3);
-        assert_eq!((pipe.departable(), pipe.room()), (1, 0), "unread fills the window");
+        assert_eq!(
+            (pipe.departable(), pipe.room()),
+            (1, 0),
+            "unread fills the window"
+        );
         assert!(pipe.acknowledge() && !pipe.acknowledge());
         assert_eq!((pipe.room(), pipe.is_roomy()), (3, false));
         assert_eq!(read(&mut pipe, 100, true), b"012");

@@ -60,7 +60,9 @@ impl Random {
     #[must_use]
     pub fn new(seed: impl Into<Seed>) -> Self {
         let mut mixed = seed.into().0;
-        Self { state: [(); 4].map(|()| split_mix(&mut mixed)) }
+        Self {
+            state: [(); 4].map(|()| split_mix(&mut mixed)),
+        }
     }
 
     /// A stream of its own, so that what is drawn there moves nothing here.
@@ -107,7 +109,11 @@ impl Random {
     /// A time up to `longest`, that included; for zero nothing is drawn.
     pub fn duration(&mut self, longest: Duration) -> Duration {
         let nanos = u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX);
-        if nanos == 0 { longest } else { Duration::from_nanos(self.between(0..=nanos)) }
+        if nanos == 0 {
+            longest
+        } else {
+            Duration::from_nanos(self.between(0..=nanos))
+        }
     }
 
     /// A number from 0 to `most`, each order of magnitude as likely: small ones often, great ones too.
@@ -141,7 +147,9 @@ mod tests {
     #[test]
     fn the_stream_is_the_published_one() {
         // The reference implementation's first outputs for the state 1, 2, 3, 4.
-        let mut random = Random { state: [1, 2, 3, 4] };
+        let mut random = Random {
+            state: [1, 2, 3, 4],
+        };
         let drawn = [(); 3].map(|()| random.number());
         assert_eq!(drawn, [41_943_041, 58_720_359, 3_588_806_011_781_223]);
     }
@@ -151,7 +159,10 @@ mod tests {
         let mut random = Random::new(Seed(7));
         let mut seen = [0_u32; 6];
         (0..600).for_each(|_| seen[random.between(0..=5) as usize] += 1);
-        assert!(seen.iter().all(|&count| (50..150).contains(&count)), "{seen:?}");
+        assert!(
+            seen.iter().all(|&count| (50..150).contains(&count)),
+            "{seen:?}"
+        );
         let (start, end) = (5, 3);
         assert_eq!(random.between(start..=end), 5);
         assert_eq!(random.index(0), 0);
@@ -165,7 +176,11 @@ mod tests {
         assert!((2200..2800).contains(&hits), "{hits}");
         let before = random.clone().number();
         assert!(!random.chance(0.0) && random.duration(Duration::ZERO).is_zero());
-        assert_eq!(random.number(), before, "nothing was drawn for what cannot be");
+        assert_eq!(
+            random.number(),
+            before,
+            "nothing was drawn for what cannot be"
+        );
         assert!((0..100).all(|_| random.chance(1.0)));
     }
 

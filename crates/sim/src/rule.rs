@@ -44,13 +44,20 @@ pub struct Rule {
 impl Rule {
     /// A rule for both directions between two hosts, which may be one host's loopback.
     pub fn between(a: &str, b: &str) -> Self {
-        Self { both_ways: true, ..Self::from_to(a, b) }
+        Self {
+            both_ways: true,
+            ..Self::from_to(a, b)
+        }
     }
 
     /// A rule for one direction.
     pub fn from_to(from: &str, to: &str) -> Self {
         let (from, to) = (Some(from.to_owned()), Some(to.to_owned()));
-        Self { from, to, ..Self::everywhere() }
+        Self {
+            from,
+            to,
+            ..Self::everywhere()
+        }
     }
 
     /// A rule for all links, loopback too.
@@ -218,7 +225,11 @@ impl Link {
 
     fn new(loopback: bool) -> Self {
         Self {
-            delay: if loopback { Self::LOOPBACK_DELAY } else { Self::DELAY },
+            delay: if loopback {
+                Self::LOOPBACK_DELAY
+            } else {
+                Self::DELAY
+            },
             jitter: Duration::ZERO,
             bandwidth: None,
             split: None,
@@ -250,7 +261,11 @@ impl Link {
 
     /// With what probability two segments are read together.
     pub(crate) fn coalesce(&self, faults: &Faults) -> f64 {
-        let drawn = if self.split.is_some() { 0.0 } else { faults.coalesce };
+        let drawn = if self.split.is_some() {
+            0.0
+        } else {
+            faults.coalesce
+        };
         self.coalesce.unwrap_or(drawn)
     }
 
@@ -315,7 +330,10 @@ impl Links {
 
     pub(crate) fn between(&self, from: usize, to: usize) -> Link {
         let mut link = Link::new(from == to);
-        let rules = self.rules.iter().filter(|(_, scope, _)| scope.covers(from, to));
+        let rules = self
+            .rules
+            .iter()
+            .filter(|(_, scope, _)| scope.covers(from, to));
         rules.for_each(|(.., rule)| rule.apply(&mut link));
         if link.passage == Passage::Open && self.cut.iter().any(|cut| cut.covers(from, to)) {
             link.passage = Passage::Held;
@@ -328,16 +346,32 @@ impl Links {
 mod tests {
     use super::*;
 
-    const ALL: Scope = Scope { from: None, to: None, both_ways: false };
-    const BOTH: Scope = Scope { from: Some(1), to: Some(2), both_ways: true };
+    const ALL: Scope = Scope {
+        from: None,
+        to: None,
+        both_ways: false,
+    };
+    const BOTH: Scope = Scope {
+        from: Some(1),
+        to: Some(2),
+        both_ways: true,
+    };
 
     #[test]
     fn the_last_rule_wins_property_by_property() {
         let mut links = Links::default();
-        links.install(ALL, Rule::everywhere().delay(Duration::from_secs(1)).bandwidth(7));
+        links.install(
+            ALL,
+            Rule::everywhere()
+                .delay(Duration::from_secs(1))
+                .bandwidth(7),
+        );
         let number = links.install(BOTH, Rule::between("a", "b").delay(Duration::from_secs(2)));
         let link = links.between(2, 1);
-        assert_eq!((link.delay, link.bandwidth), (Duration::from_secs(2), Some(7)));
+        assert_eq!(
+            (link.delay, link.bandwidth),
+            (Duration::from_secs(2), Some(7))
+        );
         assert_eq!(links.between(1, 3).delay, Duration::from_secs(1));
         assert!(links.lift(number).is_some() && links.lift(number).is_none());
         assert_eq!(links.between(2, 1).delay, Duration::from_secs(1));
@@ -346,7 +380,10 @@ mod tests {
     #[test]
     fn one_way_is_one_way() {
         let mut links = Links::default();
-        let scope = Scope { both_ways: false, ..BOTH };
+        let scope = Scope {
+            both_ways: false,
+            ..BOTH
+        };
         links.install(scope, Rule::from_to("a", "b").partition());
         assert_eq!(links.between(1, 2).passage, Passage::Held);
         assert_eq!(links.between(2, 1).passage, Passage::Open);

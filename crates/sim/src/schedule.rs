@@ -27,12 +27,28 @@ pub(crate) enum Happening {
     Lingered { wire: Key, side: usize },
     /// What vanished is back, and remembers nothing.
     Back { wire: Key },
+    /// The link between two hosts is cut, for so long.
+    Cut {
+        a: usize,
+        b: usize,
+        length: Duration,
+    },
+    /// A rule ends.
+    Lift { rule: u64 },
     /// A look-up has its answer.
     LookedUp { host: usize, lookup: LookupId },
     /// A job in a thread runs.
     Job { host: usize, job: u64 },
     /// The user's change of the world, which the network hands back to it.
     Change(Box<dyn FnOnce(&World)>),
+}
+
+impl fmt::Debug for Happening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Happening")
+            .field("wire", &self.wire())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Happening {
@@ -47,13 +63,17 @@ impl Happening {
             | Self::ReadOn { wire, .. }
             | Self::Lingered { wire, .. }
             | Self::Back { wire } => Some(*wire),
-            Self::LookedUp { .. } | Self::Job { .. } | Self::Change(_) => None,
+            Self::Cut { .. }
+            | Self::Lift { .. }
+            | Self::LookedUp { .. }
+            | Self::Job { .. }
+            | Self::Change(_) => None,
         }
     }
 }
 
 /// The happenings to come; those of one time in the order in which they were planned.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Schedule {
     queue: BTreeMap<(Duration, u64), Happening>,
     planned: u64,
@@ -67,7 +87,9 @@ impl Schedule {
 
     /// When the first is due.
     pub(crate) fn next(&self) -> Option<(Duration, &Happening)> {
-        self.queue.first_key_value().map(|(&(at, _), happening)| (at, happening))
+        self.queue
+            .first_key_value()
+            .map(|(&(at, _), happening)| (at, happening))
     }
 
     /// Takes the first, if it is due by `now`.
@@ -79,11 +101,5 @@ impl Schedule {
     /// Takes the first, due or not.
     pub(crate) fn skip(&mut self) {
         self.queue.pop_first();
-    }
-}
-
-impl fmt::Debug for Schedule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.queue.keys()).finish()
     }
 }

@@ -29,7 +29,12 @@ pub struct Trace {
 
 impl Trace {
     pub(crate) const fn new() -> Self {
-        Self { recording: Recording::Hashed, hash: FNV_OFFSET, lines: 0, text: String::new() }
+        Self {
+            recording: Recording::Hashed,
+            hash: FNV_OFFSET,
+            lines: 0,
+            text: String::new(),
+        }
     }
 
     pub(crate) fn record(&mut self, recording: Recording) {
@@ -78,7 +83,9 @@ const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 
 /// FNV-1a: the same on every machine and for ever, which the standard library's hashers do not promise.
 fn fnv(hash: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(hash, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes.iter().fold(hash, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// Shows bytes in a trace line: how many, and a hash, so that other bytes are another trace.
@@ -86,7 +93,12 @@ pub(crate) struct Digest<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Display for Digest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes #{:08x}", self.0.len(), fnv(FNV_OFFSET, self.0) as u32)
+        write!(
+            f,
+            "{} bytes #{:08x}",
+            self.0.len(),
+            fnv(FNV_OFFSET, self.0) as u32
+        )
     }
 }
 
@@ -98,14 +110,19 @@ mod tests {
         let mut trace = Trace::new();
         trace.record(recording);
         let now = Duration::from_micros(1_500_000);
-        events.iter().for_each(|event| trace.note(now, "server", format_args!("{event}")));
+        events
+            .iter()
+            .for_each(|event| trace.note(now, "server", format_args!("{event}")));
         trace
     }
 
     #[test]
     fn lines_say_when_where_what() {
         let trace = traced(Recording::Kept, &["listens", "accepts"]);
-        assert_eq!(trace.text(), "1.500000000 server listens\n1.500000000 server accepts\n");
+        assert_eq!(
+            trace.text(),
+            "1.500000000 server listens\n1.500000000 server accepts\n"
+        );
         assert_eq!(trace.lines(), 2);
     }
 

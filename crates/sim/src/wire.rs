@@ -29,6 +29,8 @@ pub(crate) struct Wire {
     pub(crate) pipes: [Pipe; 2],
     /// What will befall the bytes of each pipe.
     pub(crate) fates: [Fate; 2],
+    /// Each end is there, and what is between knows of neither: bytes are answered with a reset.
+    pub(crate) forgotten: bool,
 }
 
 /// What will befall a pipe when so many bytes were delivered.
@@ -43,7 +45,10 @@ pub(crate) struct Fate {
 impl Fate {
     /// How many bytes of a segment still come through, `delivered` having done so.
     pub(crate) fn limit(&self, delivered: u64) -> usize {
-        let nearest = self.reset_after.unwrap_or(u64::MAX).min(self.vanish_after.unwrap_or(u64::MAX));
+        let nearest = self
+            .reset_after
+            .unwrap_or(u64::MAX)
+            .min(self.vanish_after.unwrap_or(u64::MAX));
         usize::try_from(nearest.saturating_sub(delivered)).unwrap_or(usize::MAX)
     }
 }
@@ -55,6 +60,8 @@ pub(crate) struct End {
     pub(crate) life: Life,
     /// The driver's name for it, as long as it has one.
     pub(crate) conn: Option<ConnId>,
+    /// It counts against its host's limit.
+    pub(crate) has_descriptor: bool,
     /// It is in its host's list of those with something to tell.
     pub(crate) listed: bool,
     pub(crate) paused: bool,
@@ -94,6 +101,7 @@ impl End {
             address,
             life,
             conn: None,
+            has_descriptor: false,
             listed: false,
             paused: false,
             fresh: true,
@@ -179,7 +187,11 @@ mod tests {
 
     #[test]
     fn the_nearest_fate_limits() {
-        let fate = Fate { reset_after: Some(10), vanish_after: Some(7), back_after: None };
+        let fate = Fate {
+            reset_after: Some(10),
+            vanish_after: Some(7),
+            back_after: None,
+        };
         assert_eq!((fate.limit(0), fate.limit(7), fate.limit(9)), (7, 0, 0));
         assert_eq!(Fate::default().limit(5), usize::MAX);
     }
