@@ -67,10 +67,7 @@ impl Failure {
         Self::boxed_at(Box::new(error), location)
     }
 
-    fn boxed_at(
-        error: Box<dyn Error + Send + Sync>,
-        location: &'static Location<'static>,
-    ) -> Self {
+    fn boxed_at(error: Box<dyn Error + Send + Sync>, location: &'static Location<'static>) -> Self {
         Self {
             inner: Box::new(Inner { error, location }),
         }

@@ -51,3 +51,24 @@ impl<T: 'static> Answer for Deferred<T> {
         Settled::Later(self)
     }
 }
+
+/// The never type, which stable Rust cannot name but lets be inferred: what a task that loops for ever, or always panics, returns.
+#[expect(
+    unreachable_pub,
+    reason = "it names a type of a public impl, and is for nobody else"
+)]
+pub trait Returns {
+    type Value;
+}
+
+impl<R> Returns for fn() -> R {
+    type Value = R;
+}
+
+impl Answer for <fn() -> ! as Returns>::Value {
+    type Value = ();
+
+    fn into_settled(self) -> Settled<()> {
+        match self {}
+    }
+}

@@ -17,7 +17,11 @@ pub(crate) struct Callback<F, U: 'static> {
 
 impl<F, U: 'static> Callback<F, U> {
     pub(crate) fn new(call: F, target: Rc<Node<U>>, added: &'static Location<'static>) -> Self {
-        Self { call, target, added }
+        Self {
+            call,
+            target,
+            added,
+        }
     }
 }
 
@@ -26,7 +30,11 @@ where
     F: FnOnce(Result<T, Failure>) -> Settled<U>,
 {
     fn receive(self: Box<Self>, result: Result<T, Failure>) -> Option<Rc<dyn Step>> {
-        let Self { call, target, added } = *self;
+        let Self {
+            call,
+            target,
+            added,
+        } = *self;
         let called = target.tasks().guard("a callback", added, || call(result));
         match called {
             Ok(Settled::Now(result)) => target.settle(result),

@@ -62,7 +62,10 @@ pub(crate) struct Cancelling {
 
 impl Cancelling {
     pub(crate) fn run(first: Rc<dyn Cancellable>, location: &'static Location<'static>) {
-        let mut cancelling = Self { next: vec![first], location };
+        let mut cancelling = Self {
+            next: vec![first],
+            location,
+        };
         while let Some(node) = cancelling.next.pop() {
             node.cancel_step(&mut cancelling);
         }

@@ -65,7 +65,11 @@ impl<T: 'static> Deferred<T> {
     #[track_caller]
     #[must_use]
     pub fn new(reactor: &impl AsRef<Tasks>) -> (Self, Resolver<T>) {
-        Self::pair(Node::new(reactor.as_ref(), Location::caller(), Source::None))
+        Self::pair(Node::new(
+            reactor.as_ref(),
+            Location::caller(),
+            Source::None,
+        ))
     }
 
     /// A Deferred that can stop the work for its result.
@@ -156,20 +160,17 @@ impl<T: 'static> Deferred<T> {
         self.then(move |result| callback(result).into_settled())
     }
 
+    /// Ends the chain: calls a function with the result, which thereby counts as looked at.
+    #[track_caller]
+    pub fn on_result(self, callback: impl FnOnce(Result<T, Failure>) + 'static) {
+        self.add_both(callback);
+    }
+
     /// Passes the result to the resolver of another Deferred. If that one has fired already, a failure counts as unhandled.
     #[doc(alias = "chainDeferred")]
     #[track_caller]
     pub fn resolve_into(self, resolver: Resolver<T>) {
-        self.add_both(move |result| resolver.settle(result).map_err(Failure::new));
-    }
-
-    /// Calls a function with the result, and that is the end of it.
-    #[track_caller]
-    pub(crate) fn on_result(self, call: impl FnOnce(Result<T, Failure>) + 'static) {
-        self.then(move |result| {
-            call(result);
-            Settled::Now(Ok(()))
-        });
+        self.add_both(move |result| resolver.resolve_with(result).map_err(Failure::new));
     }
 
     /// Asks whoever works on the result to stop: the canceller, the Deferred that a callback waits for, the task.
@@ -245,3 +246,6 @@ impl<T: 'static> fmt::Debug for Deferred<T> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -90,7 +90,11 @@ pub(crate) trait Desk<T> {
 }
 
 impl<T: 'static> Node<T> {
-    pub(crate) fn new(tasks: &Tasks, made: &'static Location<'static>, source: Source<T>) -> Rc<Self> {
+    pub(crate) fn new(
+        tasks: &Tasks,
+        made: &'static Location<'static>,
+        source: Source<T>,
+    ) -> Rc<Self> {
         let core = Core {
             state: State::Pending,
             source,
@@ -98,12 +102,20 @@ impl<T: 'static> Node<T> {
             cancelled: false,
             swallow: false,
         };
-        Rc::new(Self { tasks: tasks.clone(), made, core: RefCell::new(core) })
+        Rc::new(Self {
+            tasks: tasks.clone(),
+            made,
+            core: RefCell::new(core),
+        })
     }
 
     /// The next in the chain: same reactor, same place of birth, cancelled through this one.
     pub(crate) fn next<U: 'static>(self: &Rc<Self>) -> Rc<Node<U>> {
-        Node::new(&self.tasks, self.made, Source::Upstream(Rc::<Self>::downgrade(self)))
+        Node::new(
+            &self.tasks,
+            self.made,
+            Source::Upstream(Rc::<Self>::downgrade(self)),
+        )
     }
 
     pub(crate) fn tasks(&self) -> &Tasks {
@@ -135,7 +147,11 @@ impl<T: 'static> Node<T> {
         let swallowed = mem::take(&mut core.swallow);
         drop(core);
         drop(result);
-        if swallowed { Ok(()) } else { Err(AlreadyCalled) }
+        if swallowed {
+            Ok(())
+        } else {
+            Err(AlreadyCalled)
+        }
     }
 
     /// Stores the result if there is none, and queues what it makes ready.
@@ -215,7 +231,9 @@ impl<T: 'static> Node<T> {
                 self.tasks.push(Job::Step(self.clone()));
             }
             State::Chained(_) | State::Ready(..) | State::Taken => {
-                panic!("this Deferred was awaited to its end: its result is gone, add callbacks before")
+                panic!(
+                    "this Deferred was awaited to its end: its result is gone, add callbacks before"
+                )
             }
         }
     }
@@ -310,7 +328,11 @@ impl<T: 'static> Node<T> {
         self.tasks.record_unhandled(Unhandled { failure, made });
     }
 
-    fn cancel_by_canceller(self: Rc<Self>, canceller: Box<dyn FnOnce(&Resolver<T>)>, at: &'static Location<'static>) {
+    fn cancel_by_canceller(
+        self: Rc<Self>,
+        canceller: Box<dyn FnOnce(&Resolver<T>)>,
+        at: &'static Location<'static>,
+    ) {
         let tasks = self.tasks.clone();
         tasks.call_soon_at(at, move |_: &Handle| {
             let resolver = Resolver::from_node(self);
@@ -324,7 +346,10 @@ impl<T: 'static> Node<T> {
 
 impl<T: 'static> Core<T> {
     fn is_settled(&self) -> bool {
-        matches!(self.state, State::Fired(_) | State::Ready(..) | State::Taken)
+        matches!(
+            self.state,
+            State::Fired(_) | State::Ready(..) | State::Taken
+        )
     }
 
     /// Once there is a result nobody needs to be told anything, except a desk, which may get the value back.
@@ -375,7 +400,9 @@ impl<T: 'static> Cancellable for Node<T> {
                 core.source = Source::Upstream(weak);
                 drop(core);
                 match upstream {
-                    Some(upstream) if upstream.is_on_its_way() => cancelling.again_soon(&self.tasks, self.clone()),
+                    Some(upstream) if upstream.is_on_its_way() => {
+                        cancelling.again_soon(&self.tasks, self.clone())
+                    }
                     Some(upstream) => cancelling.push(upstream),
                     None => {}
                 }
@@ -419,7 +446,9 @@ impl<T: 'static> Drop for Node<T> {
     fn drop(&mut self) {
         let core = self.core.get_mut();
         match mem::replace(&mut core.state, State::Taken) {
-            State::Chained(listener) | State::Ready(_, listener) => self.tasks.rubbish().drop_soon(listener),
+            State::Chained(listener) | State::Ready(_, listener) => {
+                self.tasks.rubbish().drop_soon(listener)
+            }
             State::Pending | State::Awaited(..) | State::Fired(_) | State::Taken => {}
         }
     }

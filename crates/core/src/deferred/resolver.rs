@@ -51,7 +51,7 @@ impl<T: 'static> Resolver<T> {
     /// # Errors
     ///
     /// As [`resolve`](Self::resolve).
-    pub fn settle(&self, result: Result<T, Failure>) -> Result<(), AlreadyCalled> {
+    pub fn resolve_with(&self, result: Result<T, Failure>) -> Result<(), AlreadyCalled> {
         self.node.fire(result)
     }
 

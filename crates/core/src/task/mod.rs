@@ -33,6 +33,8 @@ mod body;
 pub(crate) mod ready;
 pub(crate) mod rubbish;
 mod unhandled;
+#[cfg(test)]
+pub(crate) mod world;
 
 pub use unhandled::Unhandled;
 
@@ -299,7 +301,12 @@ impl Tasks {
         flag.schedule_in(&self.0.ready);
         let future = Box::pin(future);
         if let Some(slot) = table.get_mut(key) {
-            slot.body = Some(Body { future, node, waker, flag });
+            slot.body = Some(Body {
+                future,
+                node,
+                waker,
+                flag,
+            });
         }
         deferred
     }
@@ -328,7 +335,10 @@ impl Tasks {
                 let called = self.guard("a queued call", location, || call(handle));
                 if let Err(panicked) = called {
                     let failure = Failure::at(panicked, location);
-                    self.record_unhandled(Unhandled { failure, made: location });
+                    self.record_unhandled(Unhandled {
+                        failure,
+                        made: location,
+                    });
                 }
                 None
             }
@@ -340,7 +350,11 @@ impl Tasks {
             let mut table = self.0.table.borrow_mut();
             let slot = table.get_mut(key)?;
             slot.started = true;
-            (slot.body.take()?, slot.spawned, slot.cancel == CancelState::Abort)
+            (
+                slot.body.take()?,
+                slot.spawned,
+                slot.cancel == CancelState::Abort,
+            )
         };
         if abort {
             return self.end_early(key, body, Failure::at(Cancelled, spawned));
@@ -386,7 +400,9 @@ impl Tasks {
     /// Takes a task out of the table and drops it: with what it holds, so its destructors may do anything.
     fn retire(&self, key: Key, body: Body) {
         let slot = self.0.table.borrow_mut().remove(key);
-        let spawned = slot.as_ref().map_or(Location::caller(), |slot| slot.spawned);
+        let spawned = slot
+            .as_ref()
+            .map_or(Location::caller(), |slot| slot.spawned);
         let _logged = self.guard("the destructor of a task", spawned, || drop((body, slot)));
     }
 
@@ -426,3 +442,6 @@ impl fmt::Display for TaskReport {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,11 @@ impl Record {
     pub(crate) fn add(&mut self, unhandled: Unhandled) -> Option<Unhandled> {
         self.count += 1;
         self.kept.push_back(unhandled);
-        if self.kept.len() > KEPT { self.kept.pop_front() } else { None }
+        if self.kept.len() > KEPT {
+            self.kept.pop_front()
+        } else {
+            None
+        }
     }
 
     pub(crate) fn take(&mut self) -> Vec<Unhandled> {

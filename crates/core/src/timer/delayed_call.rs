@@ -28,7 +28,11 @@ pub enum TimerError {
 
 impl DelayedCall {
     pub(crate) fn new(handle: Handle, key: TimerKey) -> Self {
-        Self { handle, key, cancelled: Cell::new(false) }
+        Self {
+            handle,
+            key,
+            cancelled: Cell::new(false),
+        }
     }
 
     /// Takes the call back.
@@ -81,7 +85,11 @@ impl DelayedCall {
 
     fn set_due(&self, due: Duration) -> Result<(), TimerError> {
         let pending = self.handle.timers().borrow_mut().reset(self.key, due);
-        if pending { Ok(()) } else { Err(self.why_gone()) }
+        if pending {
+            Ok(())
+        } else {
+            Err(self.why_gone())
+        }
     }
 
     fn why_gone(&self) -> TimerError {
@@ -94,7 +102,9 @@ impl DelayedCall {
 
 impl fmt::Debug for DelayedCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DelayedCall").field("due", &self.due()).finish_non_exhaustive()
+        f.debug_struct("DelayedCall")
+            .field("due", &self.due())
+            .finish_non_exhaustive()
     }
 }
 
