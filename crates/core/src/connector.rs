@@ -123,7 +123,6 @@ impl Connector {
     }
 
     /// Gives up the attempt ([`ConnectError::Cancelled`]) or closes the connection.
-    #[doc(alias = "stopConnecting")]
     pub fn disconnect(&self) {
         let this = self.clone();
         self.0.handle.command(move |engine| match this.state() {
@@ -138,6 +137,13 @@ impl Connector {
                 }
             }
         });
+    }
+
+    /// Gives up the attempt, if there is one; a connection that is there stays.
+    pub fn stop_connecting(&self) {
+        if self.state() == ConnectorState::Connecting {
+            self.disconnect();
+        }
     }
 
     /// Where it is.

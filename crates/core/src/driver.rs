@@ -50,6 +50,9 @@ pub trait Driver {
     /// The clock: tells the time since some fixed moment, and never goes back. Handles keep it to ask at any time.
     fn clock(&self) -> Rc<dyn Fn() -> Duration>;
 
+    /// A number by chance, from which the reactor draws its jitter; from the world's seed on a simulated driver.
+    fn seed(&mut self) -> u64;
+
     /// Starts to listen; returns the real address (with the port that 0 stood for).
     ///
     /// # Errors

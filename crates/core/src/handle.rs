@@ -21,6 +21,7 @@ use crate::outcome::Outcome;
 use crate::parcel::Cloakroom;
 use crate::port::ListeningPort;
 use crate::protocol::Protocol;
+use crate::random::Chance;
 use crate::reason::ListenError;
 use crate::registry::LentCall;
 use crate::remote::Remote;
@@ -53,10 +54,11 @@ pub(crate) struct Shared {
     pub(crate) lifecycle: Lifecycle,
     pub(crate) resolver: RefCell<Option<Rc<dyn NameResolver>>>,
     pub(crate) cloakroom: Cloakroom,
+    chance: Chance,
 }
 
 impl Handle {
-    pub(crate) fn new(clock: Rc<dyn Fn() -> Duration>, mailbox: Arc<Mailbox>) -> Self {
+    pub(crate) fn new(clock: Rc<dyn Fn() -> Duration>, mailbox: Arc<Mailbox>, seed: u64) -> Self {
         let turn_time = Cell::new(clock());
         Self(Rc::new(Shared {
             clock,
@@ -71,6 +73,7 @@ impl Handle {
             lifecycle: Lifecycle::default(),
             resolver: RefCell::default(),
             cloakroom: Cloakroom::default(),
+            chance: Chance::new(seed),
         }))
     }
 
@@ -125,6 +128,11 @@ impl Handle {
     pub(crate) fn unschedule(&self, key: TimerKey) {
         let gone = self.0.timers.borrow_mut().cancel(key);
         drop(gone); // its destructor may be user code: not under the borrow
+    }
+
+    /// A number in `0.0..1.0`, for jitter.
+    pub(crate) fn chance(&self) -> f64 {
+        self.0.chance.draw()
     }
 
     pub(crate) fn timers(&self) -> &RefCell<TimerQueue<Timed>> {

@@ -24,7 +24,9 @@
 //! Most users want the facade crate `ropewalk`, which adds the drivers, protocols and tests to this one.
 
 pub mod address;
+mod back_off;
 pub mod buffer;
+mod client_service;
 mod connection;
 mod connector;
 pub mod deferred;
@@ -33,6 +35,7 @@ pub mod endpoint;
 mod engine;
 pub mod factory;
 pub mod failure;
+mod file_sender;
 mod handle;
 pub mod layer;
 mod lifecycle;
@@ -45,9 +48,11 @@ mod parcel;
 mod port;
 mod producer;
 mod protocol;
+mod random;
 mod react;
 mod reactor;
 mod reason;
+mod reconnecting;
 mod registry;
 mod remote;
 mod resolve;
@@ -60,6 +65,8 @@ pub mod timer;
 mod transport;
 
 pub use address::Address;
+pub use back_off::BackOff;
+pub use client_service::ClientService;
 pub use connector::{ConnectOptions, Connector, ConnectorState};
 pub use deferred::{Deferred, Resolver};
 pub use factory::{Factory, SharedFactory};
@@ -76,6 +83,7 @@ pub use protocol::{Protocol, lend};
 pub use react::Exit;
 pub use reactor::{Reactor, RunError};
 pub use reason::{ConnectError, ListenError, Reason, Timeout};
+pub use reconnecting::{ReconnectingFactory, Trying};
 pub use remote::Remote;
 pub use resolve::NameResolver;
 pub use transport::Transport;

@@ -52,11 +52,11 @@ pub enum RunError {
 impl Reactor {
     /// A reactor on a driver.
     #[must_use]
-    pub fn new(driver: impl Driver + 'static) -> Self {
+    pub fn new(mut driver: impl Driver + 'static) -> Self {
         panic::remember_places();
         let mailbox = Mailbox::new();
         mailbox.set_waker(driver.waker());
-        let handle = Handle::new(driver.clock(), mailbox);
+        let handle = Handle::new(driver.clock(), mailbox, driver.seed());
         let engine = Engine::new(Box::new(driver), handle.clone());
         Self { engine, handle, catches_signals: false }
     }

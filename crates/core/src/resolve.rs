@@ -47,7 +47,7 @@ fn ask_the_driver(handle: &Handle, name: &str) -> Deferred<Vec<IpAddr>> {
         let lookup = engine.driver.lookup(&name);
         *begun.borrow_mut() = Some(lookup);
         engine.registry.on_lookup(lookup, move |result| {
-            let _ = resolver.settle(result.map_err(Into::into));
+            let _ = resolver.resolve_with(result.map_err(Into::into));
         });
     });
     deferred

@@ -32,7 +32,7 @@ impl Handle {
             let result = run_guarded(work);
             let _gone = remote.call(move |handle| {
                 if let Some(resolver) = parcel.open(handle) {
-                    let _ = resolver.settle(result);
+                    let _ = resolver.resolve_with(result);
                 }
             });
         });

@@ -1,5 +1,6 @@
 //! The driver itself: one wait of the kernel, shared out to those who know what to do.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -157,6 +158,11 @@ impl Driver for MioDriver {
     }
 
     /// The monotonic clock, read without a system call.
+    /// From the standard library's hash keys, which come from the kernel; good for jitter, not for secrets.
+    fn seed(&mut self) -> u64 {
+        RandomState::new().build_hasher().finish()
+    }
+
     fn clock(&self) -> Rc<dyn Fn() -> Duration> {
         let start = self.start;
         Rc::new(move || start.elapsed())

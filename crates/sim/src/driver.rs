@@ -57,9 +57,9 @@ pub struct SimDriver {
     idle_polls: u32,
 }
 
-/// A reactor that never waits must not stop time: after so many idle polls each takes [`POLL_TIME`].
-const IDLE_POLLS: u32 = 1000;
-const POLL_TIME: Duration = Duration::from_micros(1);
+/// A reactor that never waits must not stop time: after so many idle polls in a row each takes [`IDLE_TIME`].
+pub(crate) const IDLE_POLLS: u32 = 1000;
+pub(crate) const IDLE_TIME: Duration = Duration::from_micros(1);
 
 impl SimDriver {
     /// A driver in a world of its own, with one host named `sim`, which has 10.0.0.1 and fd00::1.
@@ -222,7 +222,7 @@ impl SimDriver {
         if until.is_some_and(|until| until <= now) {
             self.idle_polls += 1;
             if self.idle_polls > IDLE_POLLS && self.world.drivers() == 1 {
-                self.world.advance(now + POLL_TIME);
+                self.world.advance(now + IDLE_TIME);
             }
             return Ok(false);
         }
@@ -253,6 +253,10 @@ fn event(conn: ConnId, notice: Notice, data: &mut [u8]) -> Event<'_> {
 impl Driver for SimDriver {
     fn name(&self) -> &'static str {
         "sim"
+    }
+
+    fn seed(&mut self) -> u64 {
+        self.world.network().random.number()
     }
 
     fn clock(&self) -> Rc<dyn Fn() -> Duration> {
@@ -376,8 +380,20 @@ impl fmt::Debug for SimDriver {
 }
 
 fn crashed() -> io::Error {
-    io::Error::other("this simulated host crashed; attach a new driver when it is up again")
+    io::Error::other(Crashed)
 }
+
+/// The host of a driver crashed, so the driver is dead. It travels inside the `io::Error` of the driver's calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crashed;
+
+impl fmt::Display for Crashed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this simulated host crashed; attach a new driver when it is up again")
+    }
+}
+
+impl std::error::Error for Crashed {}
 
 /// The name of a connection that no host ever had; a small index, since reactors keep tables.
 fn nobody() -> ConnId {
