@@ -25,7 +25,7 @@ use crate::timer::DelayedCall;
 use crate::transport::Transport;
 
 /// A client that keeps one connection: connects when started, again whenever it is lost or fails, and gives it to all who
-/// wait for it.
+/// wait for it. Keep it: when the last clone is dropped, nobody connects again.
 ///
 /// ```
 /// use ropewalk_core::{ClientService, Failure, Handle, Protocol, Transport};

@@ -64,31 +64,6 @@ pub(crate) trait Listener<T>: Rubbish {
     fn receive(self: Box<Self>, result: Result<T, Failure>) -> Option<Rc<dyn Step>>;
 }
 
-/// Whom to tell that the result is no longer wanted.
-pub(crate) enum Source<T: 'static> {
-    /// Nobody.
-    None,
-    /// The node whose result this one waits for.
-    Upstream(Weak<dyn Cancellable>),
-    /// All members of a list, which then fire it by their results.
-    Members(Vec<Canceller>),
-    /// The task whose result it is.
-    Task(Key),
-    /// A function of the user.
-    Canceller(Box<dyn FnOnce(&Resolver<T>)>),
-    /// The lock or queue that it waits for, and its number there.
-    Desk(Rc<dyn Desk<T>>, u64),
-}
-
-/// Where Deferreds stand in line: it lets go of those who leave, and takes back what they did not take.
-pub(crate) trait Desk<T> {
-    /// Forgets the one with this number.
-    fn leave(&self, number: u64);
-
-    /// Takes back a value that was given to a Deferred that nobody looked at.
-    fn take_back(&self, value: T);
-}
-
 impl<T: 'static> Node<T> {
     pub(crate) fn new(
         tasks: &Tasks,
@@ -327,21 +302,6 @@ impl<T: 'static> Node<T> {
         tracing::error!(%made, %arose, "unhandled failure in a Deferred: {failure:#}");
         self.tasks.record_unhandled(Unhandled { failure, made });
     }
-
-    fn cancel_by_canceller(
-        self: Rc<Self>,
-        canceller: Box<dyn FnOnce(&Resolver<T>)>,
-        at: &'static Location<'static>,
-    ) {
-        let tasks = self.tasks.clone();
-        tasks.call_soon_at(at, move |_: &Handle| {
-            let resolver = Resolver::from_node(self);
-            if !resolver.node().is_settled() {
-                canceller(&resolver);
-                resolver.node().deliver(Err(Failure::at(Cancelled, at)));
-            }
-        });
-    }
 }
 
 impl<T: 'static> Core<T> {
@@ -379,65 +339,6 @@ impl<T: 'static> Step for Node<T> {
         };
         drop(core);
         listener.receive(result)
-    }
-}
-
-impl<T: 'static> Cancellable for Node<T> {
-    fn cancel_step(self: Rc<Self>, cancelling: &mut Cancelling) {
-        let mut core = self.core.borrow_mut();
-        if core.is_settled() {
-            return;
-        }
-        core.cancelled = true;
-        match mem::replace(&mut core.source, Source::None) {
-            Source::None => {
-                core.swallow = true;
-                drop(core);
-                self.deliver(Err(Failure::at(Cancelled, cancelling.location())));
-            }
-            Source::Upstream(weak) => {
-                let upstream = weak.upgrade();
-                core.source = Source::Upstream(weak);
-                drop(core);
-                match upstream {
-                    Some(upstream) if upstream.is_on_its_way() => {
-                        cancelling.again_soon(&self.tasks, self.clone())
-                    }
-                    Some(upstream) => cancelling.push(upstream),
-                    None => {}
-                }
-            }
-            Source::Members(members) => {
-                cancelling.extend(members.iter().filter_map(Canceller::node));
-                core.source = Source::Members(members);
-            }
-            Source::Task(key) => {
-                core.source = Source::Task(key);
-                drop(core);
-                self.tasks.cancel_task(key, cancelling);
-            }
-            Source::Canceller(canceller) => {
-                drop(core);
-                self.cancel_by_canceller(canceller, cancelling.location());
-            }
-            Source::Desk(desk, number) => {
-                drop(core);
-                self.deliver(Err(Failure::at(Cancelled, cancelling.location())));
-                desk.leave(number);
-            }
-        }
-    }
-
-    fn is_on_its_way(&self) -> bool {
-        self.is_settled()
-    }
-
-    fn is_awaited_by(&self, task: Key) -> bool {
-        matches!(self.core.borrow().state, State::Awaited(_, Some(by)) if by == task)
-    }
-
-    fn made(&self) -> &'static Location<'static> {
-        self.made
     }
 }
 

@@ -27,7 +27,7 @@ impl World {
         let now = Rc::new(Cell::new(Duration::ZERO));
         let clock = now.clone();
         let mailbox = Mailbox::new();
-        let handle = Handle::new(Rc::new(move || clock.get()), mailbox.clone());
+        let handle = Handle::new(Rc::new(move || clock.get()), mailbox.clone(), 1);
         Self {
             handle,
             mailbox,
