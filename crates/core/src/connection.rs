@@ -13,7 +13,7 @@ use std::rc::Rc;
 use crate::address::Address;
 use self::deadline::Deadlines;
 pub(crate) use self::deadline::Deadline;
-use crate::driver::ConnId;
+use crate::driver::{ConnId, StreamOptions};
 use crate::factory::Factory;
 use crate::handle::Handle;
 use crate::layer::{Layer, LayerError};
@@ -41,6 +41,7 @@ pub(crate) struct Birth {
     pub(crate) id: ConnId,
     pub(crate) host: Address,
     pub(crate) peer: Address,
+    pub(crate) options: StreamOptions,
     pub(crate) limits: Rc<Limits>,
     pub(crate) layers: Vec<Box<dyn Layer>>,
     pub(crate) owner: Owner,
@@ -57,6 +58,7 @@ impl Connection {
             limits: birth.limits,
             host: birth.host,
             peer: birth.peer,
+            options: Cell::new(birth.options),
             activity: Cell::new(handle.turn_time()),
             idle_after: Cell::new(None),
             epoch: Cell::new(0),
@@ -268,5 +270,17 @@ impl Connection {
             self.call("connection_made", |protocol, transport| protocol.connection_made(transport));
             self.deliver_held();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// USERS P11: an idle connection is small; what it needs only sometimes it owns only then.
+    #[test]
+    fn an_idle_connection_owns_less_than_half_a_kibibyte() {
+        let size = size_of::<Connection>() + size_of::<Link>() + 2 * size_of::<usize>();
+        assert!(size <= 512, "{size} bytes");
     }
 }

@@ -53,7 +53,7 @@ impl Engine {
         let address = listen.address.clone();
         let (id, host) =
             self.driver.listen(listen).map_err(|error| ListenError::Bind { address, error })?;
-        let port = Rc::new(Port::new(id, host, factory, limits));
+        let port = Rc::new(Port::new(id, host, listen.options, factory, limits));
         port.factory.borrow_mut().start_factory();
         self.registry.ports.insert(id.0, Rc::clone(&port));
         Ok(ListeningPort::new(port, self.handle().clone()))

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::address::Address;
 use crate::buffer::Outgoing;
-use crate::driver::ConnId;
+use crate::driver::{ConnId, StreamOptions};
 use crate::handle::Handle;
 use crate::layer::Layer;
 use crate::limits::Limits;
@@ -87,6 +87,8 @@ pub(crate) struct Link {
     pub(crate) limits: Rc<Limits>,
     pub(crate) host: Address,
     pub(crate) peer: Address,
+    /// What the socket was told, to be read back (R65).
+    pub(crate) options: Cell<StreamOptions>,
     /// When bytes last came or went, for the idle time-out.
     pub(crate) activity: Cell<Duration>,
     pub(crate) idle_after: Cell<Option<Duration>>,
@@ -191,6 +193,14 @@ impl Link {
         }
     }
 
+    /// Ends it at once, for a reason of its own unless one was given before.
+    pub(crate) fn abort_because(&self, reason: Reason) {
+        if self.has(Flags::OPEN) {
+            self.wish(|wishes| wishes.reason.get_or_insert(reason).is_clean());
+            self.abort();
+        }
+    }
+
     pub(crate) fn wish<R>(&self, change: impl FnOnce(&mut Wishes) -> R) -> R {
         self.set(Flags::WISHING);
         change(self.wishes.borrow_mut().get_or_insert_default())
@@ -209,8 +219,7 @@ impl Link {
     fn overrun(&self) {
         let unsent = self.unsent();
         let limit = self.limits.outgoing_bytes;
-        self.wish(|wishes| wishes.reason = Some(Reason::Misbehaved(Box::new(Overrun { unsent, limit }))));
-        self.abort();
+        self.abort_because(Reason::Misbehaved(Box::new(Overrun { unsent, limit })));
     }
 }
 

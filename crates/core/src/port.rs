@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use crate::address::Address;
 use crate::deferred::Deferred;
-use crate::driver::ListenerId;
+use crate::driver::{ListenerId, StreamOptions};
 use crate::factory::Factory;
 use crate::handle::Handle;
 use crate::layer::Layer;
@@ -25,16 +25,18 @@ pub struct ListeningPort {
 pub(crate) struct Port {
     pub(crate) id: Cell<Option<ListenerId>>,
     pub(crate) host: Address,
+    pub(crate) options: StreamOptions,
     pub(crate) factory: RefCell<Box<dyn Factory>>,
     pub(crate) limits: Rc<Limits>,
     pub(crate) layers: Option<LayerFactory>,
 }
 
 impl Port {
-    pub(crate) fn new(id: ListenerId, host: Address, factory: Box<dyn Factory>, limits: Limits) -> Self {
+    pub(crate) fn new(id: ListenerId, host: Address, options: StreamOptions, factory: Box<dyn Factory>, limits: Limits) -> Self {
         Self {
             id: Cell::new(Some(id)),
             host,
+            options,
             factory: RefCell::new(factory),
             limits: Rc::new(limits),
             layers: None,

@@ -10,7 +10,7 @@ use crate::address::Address;
 use crate::buffer::{Outgoing, Pool};
 use crate::connection::{Birth, Connection};
 use crate::connector::Connector;
-use crate::driver::{ConnId, Demand, Event, Handler, ListenerId, LookupId, Sent, Signal};
+use crate::driver::{ConnId, Demand, Event, Handler, ListenerId, LookupId, Sent, Signal, StreamOptions};
 use crate::handle::Handle;
 use crate::link::Flags;
 use crate::port::Port;
@@ -85,15 +85,16 @@ impl Registry {
             }
         }
         let layers = port.layers.as_ref().map_or_else(Vec::new, |layers| layers());
-        let limits = Rc::clone(&port.limits);
-        self.begin(Birth { id, host, peer, limits, layers, owner: Owner::Port(port) })
+        let (limits, options) = (Rc::clone(&port.limits), port.options);
+        self.begin(Birth { id, host, peer, options, limits, layers, owner: Owner::Port(port) })
     }
 
     fn connected(&mut self, id: ConnId, host: Address, peer: Address) -> Demand {
         let Some((connector, _)) = self.attempts.remove(id.0) else { return Demand::Close };
         connector.connected(id);
         let (limits, layers) = (connector.limits(), connector.layers());
-        self.begin(Birth { id, host, peer, limits, layers, owner: Owner::Connector(connector) })
+        let (options, owner) = (StreamOptions::default(), Owner::Connector(connector));
+        self.begin(Birth { id, host, peer, options, limits, layers, owner })
     }
 
     fn begin(&mut self, birth: Birth) -> Demand {

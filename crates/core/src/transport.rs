@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::address::Address;
 use crate::deferred::Deferred;
-use crate::driver::SocketOption;
+use crate::driver::{SocketOption, StreamOptions};
 use crate::failure::Failure;
 use crate::handle::Handle;
 use crate::layer::Layer;
@@ -205,8 +205,23 @@ impl Transport {
     pub fn set_option(&self, option: SocketOption) {
         if self.is_open() {
             let id = self.0.id;
+            let mut options = self.0.options.get();
+            match option {
+                SocketOption::NoDelay(on) => options.no_delay = on,
+                SocketOption::KeepAlive(after) => options.keep_alive = after,
+                SocketOption::UserTimeout(_) => {}
+            }
+            self.0.options.set(options);
             self.0.handle.command(move |engine| engine.set_option(id, option));
         }
+    }
+
+    /// Whether small segments are sent at once, and when a silent peer is probed (R65).
+    #[doc(alias = "getTcpNoDelay")]
+    #[doc(alias = "getTcpKeepAlive")]
+    #[must_use]
+    pub fn options(&self) -> StreamOptions {
+        self.0.options.get()
     }
 
     /// Calls a method of the protocol after a time. If the connection is gone by then, or has another protocol, the

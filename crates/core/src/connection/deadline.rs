@@ -121,9 +121,7 @@ impl Connection {
 
     /// Ends the connection without waiting for a peer that takes nothing.
     fn time_out(&mut self, timeout: Timeout) {
-        let link = self.link();
-        link.wish(|wishes| wishes.reason = Some(Reason::TimedOut(timeout)));
-        link.abort();
+        self.link().abort_because(Reason::TimedOut(timeout));
     }
 
     /// A shaping layer wants quiet for a while.

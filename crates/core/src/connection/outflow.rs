@@ -17,7 +17,7 @@ impl Connection {
         if self.link().has(Flags::LAYERED.or(Flags::WISHING)) {
             self.run_down();
         }
-        if self.link().has(Flags::BLOCKED) {
+        if self.link().has(Flags::BLOCKED.or(Flags::ABORTING)) {
             return self.check_mark();
         }
         let link = &self.transport.0;
@@ -47,10 +47,7 @@ impl Connection {
                 link.in_flight.set(length);
                 self.blocked();
             }
-            Sent::Failed(error) => {
-                link.lose_because(Reason::Lost(error));
-                link.abort();
-            }
+            Sent::Failed(error) => link.abort_because(Reason::Lost(error)),
         }
     }
 
