@@ -52,11 +52,15 @@ impl<T: 'static> Answer for Deferred<T> {
     }
 }
 
+impl<T: 'static> Answer for Settled<T> {
+    type Value = T;
+
+    fn into_settled(self) -> Self {
+        self
+    }
+}
+
 /// The never type, which stable Rust cannot name but lets be inferred: what a task that loops for ever, or always panics, returns.
-#[expect(
-    unreachable_pub,
-    reason = "it names a type of a public impl, and is for nobody else"
-)]
 pub trait Returns {
     type Value;
 }

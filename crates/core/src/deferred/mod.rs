@@ -37,15 +37,24 @@ use crate::task::Tasks;
 mod answer;
 mod callback;
 mod cancel;
+mod deadline;
+mod list;
 mod node;
+mod queue;
 mod resolver;
+mod semaphore;
+mod source;
 
 pub use answer::{Answer, Settled};
 pub use cancel::Canceller;
+pub use list::{AllFailed, DeferredList, FirstError, first, gather_results};
+pub use queue::{DeferredQueue, QueueOverflow, QueueUnderflow};
 pub use resolver::Resolver;
+pub use semaphore::{DeferredLock, DeferredSemaphore, Token};
 
 pub(crate) use cancel::{Cancellable, Cancelling};
-pub(crate) use node::{Desk, Listener, Node, Source};
+pub(crate) use node::Node;
+pub(crate) use source::Source;
 
 use callback::Callback;
 
@@ -247,5 +256,7 @@ impl<T: 'static> fmt::Debug for Deferred<T> {
     }
 }
 
+#[cfg(test)]
+mod friends_tests;
 #[cfg(test)]
 mod tests;

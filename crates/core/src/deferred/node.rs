@@ -9,21 +9,20 @@
 //! Whoever will fire keeps the chain alive, so callbacks run although nobody keeps the last Deferred. A result is stored where it fires and
 //! moves on only in [`Step::step`], on the reactor's turn, one node per step: no chain is too long for the stack.
 
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::mem;
 use std::panic::Location;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use crate::deferred::cancel::{Cancellable, Canceller, Cancelling};
-use crate::deferred::resolver::Resolver;
+use crate::deferred::deadline::Deadline;
+use crate::deferred::source::{Desk, Source};
 use crate::deferred::{Answer, Deferred, Settled};
 use crate::failure::{AlreadyCalled, Cancelled, Failure, ResolverDropped};
-use crate::handle::Handle;
 use crate::slots::Key;
+use crate::task::Tasks;
 use crate::task::ready::{Job, Step};
 use crate::task::rubbish::Rubbish;
-use crate::task::{Tasks, Unhandled};
 
 /// One result: coming, here, or gone on.
 pub(crate) struct Node<T: 'static> {
@@ -32,18 +31,20 @@ pub(crate) struct Node<T: 'static> {
     core: RefCell<Core<T>>,
 }
 
-struct Core<T: 'static> {
-    state: State<T>,
-    source: Source<T>,
+/// The part that changes.
+pub(super) struct Core<T: 'static> {
+    pub(super) state: State<T>,
+    pub(super) source: Source<T>,
+    pub(super) deadline: Option<Box<Deadline>>,
     /// The Deferred was dropped before the result came, so nobody will ever look.
     abandoned: bool,
     /// The user cancelled it, so that being cancelled is no news.
-    cancelled: bool,
+    pub(super) cancelled: bool,
     /// It was cancelled, and whoever was to fire does not know: one firing is ignored.
-    swallow: bool,
+    pub(super) swallow: bool,
 }
 
-enum State<T: 'static> {
+pub(super) enum State<T: 'static> {
     /// No result, and nobody waits.
     Pending,
     /// No result, and the next in the chain waits.
@@ -73,6 +74,7 @@ impl<T: 'static> Node<T> {
         let core = Core {
             state: State::Pending,
             source,
+            deadline: None,
             abandoned: false,
             cancelled: false,
             swallow: false,
@@ -95,6 +97,15 @@ impl<T: 'static> Node<T> {
 
     pub(crate) fn tasks(&self) -> &Tasks {
         &self.tasks
+    }
+
+    /// Where the first of the chain was made.
+    pub(crate) fn birthplace(&self) -> &'static Location<'static> {
+        self.made
+    }
+
+    pub(super) fn core(&self) -> RefMut<'_, Core<T>> {
+        self.core.borrow_mut()
     }
 
     pub(crate) fn set_source(&self, source: Source<T>) {
@@ -142,6 +153,10 @@ impl<T: 'static> Node<T> {
             drop(result);
             return None;
         }
+        let result = match core.deadline.take() {
+            Some(deadline) => deadline.end(result),
+            None => result,
+        };
         if core.abandoned {
             core.state = State::Taken;
             let source = mem::replace(&mut core.source, Source::None);
@@ -224,10 +239,11 @@ impl<T: 'static> Node<T> {
                 Poll::Pending
             }
             State::Awaited(waker, by) => {
-                let is_new = *by != task;
-                *by = task;
-                waker.clone_from(context.waker());
+                let is_new = mem::replace(by, task) != task;
+                let is_same = waker.will_wake(context.waker());
+                let old = (!is_same).then(|| mem::replace(waker, context.waker().clone()));
                 drop(core);
+                drop(old);
                 if is_new {
                     self.tasks.note_awaited(self.clone());
                 }
@@ -262,7 +278,7 @@ impl<T: 'static> Node<T> {
             State::Pending | State::Awaited(..) => {
                 let old = mem::replace(&mut core.state, State::Pending);
                 core.abandoned = true;
-                let desk = core.take_desk();
+                let desk = core.desk();
                 drop(core);
                 drop(old);
                 if let Some((desk, number)) = desk {
@@ -286,26 +302,23 @@ impl<T: 'static> Node<T> {
     /// Not worth a line: being cancelled by the user, and that nothing will come where nobody waits.
     fn discard(&self, result: Result<T, Failure>, source: Source<T>, nobody_waited: bool) {
         match (result, source) {
-            (Ok(value), Source::Desk(desk, _)) => desk.take_back(value),
+            (Ok(value), Source::Desk(desk, number)) => match desk.upgrade() {
+                Some(desk) => desk.take_back(number, value),
+                None => drop(value),
+            },
             (Ok(value), _) => drop(value),
             (Err(failure), _) => {
                 let expected = self.core.borrow().cancelled && failure.is::<Cancelled>();
                 if !expected && !(nobody_waited && failure.is::<ResolverDropped>()) {
-                    self.report(failure);
+                    self.tasks.report_unhandled(self.made, failure);
                 }
             }
         }
     }
-
-    fn report(&self, failure: Failure) {
-        let (made, arose) = (self.made, failure.location());
-        tracing::error!(%made, %arose, "unhandled failure in a Deferred: {failure:#}");
-        self.tasks.record_unhandled(Unhandled { failure, made });
-    }
 }
 
 impl<T: 'static> Core<T> {
-    fn is_settled(&self) -> bool {
+    pub(super) fn is_settled(&self) -> bool {
         matches!(
             self.state,
             State::Fired(_) | State::Ready(..) | State::Taken
@@ -320,12 +333,9 @@ impl<T: 'static> Core<T> {
         }
     }
 
-    fn take_desk(&mut self) -> Option<(Rc<dyn Desk<T>>, u64)> {
-        if !matches!(self.source, Source::Desk(..)) {
-            return None;
-        }
-        match mem::replace(&mut self.source, Source::None) {
-            Source::Desk(desk, number) => Some((desk, number)),
+    fn desk(&self) -> Option<(Rc<dyn Desk<T>>, u64)> {
+        match &self.source {
+            Source::Desk(desk, number) => Some((desk.upgrade()?, *number)),
             _ => None,
         }
     }

@@ -222,9 +222,12 @@ impl Tasks {
         &self.0.rubbish
     }
 
-    pub(crate) fn record_unhandled(&self, unhandled: Unhandled) {
-        let old = self.0.unhandled.borrow_mut().add(unhandled);
-        drop(old);
+    /// Logs and keeps a failure that nobody looked at.
+    pub(crate) fn report_unhandled(&self, made: &'static Location<'static>, failure: Failure) {
+        let arose = failure.location();
+        tracing::error!(%made, %arose, "unhandled failure: {failure:#}");
+        let oldest = self.0.unhandled.borrow_mut().add(Unhandled { failure, made });
+        drop(oldest);
     }
 
     /// The task that is being polled.
@@ -334,11 +337,7 @@ impl Tasks {
             Job::Call(call, location) => {
                 let called = self.guard("a queued call", location, || call(handle));
                 if let Err(panicked) = called {
-                    let failure = Failure::at(panicked, location);
-                    self.record_unhandled(Unhandled {
-                        failure,
-                        made: location,
-                    });
+                    self.report_unhandled(location, Failure::at(panicked, location));
                 }
                 None
             }
