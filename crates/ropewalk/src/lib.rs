@@ -19,17 +19,24 @@
 //!     Ok(reactor.run()?)
 //! }
 //! ```
+//!
+//! The [manual](manual) begins with a [tutorial](manual::tutorial), and has a page for those who come
+//! [from Twisted](manual::from_twisted) and one for those who come [from tokio](manual::from_tokio).
 
 pub use ropewalk_core::*;
 pub use ropewalk_grammar as grammar;
 pub use ropewalk_protocols as protocols;
 pub use ropewalk_sim as sim;
+pub use ropewalk_macros::test;
 pub use ropewalk_testing as testing;
 
 mod log;
+pub mod manual;
+#[cfg(feature = "program")]
+pub mod program;
 mod run;
 
 #[cfg(feature = "log")]
 pub use log::log_to_stderr;
 #[cfg(feature = "mio")]
-pub use run::{react, reactor, serve};
+pub use run::{announce, listen, react, reactor, say, serve};

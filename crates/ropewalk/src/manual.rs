@@ -1,0 +1,7 @@
+//! The manual: prose that belongs to no type. Start with [`tutorial`].
+
+pub mod deferreds;
+pub mod from_tokio;
+pub mod from_twisted;
+pub mod limits;
+pub mod tutorial;

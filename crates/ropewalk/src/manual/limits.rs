@@ -1,0 +1,18 @@
+//! What bounds everything, on by default.
+//!
+//! | limit | default | the attack it stops |
+//! | --- | --- | --- |
+//! | unsent bytes before writers are told to pause ([`Limits::high_water_bytes`](crate::Limits)) | 64 KiB | a peer that asks and does not read |
+//! | reading pauses meanwhile ([`Limits::pause_reading_when_full`](crate::Limits)) | on | the same, from a protocol that does not look |
+//! | unsent bytes at which a connection is cut off ([`Limits::outgoing_bytes`](crate::Limits)) | 64 MiB | a dead reader behind a broadcast |
+//! | time in which a peer must take a byte ([`Limits::write_stall`](crate::Limits)) | 60 s | a peer that stays and never reads |
+//! | time for the layers' handshakes ([`Limits::handshake`](crate::Limits)) | 10 s | handshakes that never end |
+//! | time to connect, look-up included ([`Limits::connect`](crate::Limits)) | 30 s | a black hole |
+//! | a line, before its delimiter | 16 384 bytes | a line that never ends |
+//! | a length-prefixed string or a netstring | 99 999 bytes | memory by a declared length |
+//! | callbacks and polls between two looks at the driver | 1 024 | tasks that wake each other for ever |
+//! | connections lingering after a close | 1 024, 2 s, 1 MiB each | a peer that never closes |
+//! | threads of the pool | 10 | work without end |
+//!
+//! A server out of descriptors closes the peers that wait, backs off, logs a line per 5 s, and is back within a second.
+//! How many may connect at all, and per address, say the policies in [`protocols`](crate::protocols).
