@@ -2,12 +2,13 @@
 
 #![cfg(feature = "mio")]
 
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use ropewalk_core::deferred::Answer;
 use ropewalk_core::endpoint::ServerEndpoint;
-use ropewalk_core::{Exit, Factory, Failure, Handle, Reactor};
+use ropewalk_core::{Exit, Factory, Failure, Handle, ListeningPort, Reactor, SharedFactory};
 use ropewalk_mio::MioDriver;
 
 /// A reactor on this system's driver, which stops in order at SIGINT and SIGTERM.
@@ -40,33 +41,59 @@ where
     exit_code(outcome.map(drop))
 }
 
-/// Serves a factory at endpoints until SIGINT or SIGTERM. Prints `listening on …` with the real port, once per endpoint, as
-/// soon as peers may connect.
+/// Serves one factory at endpoints until SIGINT or SIGTERM. Prints `listening on …` with the real port, once per endpoint,
+/// as soon as peers may connect.
 ///
 /// # Errors
 ///
-/// An endpoint cannot be had, or the driver cannot go on.
+/// An endpoint cannot be had, and then none is served; or the driver cannot go on.
 pub fn serve<E: ServerEndpoint>(
     endpoints: impl IntoIterator<Item = E>,
-    mut factory: impl FnMut(&Handle) -> Box<dyn Factory>,
+    factory: impl Factory,
 ) -> Result<(), Failure> {
     let mut reactor = reactor()?;
-    for endpoint in endpoints {
-        let factory = factory(&reactor);
-        let port = reactor.listen(endpoint, factory)?;
-        announce(port.host())?;
-    }
+    listen(&mut reactor, endpoints, factory)?;
     Ok(reactor.run()?)
 }
 
-/// Tells on stdout where peers may connect, at once also when stdout is a pipe.
-fn announce(address: &ropewalk_core::Address) -> io::Result<()> {
+/// Listens at endpoints with one factory, and then [`announce`]s each; for programs that do more than to [`serve`].
+///
+/// # Errors
+///
+/// An endpoint cannot be had; or nobody reads stdout any more.
+pub fn listen<E: ServerEndpoint>(
+    reactor: &mut Reactor,
+    endpoints: impl IntoIterator<Item = E>,
+    factory: impl Factory,
+) -> Result<Vec<ListeningPort>, Failure> {
+    let factory = SharedFactory::new(factory);
+    let ports = endpoints.into_iter().map(|endpoint| reactor.listen(endpoint, factory.clone()));
+    let ports: Vec<ListeningPort> = ports.collect::<Result<_, _>>()?;
+    ports.iter().try_for_each(announce)?;
+    Ok(ports)
+}
+
+/// Prints `listening on …` on stdout: where peers may connect, with the real port.
+///
+/// # Errors
+///
+/// Nobody reads stdout any more.
+pub fn announce(port: &ListeningPort) -> io::Result<()> {
+    say(format_args!("listening on {}", port.host()))
+}
+
+/// Prints a line on stdout at once, also when stdout is a pipe.
+///
+/// # Errors
+///
+/// Nobody reads stdout any more: where `println!` panics.
+pub fn say(line: impl Display) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "listening on {address}")?;
+    writeln!(stdout, "{line}")?;
     stdout.flush()
 }
 
-fn exit_code(outcome: Result<(), Failure>) -> ExitCode {
+pub(crate) fn exit_code(outcome: Result<(), Failure>) -> ExitCode {
     let Err(failure) = outcome else { return ExitCode::SUCCESS };
     match failure.downcast_ref::<Exit>() {
         Some(Exit(status)) => ExitCode::from(*status),
