@@ -81,7 +81,10 @@ mod tests {
             let middle = f64::from(failures).exp().min(3600.0);
             for chance in [0.0, 0.3, 0.999] {
                 let delay = back_off.delay(failures as u32, chance).as_secs_f64();
-                assert!((delay / middle - 1.0).abs() < 0.12, "{failures} {chance} {delay}");
+                assert!(
+                    (delay / middle - 1.0).abs() < 0.12,
+                    "{failures} {chance} {delay}"
+                );
             }
         }
     }

@@ -105,7 +105,9 @@ impl Outgoing {
         if self.sent < self.head.len() {
             &self.head[self.sent..]
         } else {
-            self.rest.front().map_or(&[], |chunk| &chunk.as_slice()[self.sent_of_rest()..])
+            self.rest
+                .front()
+                .map_or(&[], |chunk| &chunk.as_slice()[self.sent_of_rest()..])
         }
     }
 
@@ -139,7 +141,11 @@ impl Outgoing {
     /// If fewer than `count` bytes wait.
     #[inline]
     pub fn advance(&mut self, count: usize, pool: &mut Pool) {
-        assert!(count <= self.len, "a driver sent {count} of {} bytes", self.len);
+        assert!(
+            count <= self.len,
+            "a driver sent {count} of {} bytes",
+            self.len
+        );
         self.len -= count;
         self.sent += count;
         if self.len == 0 {
@@ -235,7 +241,9 @@ impl Pool {
     /// An empty buffer with room.
     #[inline]
     pub fn lend(&mut self) -> Vec<u8> {
-        self.spare.pop().unwrap_or_else(|| Vec::with_capacity(Self::FIRST_CAPACITY))
+        self.spare
+            .pop()
+            .unwrap_or_else(|| Vec::with_capacity(Self::FIRST_CAPACITY))
     }
 
     /// Takes a buffer back for the next borrower.
@@ -303,6 +311,9 @@ mod tests {
         outgoing.write_shared(vec![0; 100_000].into(), &mut pool);
         outgoing.advance(200_000, &mut pool);
         assert_eq!((outgoing.head.capacity(), outgoing.rest.capacity()), (0, 0));
-        assert!(pool.spare.is_empty(), "a buffer that grew large is not kept");
+        assert!(
+            pool.spare.is_empty(),
+            "a buffer that grew large is not kept"
+        );
     }
 }

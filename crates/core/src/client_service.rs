@@ -19,6 +19,7 @@ use crate::endpoint::{ClientEndpoint, EndpointError};
 use crate::factory::Factory;
 use crate::failure::{Cancelled, Failure};
 use crate::handle::Handle;
+use crate::layer::Layer;
 use crate::protocol::Protocol;
 use crate::reason::{ConnectError, Reason};
 use crate::timer::DelayedCall;
@@ -85,7 +86,10 @@ impl ClientService {
             waiters: RefCell::default(),
             stops: RefCell::default(),
         }));
-        let kept = Kept { factory, service: Rc::downgrade(&this.0) };
+        let kept = Kept {
+            factory,
+            service: Rc::downgrade(&this.0),
+        };
         *this.0.connector.borrow_mut() = Some(Connector::new(handle, options, Box::new(kept)));
         Ok(this)
     }
@@ -137,7 +141,10 @@ impl ClientService {
             return Deferred::succeed(&self.0.handle, transport.clone());
         }
         let (deferred, resolver) = Deferred::new(&self.0.handle);
-        self.0.waiters.borrow_mut().push(Waiter { failures_left: fail_after, resolver });
+        self.0.waiters.borrow_mut().push(Waiter {
+            failures_left: fail_after,
+            resolver,
+        });
         deferred
     }
 
@@ -171,7 +178,9 @@ impl Inner {
         for waiter in &mut waiters {
             waiter.failures_left = waiter.failures_left.map(|left| left.saturating_sub(1));
         }
-        let (over, waiting) = waiters.into_iter().partition(|waiter| waiter.failures_left == Some(0));
+        let (over, waiting) = waiters
+            .into_iter()
+            .partition(|waiter| waiter.failures_left == Some(0));
         self.waiters.replace(waiting);
         let over: Vec<Waiter> = over;
         for waiter in over {
@@ -225,6 +234,10 @@ impl<F: Factory> Factory for Kept<F> {
 
     fn accepts(&mut self, peer: &Address) -> bool {
         self.factory.accepts(peer)
+    }
+
+    fn layers(&mut self, peer: &Address) -> Vec<Box<dyn Layer>> {
+        self.factory.layers(peer)
     }
 
     fn start_factory(&mut self) {

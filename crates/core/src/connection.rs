@@ -10,9 +10,9 @@ use std::mem::take;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use crate::address::Address;
-use self::deadline::Deadlines;
 pub(crate) use self::deadline::Deadline;
+use self::deadline::Deadlines;
+use crate::address::Address;
 use crate::driver::{ConnId, StreamOptions};
 use crate::factory::Factory;
 use crate::handle::Handle;
@@ -97,7 +97,9 @@ impl Connection {
     }
 
     pub(crate) fn protocol_name(&self) -> &'static str {
-        self.protocol.as_ref().map_or("no protocol yet", |protocol| protocol.name())
+        self.protocol
+            .as_ref()
+            .map_or("no protocol yet", |protocol| protocol.name())
     }
 
     // ── Up ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -130,7 +132,9 @@ impl Connection {
         match built {
             Ok(Some(protocol)) => {
                 self.protocol = Some(protocol);
-                self.call("connection_made", |protocol, transport| protocol.connection_made(transport));
+                self.call("connection_made", |protocol, transport| {
+                    protocol.connection_made(transport)
+                });
                 self.guard("connected", || factory.connected(&transport));
                 self.deliver_held();
             }
@@ -154,12 +158,16 @@ impl Connection {
     #[inline]
     fn deliver(&mut self, data: &[u8]) {
         if !self.link().has(Flags::LOSING) {
-            self.call("data_received", |protocol, transport| protocol.data_received(transport, data));
+            self.call("data_received", |protocol, transport| {
+                protocol.data_received(transport, data)
+            });
         }
     }
 
     fn received_through_layers(&mut self, data: &mut [u8]) {
-        let Some(mut stack) = self.stack.take() else { return };
+        let Some(mut stack) = self.stack.take() else {
+            return;
+        };
         let outcome = stack.receive(data, &mut |data| self.deliver_or_hold(data));
         let delay = stack.delay(self.link().handle.turn_time());
         self.stack = Some(stack);
@@ -195,7 +203,9 @@ impl Connection {
     pub(crate) fn reading_may_resume(&mut self) {
         if self.link().has(Flags::RESUMING) && !self.link().has(Flags::LOSING) {
             self.link().clear(Flags::RESUMING);
-            self.call("reading_resumed", |protocol, transport| protocol.reading_resumed(transport));
+            self.call("reading_resumed", |protocol, transport| {
+                protocol.reading_resumed(transport)
+            });
         }
         self.deliver_held();
     }
@@ -208,7 +218,9 @@ impl Connection {
         if !self.is_made() {
             return self.link().lose();
         }
-        self.call("eof_received", |protocol, transport| protocol.eof_received(transport));
+        self.call("eof_received", |protocol, transport| {
+            protocol.eof_received(transport)
+        });
         if self.link().has(Flags::WRITE_LOST) {
             self.link().lose();
         }
@@ -228,7 +240,9 @@ impl Connection {
         callback: &'static str,
         call: impl FnOnce(&mut dyn Protocol, &Transport),
     ) {
-        let Some(protocol) = self.protocol.as_deref_mut() else { return };
+        let Some(protocol) = self.protocol.as_deref_mut() else {
+            return;
+        };
         let transport = &self.transport;
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| call(protocol, transport))) {
             self.panicked(callback, &*payload);
@@ -253,7 +267,9 @@ impl Connection {
         );
         let handle = self.handle();
         let link = self.link();
-        link.outgoing.borrow_mut().clear(&mut handle.shared().pool.borrow_mut());
+        link.outgoing
+            .borrow_mut()
+            .clear(&mut handle.shared().pool.borrow_mut());
         link.clear(Flags::LOSING);
         link.lose_because(Reason::Panicked(message));
     }
@@ -267,7 +283,9 @@ impl Connection {
             let newer = take(&mut self.held);
             self.held = unread;
             self.held.extend_from_slice(&newer);
-            self.call("connection_made", |protocol, transport| protocol.connection_made(transport));
+            self.call("connection_made", |protocol, transport| {
+                protocol.connection_made(transport)
+            });
             self.deliver_held();
         }
     }

@@ -16,15 +16,13 @@ use std::rc::Rc;
 
 use crate::address::Address;
 use crate::deferred::{Canceller, Deferred, Resolver};
-use crate::driver::{Connect, ConnId, StreamOptions};
+use crate::driver::{ConnId, Connect, StreamOptions};
 use crate::endpoint::{ClientEndpoint, Destination, EndpointError};
 use crate::engine::Engine;
 use crate::factory::Factory;
 use crate::failure::Failure;
 use crate::handle::Handle;
-use crate::layer::Layer;
 use crate::limits::Limits;
-use crate::port::LayerFactory;
 use crate::protocol::Protocol;
 use crate::reason::{ConnectError, Reason};
 use crate::timed::Timed;
@@ -47,22 +45,28 @@ pub enum ConnectorState {
 }
 
 /// Where and how a connector connects.
+#[derive(Clone, Debug)]
 pub struct ConnectOptions {
     destination: Destination,
     limits: Limits,
-    layers: Option<LayerFactory>,
 }
 
 impl ConnectOptions {
-    /// With default limits and no layers.
+    /// With default limits.
     ///
     /// # Errors
     ///
     /// The endpoint cannot be understood.
     pub fn new(endpoint: impl ClientEndpoint) -> Result<Self, EndpointError> {
         let destination = endpoint.destination()?;
-        let limits = Limits { connect: destination.timeout, ..Limits::default() };
-        Ok(Self { destination, limits, layers: None })
+        let limits = Limits {
+            connect: destination.timeout,
+            ..Limits::default()
+        };
+        Ok(Self {
+            destination,
+            limits,
+        })
     }
 
     /// With these limits for each connection.
@@ -71,20 +75,12 @@ impl ConnectOptions {
         self.limits = limits;
         self
     }
-
-    /// With layers for each connection, lowest first.
-    #[must_use]
-    pub fn layers(mut self, layers: impl Fn() -> Vec<Box<dyn Layer>> + 'static) -> Self {
-        self.layers = Some(Box::new(layers));
-        self
-    }
 }
 
 struct State {
     handle: Handle,
     destination: Destination,
     limits: Rc<Limits>,
-    layers: Option<LayerFactory>,
     factory: RefCell<Box<dyn Factory>>,
     is_started: Cell<bool>,
     state: Cell<ConnectorState>,
@@ -101,7 +97,6 @@ impl Connector {
             handle,
             destination: options.destination,
             limits: Rc::new(options.limits),
-            layers: options.layers,
             factory: RefCell::new(factory),
             is_started: Cell::new(false),
             state: Cell::new(ConnectorState::Disconnected),
@@ -171,9 +166,13 @@ impl Connector {
         if !self.0.is_started.replace(true) {
             self.call("start_factory", |factory, _| factory.start_factory());
         }
-        self.call("started_connecting", |factory, this| factory.started_connecting(this));
+        self.call("started_connecting", |factory, this| {
+            factory.started_connecting(this)
+        });
         let timeout = Timed::ConnectTimeout(self.clone());
-        self.0.timeout.set(Some(self.0.handle.schedule(self.0.limits.connect, timeout)));
+        self.0
+            .timeout
+            .set(Some(self.0.handle.schedule(self.0.limits.connect, timeout)));
         match self.0.destination.literal() {
             Some(address) => {
                 self.0.addresses.borrow_mut().push_back(address);
@@ -215,14 +214,26 @@ impl Connector {
     fn try_next(&self, engine: &mut Engine, last: Option<ConnectError>) {
         let next = self.0.addresses.borrow_mut().pop_front();
         let Some(address) = next else {
-            let none = || ConnectError::Lookup(self.to_string(), io::Error::other("the name has no address"));
+            let none = || {
+                ConnectError::Lookup(
+                    self.to_string(),
+                    io::Error::other("the name has no address"),
+                )
+            };
             return self.fail(last.unwrap_or_else(none));
         };
-        let conn = engine.connect(self, &Connect {
-            address: Address::Tcp(address),
-            bind: self.0.destination.bind.map(|ip| Address::Tcp(SocketAddr::new(ip, 0))),
-            options: StreamOptions::default(),
-        });
+        let conn = engine.connect(
+            self,
+            &Connect {
+                address: Address::Tcp(address),
+                bind: self
+                    .0
+                    .destination
+                    .bind
+                    .map(|ip| Address::Tcp(SocketAddr::new(ip, 0))),
+                options: StreamOptions::default(),
+            },
+        );
         self.0.conn.set(Some(conn));
     }
 
@@ -260,7 +271,9 @@ impl Connector {
     fn fail(&self, error: ConnectError) {
         self.forget_timeout();
         self.0.state.set(ConnectorState::Disconnected);
-        self.call("connection_failed", |factory, this| factory.connection_failed(this, error));
+        self.call("connection_failed", |factory, this| {
+            factory.connection_failed(this, error)
+        });
         self.stop_factory_unless_connecting();
     }
 
@@ -290,16 +303,14 @@ impl Connector {
             return self.fail(ConnectError::Handshake(name, reason));
         }
         self.0.state.set(ConnectorState::Disconnected);
-        self.call("connection_lost", |factory, this| factory.connection_lost(this, &reason));
+        self.call("connection_lost", |factory, this| {
+            factory.connection_lost(this, &reason)
+        });
         self.stop_factory_unless_connecting();
     }
 
     pub(crate) fn limits(&self) -> Rc<Limits> {
         Rc::clone(&self.0.limits)
-    }
-
-    pub(crate) fn layers(&self) -> Vec<Box<dyn Layer>> {
-        self.0.layers.as_ref().map_or_else(Vec::new, |layers| layers())
     }
 
     pub(crate) fn with_factory(&self, call: impl FnOnce(&mut dyn Factory)) {
@@ -320,7 +331,9 @@ impl Connector {
     }
 
     fn call(&self, callback: &'static str, call: impl FnOnce(&mut dyn Factory, &Self)) {
-        let outcome = catch_unwind(AssertUnwindSafe(|| call(&mut **self.0.factory.borrow_mut(), self)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            call(&mut **self.0.factory.borrow_mut(), self)
+        }));
         if let Err(payload) = outcome {
             let panic = crate::panic::message(&*payload);
             tracing::error!(connector = %self, callback, %panic, "a factory panicked");
@@ -357,7 +370,10 @@ pub(crate) fn one_shot(
             connector.disconnect();
         }
     });
-    let factory = OneShot { protocol: Some(protocol), resolver: Some(resolver) };
+    let factory = OneShot {
+        protocol: Some(protocol),
+        resolver: Some(resolver),
+    };
     let connector = Connector::new(handle.clone(), options, Box::new(factory));
     connector.connect();
     *made.borrow_mut() = Some(connector);

@@ -284,7 +284,10 @@ pub struct StreamOptions {
 
 impl Default for StreamOptions {
     fn default() -> Self {
-        Self { no_delay: true, keep_alive: Some(Duration::from_secs(60)) }
+        Self {
+            no_delay: true,
+            keep_alive: Some(Duration::from_secs(60)),
+        }
     }
 }
 
@@ -346,7 +349,9 @@ pub struct Deadlock {
 impl fmt::Display for Deadlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("deadlock: nothing is under way and no timer is set")?;
-        self.waiting.iter().try_for_each(|line| write!(f, "; {line}"))
+        self.waiting
+            .iter()
+            .try_for_each(|line| write!(f, "; {line}"))
     }
 }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::connection::Connection;
 use crate::connector::Connector;
-use crate::driver::{Connect, ConnId, Driver, Listen, LookupId, SocketOption};
+use crate::driver::{ConnId, Connect, Driver, Listen, LookupId, SocketOption};
 use crate::factory::Factory;
 use crate::handle::Handle;
 use crate::limits::Limits;
@@ -26,7 +26,10 @@ const SETTLING_ROUNDS: usize = 4;
 
 impl Engine {
     pub(crate) fn new(driver: Box<dyn Driver>, handle: Handle) -> Self {
-        Self { driver, registry: Registry::new(handle) }
+        Self {
+            driver,
+            registry: Registry::new(handle),
+        }
     }
 
     fn handle(&self) -> &Handle {
@@ -51,8 +54,10 @@ impl Engine {
         factory: Box<dyn Factory>,
     ) -> Result<ListeningPort, ListenError> {
         let address = listen.address.clone();
-        let (id, host) =
-            self.driver.listen(listen).map_err(|error| ListenError::Bind { address, error })?;
+        let (id, host) = self
+            .driver
+            .listen(listen)
+            .map_err(|error| ListenError::Bind { address, error })?;
         let port = Rc::new(Port::new(id, host, listen.options, factory, limits));
         port.factory.borrow_mut().start_factory();
         self.registry.ports.insert(id.0, Rc::clone(&port));
@@ -69,7 +74,9 @@ impl Engine {
 
     pub(crate) fn connect(&mut self, connector: &Connector, connect: &Connect) -> ConnId {
         let conn = self.driver.connect(connect);
-        self.registry.attempts.insert(conn.0, (connector.clone(), connect.address.clone()));
+        self.registry
+            .attempts
+            .insert(conn.0, (connector.clone(), connect.address.clone()));
         conn
     }
 
@@ -162,7 +169,9 @@ impl Engine {
     }
 
     fn settle_one(&mut self, conn: ConnId) {
-        let Some(connection) = self.registry.connections.get_mut(conn.0) else { return };
+        let Some(connection) = self.registry.connections.get_mut(conn.0) else {
+            return;
+        };
         connection.link().clear(Flags::NOTED);
         if connection.link().has(Flags::ABORTING) {
             return self.abort(conn);
@@ -176,7 +185,9 @@ impl Engine {
 
     /// What only the driver can do for a connection whose bytes are settled.
     fn conclude(&mut self, conn: ConnId) {
-        let Some(connection) = self.registry.connections.get_mut(conn.0) else { return };
+        let Some(connection) = self.registry.connections.get_mut(conn.0) else {
+            return;
+        };
         if connection.link().has(Flags::ABORTING) {
             return self.abort(conn);
         }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::address::Address;
 use crate::connector::Connector;
+use crate::layer::Layer;
 use crate::protocol::Protocol;
 use crate::reason::{ConnectError, Reason};
 use crate::transport::Transport;
@@ -12,7 +13,10 @@ use crate::transport::Transport;
 /// Builds a protocol for each connection of a listening port or a connector, or refuses it.
 ///
 /// A closure that returns a protocol is a factory: `|| Echo`.
-#[allow(unused_variables, reason = "the names of the arguments are documentation")]
+#[allow(
+    unused_variables,
+    reason = "the names of the arguments are documentation"
+)]
 pub trait Factory: 'static {
     /// A protocol for a connection whose layers are all open; `None` closes it, and no protocol is told.
     #[doc(alias = "buildProtocol")]
@@ -24,6 +28,11 @@ pub trait Factory: 'static {
     /// Whether a peer may connect at all: asked at once, before any layer's handshake is paid for.
     fn accepts(&mut self, peer: &Address) -> bool {
         true
+    }
+
+    /// The layers of a new connection, lowest first. The protocol is built once all are open.
+    fn layers(&mut self, peer: &Address) -> Vec<Box<dyn Layer>> {
+        Vec::new()
     }
 
     /// The first port or connector begins to use this factory (R42).
@@ -66,6 +75,9 @@ impl Factory for Box<dyn Factory> {
     }
     fn accepts(&mut self, peer: &Address) -> bool {
         (**self).accepts(peer)
+    }
+    fn layers(&mut self, peer: &Address) -> Vec<Box<dyn Layer>> {
+        (**self).layers(peer)
     }
     fn start_factory(&mut self) {
         (**self).start_factory();
@@ -124,6 +136,9 @@ impl<F: Factory> Factory for SharedFactory<F> {
     }
     fn accepts(&mut self, peer: &Address) -> bool {
         self.with(|factory| factory.accepts(peer))
+    }
+    fn layers(&mut self, peer: &Address) -> Vec<Box<dyn Layer>> {
+        self.with(|factory| factory.layers(peer))
     }
     fn start_factory(&mut self) {
         let mut counted = self.0.borrow_mut();

@@ -26,7 +26,11 @@ impl Transport {
     #[doc(alias = "beginFileTransfer")]
     pub fn send_file(&self, reader: impl Read + 'static) -> Deferred<u64> {
         let (deferred, resolver) = Deferred::new(self.reactor());
-        let sender = FileSender { reader, sent: 0, resolver: Some(resolver) };
+        let sender = FileSender {
+            reader,
+            sent: 0,
+            resolver: Some(resolver),
+        };
         match self.register_producer(sender, false) {
             Ok(()) => deferred,
             Err(error) => Deferred::fail(self.reactor(), error),
@@ -59,7 +63,8 @@ impl<R: Read + 'static> Producer for FileSender<R> {
     }
 
     fn stop_producing(&mut self, transport: &Transport) {
-        let error = std::io::Error::other(format!("the connection ended after {} bytes", self.sent));
+        let error =
+            std::io::Error::other(format!("the connection ended after {} bytes", self.sent));
         self.finish(transport, Err(error.into()));
     }
 }

@@ -225,7 +225,9 @@ impl Handle {
         phase: Phase,
         hook: impl FnOnce(&Self) -> W + 'static,
     ) -> TriggerId {
-        self.0.lifecycle.add_trigger(phase, Box::new(move |handle| hook(handle).into_deferred()))
+        self.0
+            .lifecycle
+            .add_trigger(phase, Box::new(move |handle| hook(handle).into_deferred()))
     }
 
     /// Removes a hook that has not run.
@@ -265,7 +267,11 @@ impl Handle {
     /// answers at once.
     ///
     /// [`Reactor::listen`]: crate::Reactor::listen
-    pub fn listen(&self, endpoint: impl ServerEndpoint, factory: impl Factory) -> Deferred<ListeningPort> {
+    pub fn listen(
+        &self,
+        endpoint: impl ServerEndpoint,
+        factory: impl Factory,
+    ) -> Deferred<ListeningPort> {
         self.listen_with(endpoint, Limits::default(), factory)
     }
 

@@ -14,7 +14,10 @@ use std::time::Duration;
 /// Transforms the bytes of one connection in both directions.
 ///
 /// Every method may append to `down` what has to be sent below: a greeting, an answer to the peer's layer, an alert.
-#[allow(unused_variables, reason = "the names of the arguments are documentation")]
+#[allow(
+    unused_variables,
+    reason = "the names of the arguments are documentation"
+)]
 pub trait Layer: 'static {
     /// The layer's name in logs and time-outs.
     fn name(&self) -> &'static str;

@@ -77,7 +77,7 @@ pub use lifecycle::{Phase, StopError, TriggerId, UnknownTrigger, Waits};
 pub use limits::Limits;
 pub use link::Overrun;
 pub use outcome::Outcome;
-pub use port::{LayerFactory, ListeningPort};
+pub use port::ListeningPort;
 pub use producer::{Producer, ProducerError};
 pub use protocol::{Protocol, lend};
 pub use react::Exit;

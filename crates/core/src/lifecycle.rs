@@ -139,7 +139,12 @@ impl Lifecycle {
         matches!(
             self.stage.get(),
             Stage::Running
-                | Stage::In(Phase::DuringStartup | Phase::AfterStartup | Phase::BeforeShutdown | Phase::DuringShutdown)
+                | Stage::In(
+                    Phase::DuringStartup
+                        | Phase::AfterStartup
+                        | Phase::BeforeShutdown
+                        | Phase::DuringShutdown
+                )
         )
     }
 
@@ -262,7 +267,10 @@ impl Lifecycle {
 
     fn next_of(&self, phase: Phase) -> Option<Hook> {
         let mut hooks = self.hooks.borrow_mut();
-        let id = *hooks.range(TriggerId(phase, 0)..=TriggerId(phase, u64::MAX)).next()?.0;
+        let id = *hooks
+            .range(TriggerId(phase, 0)..=TriggerId(phase, u64::MAX))
+            .next()?
+            .0;
         hooks.remove(&id)
     }
 

@@ -140,7 +140,8 @@ impl Link {
     #[inline]
     fn takes_bytes(&self) -> bool {
         let flags = self.flags.get();
-        flags.has(Flags::OPEN) && !flags.has(Flags::LOSING.or(Flags::ABORTING).or(Flags::LOSING_WRITE))
+        flags.has(Flags::OPEN)
+            && !flags.has(Flags::LOSING.or(Flags::ABORTING).or(Flags::LOSING_WRITE))
     }
 
     /// Appends to the queue, unless the connection takes no more.
@@ -169,7 +170,12 @@ impl Link {
     /// Whether the driver shall read nothing for now.
     #[inline]
     pub(crate) fn wants_quiet(&self) -> bool {
-        self.has(Flags::LOSING.or(Flags::READING_PAUSED).or(Flags::CHOKED).or(Flags::SHAPED))
+        self.has(
+            Flags::LOSING
+                .or(Flags::READING_PAUSED)
+                .or(Flags::CHOKED)
+                .or(Flags::SHAPED),
+        )
     }
 
     pub(crate) fn lose(&self) {
@@ -208,7 +214,11 @@ impl Link {
 
     pub(crate) fn has_layers_to_push(&self) -> bool {
         self.has(Flags::WISHING)
-            && self.wishes.borrow().as_ref().is_some_and(|wishes| !wishes.layers.is_empty())
+            && self
+                .wishes
+                .borrow()
+                .as_ref()
+                .is_some_and(|wishes| !wishes.layers.is_empty())
     }
 
     /// The reason asked for, if another than done.
@@ -235,7 +245,10 @@ pub struct Overrun {
 impl std::fmt::Display for Overrun {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { unsent, limit } = self;
-        write!(f, "it does not read: {unsent} bytes wait, the limit is {limit}")
+        write!(
+            f,
+            "it does not read: {unsent} bytes wait, the limit is {limit}"
+        )
     }
 }
 

@@ -52,6 +52,9 @@ mod tests {
         remember_places();
         let payload = std::panic::catch_unwind(|| panic!("seven is {}", 7)).unwrap_err();
         let said = message(&*payload);
-        assert!(said.starts_with("seven is 7, at ") && said.contains("panic.rs"), "{said}");
+        assert!(
+            said.starts_with("seven is 7, at ") && said.contains("panic.rs"),
+            "{said}"
+        );
     }
 }

@@ -19,8 +19,16 @@ pub(crate) struct Parcel<T> {
 
 impl<T: 'static> Parcel<T> {
     pub(crate) fn new(handle: &Handle, value: T) -> Self {
-        let key = handle.shared().cloakroom.0.borrow_mut().insert(Box::new(value));
-        Self { key, value: PhantomData }
+        let key = handle
+            .shared()
+            .cloakroom
+            .0
+            .borrow_mut()
+            .insert(Box::new(value));
+        Self {
+            key,
+            value: PhantomData,
+        }
     }
 
     /// Claims the value, on the reactor's thread.

@@ -9,11 +9,7 @@ use crate::deferred::Deferred;
 use crate::driver::{ListenerId, StreamOptions};
 use crate::factory::Factory;
 use crate::handle::Handle;
-use crate::layer::Layer;
 use crate::limits::Limits;
-
-/// Makes the layers of each accepted connection, lowest first.
-pub type LayerFactory = Box<dyn Fn() -> Vec<Box<dyn Layer>>>;
 
 /// A port that listens; the handle may be dropped, the port listens on.
 #[derive(Clone)]
@@ -28,18 +24,22 @@ pub(crate) struct Port {
     pub(crate) options: StreamOptions,
     pub(crate) factory: RefCell<Box<dyn Factory>>,
     pub(crate) limits: Rc<Limits>,
-    pub(crate) layers: Option<LayerFactory>,
 }
 
 impl Port {
-    pub(crate) fn new(id: ListenerId, host: Address, options: StreamOptions, factory: Box<dyn Factory>, limits: Limits) -> Self {
+    pub(crate) fn new(
+        id: ListenerId,
+        host: Address,
+        options: StreamOptions,
+        factory: Box<dyn Factory>,
+        limits: Limits,
+    ) -> Self {
         Self {
             id: Cell::new(Some(id)),
             host,
             options,
             factory: RefCell::new(factory),
             limits: Rc::new(limits),
-            layers: None,
         }
     }
 }

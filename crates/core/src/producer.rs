@@ -89,7 +89,11 @@ pub(crate) struct Registration {
 
 impl Registration {
     pub(crate) fn new(producer: Box<dyn Producer>, streaming: bool) -> Self {
-        Self { producer, streaming, paused: false }
+        Self {
+            producer,
+            streaming,
+            paused: false,
+        }
     }
 
     /// The queue holds too much.

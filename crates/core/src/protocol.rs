@@ -22,7 +22,10 @@ use crate::transport::Transport;
 ///     }
 /// }
 /// ```
-#[allow(unused_variables, reason = "the names of the arguments are documentation")]
+#[allow(
+    unused_variables,
+    reason = "the names of the arguments are documentation"
+)]
 pub trait Protocol: Any {
     /// The connection is there and every layer of it is open.
     #[doc(alias = "connectionMade")]
@@ -146,7 +149,8 @@ mod tests {
     fn a_protocol_lends_itself_and_what_it_carries() {
         let mut boxed: Box<dyn Protocol> = Box::new(Box::new(Outer(Inner(7))) as Box<dyn Protocol>);
         assert!(lend(&mut *boxed, TypeId::of::<Outer>()).is_some());
-        let inner = lend(&mut *boxed, TypeId::of::<Inner>()).and_then(|any| any.downcast_mut::<Inner>());
+        let inner =
+            lend(&mut *boxed, TypeId::of::<Inner>()).and_then(|any| any.downcast_mut::<Inner>());
         assert_eq!(inner.map(|inner| inner.0), Some(7));
         assert!(lend(&mut *boxed, TypeId::of::<u8>()).is_none());
         assert_eq!(boxed.name(), "Outer");

@@ -30,7 +30,12 @@ mod tests {
 
     #[test]
     fn chance_is_spread_evenly_and_repeats_with_its_seed() {
-        let draw = |seed| (0..10_000).map(|_| 0.0).scan(Chance::new(seed), |chance, _: f64| Some(chance.draw())).collect::<Vec<_>>();
+        let draw = |seed| {
+            (0..10_000)
+                .map(|_| 0.0)
+                .scan(Chance::new(seed), |chance, _: f64| Some(chance.draw()))
+                .collect::<Vec<_>>()
+        };
         let drawn = draw(1);
         let mean = drawn.iter().sum::<f64>() / drawn.len() as f64;
         assert!((mean - 0.5).abs() < 0.02, "{mean}");

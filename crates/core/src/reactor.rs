@@ -58,7 +58,11 @@ impl Reactor {
         mailbox.set_waker(driver.waker());
         let handle = Handle::new(driver.clock(), mailbox, driver.seed());
         let engine = Engine::new(Box::new(driver), handle.clone());
-        Self { engine, handle, catches_signals: false }
+        Self {
+            engine,
+            handle,
+            catches_signals: false,
+        }
     }
 
     /// Stops in order at SIGINT and SIGTERM once it runs; a second signal ends at once (R12).
@@ -181,7 +185,11 @@ impl Reactor {
             (wait, limit) => wait.or(limit),
         };
         let sleeping = self.handle.mailbox().fall_asleep();
-        let timeout = if sleeping { timeout } else { Some(Duration::ZERO) };
+        let timeout = if sleeping {
+            timeout
+        } else {
+            Some(Duration::ZERO)
+        };
         let Engine { driver, registry } = &mut self.engine;
         let outcome = driver.poll(timeout, registry);
         self.handle.mailbox().wake_up();
@@ -214,11 +222,16 @@ impl Reactor {
 
     /// Adds to a deadlock what only the reactor knows: the tasks that wait.
     fn explain(&self, error: io::Error) -> io::Error {
-        let Some(deadlock) = error.get_ref().and_then(|inner| inner.downcast_ref::<Deadlock>()) else {
+        let Some(deadlock) = error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<Deadlock>())
+        else {
             return error;
         };
         let mut deadlock = deadlock.clone();
-        deadlock.waiting.extend(self.handle.tasks().live().iter().map(ToString::to_string));
+        deadlock
+            .waiting
+            .extend(self.handle.tasks().live().iter().map(ToString::to_string));
         io::Error::new(error.kind(), deadlock)
     }
 }

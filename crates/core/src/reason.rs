@@ -54,7 +54,10 @@ impl Reason {
     }
 
     pub(crate) fn stopped() -> Self {
-        Self::Lost(io::Error::new(io::ErrorKind::ConnectionAborted, "the reactor stopped"))
+        Self::Lost(io::Error::new(
+            io::ErrorKind::ConnectionAborted,
+            "the reactor stopped",
+        ))
     }
 }
 
@@ -104,8 +107,12 @@ impl fmt::Display for ListenError {
         };
         write!(f, "cannot listen on {address}: {error}")?;
         f.write_str(match error.kind() {
-            io::ErrorKind::AddrInUse => "; stop the other program or pick another port (0 takes a free one)",
-            io::ErrorKind::PermissionDenied => "; ports below 1024 need a privilege, pick a higher one",
+            io::ErrorKind::AddrInUse => {
+                "; stop the other program or pick another port (0 takes a free one)"
+            }
+            io::ErrorKind::PermissionDenied => {
+                "; ports below 1024 need a privilege, pick a higher one"
+            }
             io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
             _ => "",
         })
@@ -151,7 +158,9 @@ impl ConnectError {
         match error.kind() {
             io::ErrorKind::ConnectionRefused => Self::Refused(address),
             io::ErrorKind::TimedOut => Self::TimedOut(address, Duration::ZERO),
-            io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => Self::NoRoute(address, error),
+            io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => {
+                Self::NoRoute(address, error)
+            }
             _ => Self::Other(address, error),
         }
     }
@@ -181,7 +190,9 @@ impl fmt::Display for ConnectError {
         write!(f, "cannot connect to {}: ", self.address())?;
         match self {
             Self::Endpoint(_) => Ok(()),
-            Self::Refused(_) => f.write_str("connection refused; is the server running on that port?"),
+            Self::Refused(_) => {
+                f.write_str("connection refused; is the server running on that port?")
+            }
             Self::TimedOut(_, after) if after.is_zero() => f.write_str("timed out"),
             Self::TimedOut(_, after) => write!(f, "no answer within {after:?}"),
             Self::NoRoute(_, error) | Self::Other(_, error) => write!(f, "{error}"),

@@ -7,6 +7,7 @@ use crate::address::Address;
 use crate::back_off::BackOff;
 use crate::connector::Connector;
 use crate::factory::Factory;
+use crate::layer::Layer;
 use crate::protocol::Protocol;
 use crate::reason::{ConnectError, Reason};
 use crate::timer::DelayedCall;
@@ -71,7 +72,13 @@ impl<F: Factory> ReconnectingFactory<F> {
     #[must_use]
     pub fn new(factory: F) -> Self {
         let (back_off, trying) = (BackOff::default(), Trying::default());
-        Self { factory, back_off, max_retries: None, retries: 0, trying }
+        Self {
+            factory,
+            back_off,
+            max_retries: None,
+            retries: 0,
+            trying,
+        }
     }
 
     /// With other delays.
@@ -106,7 +113,9 @@ impl<F: Factory> ReconnectingFactory<F> {
         self.retries += 1;
         tracing::info!(%connector, ?delay, "will connect again");
         let again = connector.clone();
-        let call = connector.reactor().call_later(delay, move |_| again.connect());
+        let call = connector
+            .reactor()
+            .call_later(delay, move |_| again.connect());
         self.trying.0.borrow_mut().pending = Some(call);
     }
 }
@@ -123,6 +132,10 @@ impl<F: Factory> Factory for ReconnectingFactory<F> {
 
     fn accepts(&mut self, peer: &Address) -> bool {
         self.factory.accepts(peer)
+    }
+
+    fn layers(&mut self, peer: &Address) -> Vec<Box<dyn Layer>> {
+        self.factory.layers(peer)
     }
 
     fn start_factory(&mut self) {

@@ -10,7 +10,9 @@ use crate::address::Address;
 use crate::buffer::{Outgoing, Pool};
 use crate::connection::{Birth, Connection};
 use crate::connector::Connector;
-use crate::driver::{ConnId, Demand, Event, Handler, ListenerId, LookupId, Sent, Signal, StreamOptions};
+use crate::driver::{
+    ConnId, Demand, Event, Handler, ListenerId, LookupId, Sent, Signal, StreamOptions,
+};
 use crate::handle::Handle;
 use crate::link::Flags;
 use crate::port::Port;
@@ -68,45 +70,77 @@ impl Registry {
     fn open(connection: &mut Connection) {
         match connection.owner.clone() {
             Owner::Port(port) => connection.open(&mut **port.factory.borrow_mut()),
-            Owner::Connector(connector) => connector.with_factory(|factory| connection.open(factory)),
+            Owner::Connector(connector) => {
+                connector.with_factory(|factory| connection.open(factory))
+            }
         }
     }
 
-    fn accepted(&mut self, listener: ListenerId, id: ConnId, host: Address, peer: Address) -> Demand {
-        let Some(port) = self.ports.get(listener.0).cloned() else { return Demand::Close };
-        let accepts = || port.factory.borrow_mut().accepts(&peer);
-        match catch_unwind(AssertUnwindSafe(accepts)) {
-            Ok(true) => {}
-            Ok(false) => return Demand::Close,
-            Err(payload) => {
-                let panic = crate::panic::message(&*payload);
-                tracing::error!(%peer, %panic, "a factory panicked; the connection is refused");
-                return Demand::Close;
-            }
-        }
-        let layers = port.layers.as_ref().map_or_else(Vec::new, |layers| layers());
+    fn accepted(
+        &mut self,
+        listener: ListenerId,
+        id: ConnId,
+        host: Address,
+        peer: Address,
+    ) -> Demand {
+        let Some(port) = self.ports.get(listener.0).cloned() else {
+            return Demand::Close;
+        };
         let (limits, options) = (Rc::clone(&port.limits), port.options);
-        self.begin(Birth { id, host, peer, options, limits, layers, owner: Owner::Port(port) })
+        let welcome = || {
+            let mut factory = port.factory.borrow_mut();
+            factory.accepts(&peer).then(|| factory.layers(&peer))
+        };
+        let Some(layers) = ask(&peer, welcome).flatten() else {
+            return Demand::Close;
+        };
+        self.begin(Birth {
+            id,
+            host,
+            peer,
+            options,
+            limits,
+            layers,
+            owner: Owner::Port(port),
+        })
     }
 
     fn connected(&mut self, id: ConnId, host: Address, peer: Address) -> Demand {
-        let Some((connector, _)) = self.attempts.remove(id.0) else { return Demand::Close };
+        let Some((connector, _)) = self.attempts.remove(id.0) else {
+            return Demand::Close;
+        };
         connector.connected(id);
-        let (limits, layers) = (connector.limits(), connector.layers());
-        let (options, owner) = (StreamOptions::default(), Owner::Connector(connector));
-        self.begin(Birth { id, host, peer, options, limits, layers, owner })
+        let mut layers = None;
+        connector.with_factory(|factory| layers = ask(&peer, || factory.layers(&peer)));
+        let (limits, options) = (connector.limits(), StreamOptions::default());
+        let owner = Owner::Connector(connector);
+        let Some(layers) = layers else {
+            return Demand::Close;
+        };
+        self.begin(Birth {
+            id,
+            host,
+            peer,
+            options,
+            limits,
+            layers,
+            owner,
+        })
     }
 
     fn begin(&mut self, birth: Birth) -> Demand {
         let id = birth.id;
-        self.connections.insert(id.0, Connection::new(&self.handle, birth));
+        self.connections
+            .insert(id.0, Connection::new(&self.handle, birth));
         self.during(id, Self::open)
     }
 
     /// Runs an event of one connection: what it writes leaves right after, so it needs no attention for bytes.
     #[inline]
     fn during(&mut self, id: ConnId, event: impl FnOnce(&mut Connection)) -> Demand {
-        let Some(connection) = self.connections.get_mut(id.0) else { return Demand::Close };
+        let Some(connection) = self.connections.get_mut(id.0) else {
+            return Demand::Close;
+        };
         connection.link().set(Flags::CORKED);
         event(connection);
         connection.link().clear(Flags::CORKED);
@@ -128,11 +162,15 @@ impl Registry {
 
     /// Takes a connection out and tells everybody, exactly once.
     pub(crate) fn lose(&mut self, id: ConnId, reason: Reason) {
-        let Some(mut connection) = self.connections.remove(id.0) else { return };
+        let Some(mut connection) = self.connections.remove(id.0) else {
+            return;
+        };
         let link = &connection.transport.0;
         let reason = link.take_reason().unwrap_or(reason);
         link.clear(Flags::OPEN);
-        link.outgoing.borrow_mut().clear(&mut self.handle.shared().pool.borrow_mut());
+        link.outgoing
+            .borrow_mut()
+            .clear(&mut self.handle.shared().pool.borrow_mut());
         connection.forget_deadlines();
         connection.stop_producer();
         connection.call("connection_lost", |protocol, transport| {
@@ -150,7 +188,9 @@ impl Registry {
 
     /// Lends the protocol to a closure, if the connection is there and still has that protocol.
     pub(crate) fn lend(&mut self, lent: LentCall) {
-        let Some(connection) = self.connections.get_mut(lent.conn.0) else { return };
+        let Some(connection) = self.connections.get_mut(lent.conn.0) else {
+            return;
+        };
         let link = connection.link();
         if link.epoch.get() == lent.epoch && link.has(Flags::OPEN) {
             connection.call("a lent closure", lent.call);
@@ -160,6 +200,17 @@ impl Registry {
     fn signal(&self, signal: Signal) {
         self.handle.signalled(signal);
     }
+}
+
+/// Asks a factory; a panic is logged, and the connection refused.
+fn ask<R>(peer: &Address, question: impl FnOnce() -> R) -> Option<R> {
+    let outcome = catch_unwind(AssertUnwindSafe(question));
+    outcome
+        .inspect_err(|payload| {
+            let panic = crate::panic::message(&**payload);
+            tracing::error!(%peer, %panic, "a factory panicked; the connection is refused");
+        })
+        .ok()
 }
 
 /// What the flags of a connection mean for the driver.
@@ -176,10 +227,17 @@ fn demand(connection: &Connection) -> Demand {
 impl Handler for Registry {
     fn event(&mut self, event: Event<'_>) -> Demand {
         match event {
-            Event::Received { conn, data } => self.during(conn, |connection| Self::received(connection, data)),
+            Event::Received { conn, data } => {
+                self.during(conn, |connection| Self::received(connection, data))
+            }
             Event::Writable { conn } => self.during(conn, Connection::writable),
             Event::Eof { conn } => self.during(conn, Connection::eof),
-            Event::Accepted { listener, conn, host, peer } => self.accepted(listener, conn, host, peer),
+            Event::Accepted {
+                listener,
+                conn,
+                host,
+                peer,
+            } => self.accepted(listener, conn, host, peer),
             Event::Connected { conn, host, peer } => self.connected(conn, host, peer),
             Event::ConnectFailed { conn, error } => {
                 self.connect_failed(conn, error);
@@ -208,7 +266,9 @@ impl Handler for Registry {
         conn: ConnId,
         send: &mut dyn FnMut(&mut Outgoing, &mut Pool) -> Sent,
     ) -> Demand {
-        let Some(connection) = self.connections.get_mut(conn.0) else { return Demand::Close };
+        let Some(connection) = self.connections.get_mut(conn.0) else {
+            return Demand::Close;
+        };
         connection.link().set(Flags::CORKED);
         connection.flush(send);
         connection.link().clear(Flags::CORKED);
@@ -217,7 +277,11 @@ impl Handler for Registry {
 }
 
 impl Registry {
-    pub(crate) fn on_lookup(&mut self, id: LookupId, done: impl FnOnce(std::io::Result<Vec<IpAddr>>) + 'static) {
+    pub(crate) fn on_lookup(
+        &mut self,
+        id: LookupId,
+        done: impl FnOnce(std::io::Result<Vec<IpAddr>>) + 'static,
+    ) {
         self.lookups.insert(id.0, Box::new(done));
     }
 }

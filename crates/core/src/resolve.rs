@@ -29,7 +29,10 @@ pub(crate) fn resolve(handle: &Handle, name: &str) -> Deferred<Vec<IpAddr>> {
         return Deferred::fail(handle, error);
     }
     let installed = handle.shared().resolver.borrow().clone();
-    installed.map_or_else(|| ask_the_driver(handle, name), |resolver| resolver.resolve(handle, name))
+    installed.map_or_else(
+        || ask_the_driver(handle, name),
+        |resolver| resolver.resolve(handle, name),
+    )
 }
 
 fn ask_the_driver(handle: &Handle, name: &str) -> Deferred<Vec<IpAddr>> {

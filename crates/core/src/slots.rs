@@ -64,7 +64,10 @@ impl<T> Slots<T> {
     /// An empty table; it allocates nothing before the first value.
     #[must_use]
     pub const fn new() -> Self {
-        Self { slots: Vec::new(), free: Vec::new() }
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+        }
     }
 
     /// Puts a value in a free place.
@@ -72,7 +75,10 @@ impl<T> Slots<T> {
         let index = self.free.pop().unwrap_or_else(|| self.grow());
         let slot = &mut self.slots[index as usize];
         slot.value = Some(value);
-        Key { index, generation: slot.generation }
+        Key {
+            index,
+            generation: slot.generation,
+        }
     }
 
     /// Takes a value out; its key names nothing from now on.
@@ -88,7 +94,11 @@ impl<T> Slots<T> {
     #[must_use]
     pub fn get(&self, key: Key) -> Option<&T> {
         let slot = self.slots.get(key.index as usize)?;
-        if slot.generation == key.generation { slot.value.as_ref() } else { None }
+        if slot.generation == key.generation {
+            slot.value.as_ref()
+        } else {
+            None
+        }
     }
 
     /// The value of that key, if it is still there, to change.
@@ -100,7 +110,10 @@ impl<T> Slots<T> {
     /// Every value with its key, in order of place.
     pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
         self.slots.iter().enumerate().filter_map(|(index, slot)| {
-            let key = Key { index: index as u32, generation: slot.generation };
+            let key = Key {
+                index: index as u32,
+                generation: slot.generation,
+            };
             slot.value.as_ref().map(|value| (key, value))
         })
     }
@@ -130,7 +143,10 @@ impl<T> Slots<T> {
 
     fn grow(&mut self) -> u32 {
         let index = u32::try_from(self.slots.len()).expect("fewer than 2^32 values");
-        self.slots.push(Slot { generation: 0, value: None });
+        self.slots.push(Slot {
+            generation: 0,
+            value: None,
+        });
         index
     }
 }
@@ -160,13 +176,17 @@ impl<T> Mirror<T> {
         if self.places.len() <= place {
             self.places.resize_with(place + 1, || None);
         }
-        self.places[place].replace((key.generation, value)).map(|(_, value)| value)
+        self.places[place]
+            .replace((key.generation, value))
+            .map(|(_, value)| value)
     }
 
     /// Takes the value of that key out.
     pub fn remove(&mut self, key: Key) -> Option<T> {
         let place = self.places.get_mut(key.index as usize)?;
-        place.take_if(|(generation, _)| *generation == key.generation).map(|(_, value)| value)
+        place
+            .take_if(|(generation, _)| *generation == key.generation)
+            .map(|(_, value)| value)
     }
 
     /// The value of that key, to change.
@@ -188,7 +208,13 @@ impl<T> Mirror<T> {
     pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
         self.places.iter().enumerate().filter_map(|(index, place)| {
             let (generation, value) = place.as_ref()?;
-            Some((Key { index: index as u32, generation: *generation }, value))
+            Some((
+                Key {
+                    index: index as u32,
+                    generation: *generation,
+                },
+                value,
+            ))
         })
     }
 
@@ -224,6 +250,9 @@ mod tests {
         let again = original.insert(());
         assert_eq!(mirror.insert(again, "b"), Some("a"));
         assert_eq!((mirror.get(key), mirror.get(again)), (None, Some(&"b")));
-        assert_eq!((mirror.remove(key), mirror.remove(again)), (None, Some("b")));
+        assert_eq!(
+            (mirror.remove(key), mirror.remove(again)),
+            (None, Some("b"))
+        );
     }
 }

@@ -33,7 +33,11 @@ struct Slot {
 
 impl Stack {
     pub(crate) fn push(&mut self, layer: Box<dyn Layer>) {
-        self.layers.push(Slot { layer, down: Vec::new(), started: false });
+        self.layers.push(Slot {
+            layer,
+            down: Vec::new(),
+            started: false,
+        });
     }
 
     /// Begins every layer whose layer below is open; true when all are open.
@@ -52,7 +56,10 @@ impl Stack {
 
     /// The layer that is not open yet, for the log.
     pub(crate) fn opening(&self) -> Option<&'static str> {
-        self.layers.iter().find(|slot| !slot.layer.is_open()).map(|slot| slot.layer.name())
+        self.layers
+            .iter()
+            .find(|slot| !slot.layer.is_open())
+            .map(|slot| slot.layer.name())
     }
 
     /// Runs bytes from the driver up; what comes out on top goes to `deliver`.
@@ -71,7 +78,11 @@ impl Stack {
         deliver: &mut dyn FnMut(&mut [u8]),
     ) -> Result<(), LayerError> {
         let top = self.layers.len().saturating_sub(1);
-        if data.is_empty() { Ok(()) } else { run_up(&mut self.layers[top..], data, deliver) }
+        if data.is_empty() {
+            Ok(())
+        } else {
+            run_up(&mut self.layers[top..], data, deliver)
+        }
     }
 
     /// Runs at most `count` bytes of the protocol's queue down. Stops early when a layer asks for a delay.

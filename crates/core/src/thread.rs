@@ -73,7 +73,11 @@ impl Remote {
         })?;
         let mut result = None;
         self.mailbox().block(&mut |wait| {
-            let answer = if wait { receiver.recv().ok() } else { receiver.try_recv().ok() };
+            let answer = if wait {
+                receiver.recv().ok()
+            } else {
+                receiver.try_recv().ok()
+            };
             result = result.take().or(answer);
             result.is_some()
         });
@@ -82,6 +86,7 @@ impl Remote {
 }
 
 fn run_guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|payload| Err(Panicked::new(&*payload, std::panic::Location::caller()).into()))
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
+        Err(Panicked::new(&*payload, std::panic::Location::caller()).into())
+    })
 }

@@ -50,13 +50,15 @@ impl Transport {
     #[inline]
     pub fn write(&self, data: impl AsRef<[u8]>) {
         let data = data.as_ref();
-        self.0.write_with(|outgoing, pool| outgoing.write(data, pool));
+        self.0
+            .write_with(|outgoing, pool| outgoing.write(data, pool));
     }
 
     /// Queues bytes without copying them when they are many; clones of one [`Bytes`] share one allocation.
     pub fn write_owned(&self, data: impl Into<Bytes>) {
         let data = data.into();
-        self.0.write_with(|outgoing, pool| outgoing.write_shared(data, pool));
+        self.0
+            .write_with(|outgoing, pool| outgoing.write_shared(data, pool));
     }
 
     /// Queues pieces, as if each were written (R50).
@@ -159,7 +161,8 @@ impl Transport {
     pub fn push_layer(&self, layer: impl Layer) {
         if self.is_open() {
             let before = self.0.outgoing.borrow().len();
-            self.0.wish(|wishes| wishes.layers.push((before, Box::new(layer))));
+            self.0
+                .wish(|wishes| wishes.layers.push((before, Box::new(layer))));
             self.0.note();
         }
     }
@@ -196,7 +199,8 @@ impl Transport {
 
     pub(crate) fn lose_after_timeout(&self) {
         let after = self.0.idle_after.get().unwrap_or_default();
-        self.0.lose_because(Reason::TimedOut(crate::reason::Timeout::Idle(after)));
+        self.0
+            .lose_because(Reason::TimedOut(crate::reason::Timeout::Idle(after)));
     }
 
     /// Sets an option of the socket, at the end of the turn; a kernel that refuses is logged.
@@ -212,7 +216,9 @@ impl Transport {
                 SocketOption::UserTimeout(_) => {}
             }
             self.0.options.set(options);
-            self.0.handle.command(move |engine| engine.set_option(id, option));
+            self.0
+                .handle
+                .command(move |engine| engine.set_option(id, option));
         }
     }
 
@@ -279,7 +285,9 @@ impl Transport {
         let mut registration = Registration::new(Box::new(producer), streaming);
         if !self.0.has(Flags::OPEN) {
             let transport = self.clone();
-            self.0.handle.call_soon(move |_| registration.stop(&transport));
+            self.0
+                .handle
+                .call_soon(move |_| registration.stop(&transport));
             return Ok(());
         }
         self.0.wish(|wishes| {
@@ -296,19 +304,28 @@ impl Transport {
     /// Forgets the producer; a connection that waited for it to end is closed once all is sent (R70).
     #[doc(alias = "unregisterProducer")]
     pub fn unregister_producer(&self) {
-        let gone = self.0.wishes.borrow_mut().as_mut().map(|wishes| take(&mut wishes.producer));
+        let gone = self
+            .0
+            .wishes
+            .borrow_mut()
+            .as_mut()
+            .map(|wishes| take(&mut wishes.producer));
         drop(gone); // its destructor is user code: not under the borrow
         self.0.note();
     }
 
     fn lent<P: 'static>(&self, call: impl FnOnce(&mut P, &Self) + 'static) -> LentCall {
         let epoch = self.0.epoch.get();
-        LentCall { conn: self.0.id, epoch, call: Box::new(move |protocol, transport| {
-            match lend(protocol, TypeId::of::<P>()).and_then(|any| any.downcast_mut::<P>()) {
-                Some(this) => call(this, transport),
-                None => wrong_type::<P>(protocol.name()),
-            }
-        }) }
+        LentCall {
+            conn: self.0.id,
+            epoch,
+            call: Box::new(move |protocol, transport| {
+                match lend(protocol, TypeId::of::<P>()).and_then(|any| any.downcast_mut::<P>()) {
+                    Some(this) => call(this, transport),
+                    None => wrong_type::<P>(protocol.name()),
+                }
+            }),
+        }
     }
 }
 

@@ -7,9 +7,9 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::deferred::Deferred;
 use crate::deferred::cancel::Cancelling;
 use crate::deferred::node::Node;
-use crate::deferred::Deferred;
 use crate::failure::{Cancelled, Failure, TimedOut};
 use crate::handle::Handle;
 use crate::timer::DelayedCall;
@@ -53,7 +53,11 @@ impl<T: 'static> Deferred<T> {
     pub fn timeout(self, after: Duration, handle: &Handle) -> Self {
         let (node, location) = (self.node(), Location::caller());
         let due = handle.now().saturating_add(after);
-        let sooner = node.core().deadline.as_ref().and_then(|deadline| deadline.timer.due());
+        let sooner = node
+            .core()
+            .deadline
+            .as_ref()
+            .and_then(|deadline| deadline.timer.due());
         if node.is_settled() || sooner.is_some_and(|sooner| sooner <= due) {
             return self;
         }
@@ -63,7 +67,11 @@ impl<T: 'static> Deferred<T> {
                 node.expire(location);
             }
         });
-        let deadline = Deadline { timer, after, expired: false };
+        let deadline = Deadline {
+            timer,
+            after,
+            expired: false,
+        };
         let later = node.core().deadline.replace(Box::new(deadline));
         if let Some(later) = later {
             let _ran_already = later.timer.cancel();

@@ -28,8 +28,15 @@ fn r101_a_timeout_cancels_and_says_timed_out() {
     world.advance(4 * SECOND);
     assert!(watch.take().is_none());
     world.advance(SECOND);
-    assert_eq!(watch.failure().downcast::<TimedOut>().unwrap(), TimedOut { after: 5 * SECOND });
-    assert_eq!(resolver.resolve(1), Ok(()), "whoever was too late need not know");
+    assert_eq!(
+        watch.failure().downcast::<TimedOut>().unwrap(),
+        TimedOut { after: 5 * SECOND }
+    );
+    assert_eq!(
+        resolver.resolve(1),
+        Ok(()),
+        "whoever was too late need not know"
+    );
 }
 
 #[test]
@@ -49,7 +56,11 @@ fn r101_only_callbacks_added_before_are_covered() {
     let world = World::new();
     let (slow, _resolver) = Deferred::<u8>::new(&world);
     let (first, resolve_first) = Deferred::new(&world);
-    let watch = world.watch(first.timeout(SECOND, &world.handle).add_callback(move |()| slow));
+    let watch = world.watch(
+        first
+            .timeout(SECOND, &world.handle)
+            .add_callback(move |()| slow),
+    );
     resolve_first.resolve(()).unwrap();
     world.advance(9 * SECOND);
     assert!(watch.take().is_none(), "the wait added later goes on");
@@ -82,7 +93,10 @@ fn r101_the_sooner_of_two_timeouts_counts() {
         let deferred = deferred.timeout(first * SECOND, &world.handle);
         let watch = world.watch(deferred.timeout(second * SECOND, &world.handle));
         world.advance(SECOND);
-        assert_eq!(watch.failure().downcast::<TimedOut>().unwrap().after, SECOND);
+        assert_eq!(
+            watch.failure().downcast::<TimedOut>().unwrap().after,
+            SECOND
+        );
         assert!(world.handle.timers().borrow().is_empty());
     }
 }
@@ -100,7 +114,10 @@ fn r102_all_results_in_list_order() {
     world.settle();
     let results = watch.value();
     assert_eq!(results[0].as_ref().unwrap_err().to_string(), "zero");
-    assert_eq!((results[1].as_ref().unwrap(), results[2].as_ref().unwrap()), (&1, &2));
+    assert_eq!(
+        (results[1].as_ref().unwrap(), results[2].as_ref().unwrap()),
+        (&1, &2)
+    );
     assert!(world.unhandled().is_empty());
 }
 
@@ -115,7 +132,10 @@ fn r102_fail_on_first_error_with_its_index_and_later_ones_logged_or_consumed() {
         resolvers[1].fail(no("one")).unwrap();
         world.settle();
         let first = watch.failure().downcast::<FirstError>().unwrap();
-        assert_eq!((first.index, first.failure.to_string()), (1, "one".to_string()));
+        assert_eq!(
+            (first.index, first.failure.to_string()),
+            (1, "one".to_string())
+        );
         resolvers[2].fail(no("two")).unwrap();
         world.settle();
         assert_eq!(world.unhandled().len(), usize::from(!consume));
@@ -161,7 +181,10 @@ fn r102_gathered_values_or_the_first_error() {
     world.settle();
     let failure = watch.failure();
     assert_eq!(failure.downcast_ref::<FirstError>().unwrap().index, 1);
-    assert!(failure.find::<Cancelled>().is_some(), "the cause is in the chain");
+    assert!(
+        failure.find::<Cancelled>().is_some(),
+        "the cause is in the chain"
+    );
 }
 
 #[test]
@@ -172,7 +195,11 @@ fn r103_cancelling_a_list_cancels_every_member() {
     assert!(resolvers.iter().all(Resolver::is_fired));
     world.settle();
     let results = watch.value();
-    assert!(results.iter().all(|result| result.as_ref().unwrap_err().is::<Cancelled>()));
+    assert!(
+        results
+            .iter()
+            .all(|result| result.as_ref().unwrap_err().is::<Cancelled>())
+    );
 
     let (members, resolvers) = deferreds(&world, 3);
     resolvers[0].resolve(0).unwrap();
@@ -205,7 +232,10 @@ fn r104_a_race_fails_only_when_all_failed() {
     resolvers[1].fail(no("one")).unwrap();
     resolvers[0].fail(no("zero")).unwrap();
     world.settle();
-    assert_eq!(watch.failure().to_string(), "all 2 of the list failed: zero; one");
+    assert_eq!(
+        watch.failure().to_string(),
+        "all 2 of the list failed: zero; one"
+    );
     let (members, resolvers) = deferreds(&world, 2);
     let watch = world.watch(first(&world, members).cancel());
     world.settle();
@@ -367,7 +397,10 @@ fn p2_an_item_on_its_way_to_a_dropped_getter_stands_where_it_stood() {
     assert_eq!(queue.len(), 3);
     let watches: Vec<_> = (0..3).map(|_| world.watch(queue.get())).collect();
     world.settle();
-    let got: Vec<_> = watches.iter().map(crate::task::world::Watch::value).collect();
+    let got: Vec<_> = watches
+        .iter()
+        .map(crate::task::world::Watch::value)
+        .collect();
     assert_eq!(got, [1, 2, 3]);
 }
 

@@ -99,14 +99,20 @@ impl<T: 'static> DeferredList<T> {
     #[doc(alias = "fireOnOneErrback")]
     #[must_use]
     pub fn fail_on_first_error(self) -> Self {
-        Self { fail_on_first_error: true, ..self }
+        Self {
+            fail_on_first_error: true,
+            ..self
+        }
     }
 
     /// Failures that come after the list has fired are forgotten instead of logged.
     #[doc(alias = "consumeErrors")]
     #[must_use]
     pub fn consume_errors(self) -> Self {
-        Self { consume_errors: true, ..self }
+        Self {
+            consume_errors: true,
+            ..self
+        }
     }
 
     /// All results, in the order of the list. No members: no wait.
@@ -133,7 +139,11 @@ impl<T: 'static> DeferredList<T> {
         cancel_losers: bool,
     ) -> Deferred<C::Whole> {
         let cancellers: Vec<_> = self.members.iter().map(Deferred::canceller).collect();
-        let losers = if cancel_losers { cancellers.clone() } else { Vec::new() };
+        let losers = if cancel_losers {
+            cancellers.clone()
+        } else {
+            Vec::new()
+        };
         let target = Node::new(tasks, made, Source::Members(cancellers));
         let deferred = Deferred::from_node(target.clone());
         if self.members.is_empty() {
@@ -142,7 +152,12 @@ impl<T: 'static> DeferredList<T> {
         }
         let consume_errors = self.consume_errors;
         let tally = RefCell::new(tally);
-        let list = Rc::new(List { tally, target, losers, consume_errors });
+        let list = Rc::new(List {
+            tally,
+            target,
+            losers,
+            consume_errors,
+        });
         for (index, member) in self.members.into_iter().enumerate() {
             let (list, made) = (list.clone(), member.node().birthplace());
             member.node().listen(Box::new(Member { index, made, list }));
@@ -172,7 +187,12 @@ struct AllResults<T> {
 impl<T> AllResults<T> {
     fn new(members: usize, fail_on_first_error: bool) -> Self {
         let results = (0..members).map(|_| None).collect();
-        Self { results, missing: members, fail_on_first_error, first_error: None }
+        Self {
+            results,
+            missing: members,
+            fail_on_first_error,
+            first_error: None,
+        }
     }
 }
 
@@ -213,7 +233,11 @@ struct FirstValue<T> {
 impl<T> FirstValue<T> {
     fn new(members: usize) -> Self {
         let failures = (0..members).map(|_| None).collect();
-        Self { value: None, failures, missing: members }
+        Self {
+            value: None,
+            failures,
+            missing: members,
+        }
     }
 }
 
@@ -253,9 +277,16 @@ struct Member<C, W: 'static> {
 
 impl<T, C: Tally<T>> Listener<T> for Member<C, C::Whole> {
     fn receive(self: Box<Self>, result: Result<T, Failure>) -> Option<Rc<dyn Step>> {
-        let List { tally, target, losers, consume_errors } = &*self.list;
+        let List {
+            tally,
+            target,
+            losers,
+            consume_errors,
+        } = &*self.list;
         if target.is_settled() {
-            let failure = result.err().filter(|failure| !consume_errors && !failure.is::<Cancelled>());
+            let failure = result
+                .err()
+                .filter(|failure| !consume_errors && !failure.is::<Cancelled>());
             if let Some(failure) = failure {
                 target.tasks().report_unhandled(self.made, failure);
             }
@@ -273,7 +304,11 @@ impl<T, C: Tally<T>> Listener<T> for Member<C, C::Whole> {
 
 impl fmt::Display for FirstError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "number {} of the list failed: {}", self.index, self.failure)
+        write!(
+            f,
+            "number {} of the list failed: {}",
+            self.index, self.failure
+        )
     }
 }
 

@@ -38,8 +38,8 @@ pub(super) struct Core<T: 'static> {
     pub(super) deadline: Option<Box<Deadline>>,
     /// The Deferred was dropped before the result came, so nobody will ever look.
     abandoned: bool,
-    /// The user cancelled it, so that being cancelled is no news.
-    pub(super) cancelled: bool,
+    /// Where the user cancelled it, so that being cancelled is no news.
+    pub(super) cancelled: Option<&'static Location<'static>>,
     /// It was cancelled, and whoever was to fire does not know: one firing is ignored.
     pub(super) swallow: bool,
 }
@@ -76,7 +76,7 @@ impl<T: 'static> Node<T> {
             source,
             deadline: None,
             abandoned: false,
-            cancelled: false,
+            cancelled: None,
             swallow: false,
         };
         Rc::new(Self {
@@ -138,6 +138,20 @@ impl<T: 'static> Node<T> {
         } else {
             Err(AlreadyCalled)
         }
+    }
+
+    /// The resolver is dropped. If that is because the work was cancelled, it is called so.
+    pub(crate) fn give_up(self: &Rc<Self>) {
+        let core = self.core.borrow();
+        if core.is_settled() {
+            return;
+        }
+        let failure = match core.cancelled {
+            Some(location) => Failure::at(Cancelled, location),
+            None => ResolverDropped.into(),
+        };
+        drop(core);
+        self.deliver(Err(failure));
     }
 
     /// Stores the result if there is none, and queues what it makes ready.
@@ -308,7 +322,7 @@ impl<T: 'static> Node<T> {
             },
             (Ok(value), _) => drop(value),
             (Err(failure), _) => {
-                let expected = self.core.borrow().cancelled && failure.is::<Cancelled>();
+                let expected = self.core.borrow().cancelled.is_some() && failure.is::<Cancelled>();
                 if !expected && !(nobody_waited && failure.is::<ResolverDropped>()) {
                     self.tasks.report_unhandled(self.made, failure);
                 }

@@ -61,7 +61,9 @@ impl<T: 'static> DeferredQueue<T> {
             items: RefCell::default(),
             line: RefCell::default(),
         };
-        Self { store: Rc::new(store) }
+        Self {
+            store: Rc::new(store),
+        }
     }
 
     /// Holds at most this many items.
@@ -102,7 +104,11 @@ impl<T: 'static> DeferredQueue<T> {
             return Deferred::fail(&self.store.tasks, QueueUnderflow);
         }
         let number = self.store.number();
-        let node = Node::new(&self.store.tasks, Location::caller(), self.store.desk(number));
+        let node = Node::new(
+            &self.store.tasks,
+            Location::caller(),
+            self.store.desk(number),
+        );
         let (deferred, resolver) = Deferred::pair(node);
         self.store.line.borrow_mut().insert(number, resolver);
         self.store.serve();
@@ -172,7 +178,9 @@ impl<T: 'static> Desk<T> for Store<T> {
 
 impl<T: 'static> Clone for DeferredQueue<T> {
     fn clone(&self) -> Self {
-        Self { store: self.store.clone() }
+        Self {
+            store: self.store.clone(),
+        }
     }
 }
 

@@ -4,12 +4,13 @@ use std::fmt;
 use std::rc::Rc;
 
 use crate::deferred::node::Node;
-use crate::failure::{AlreadyCalled, Failure, ResolverDropped};
+use crate::failure::{AlreadyCalled, Failure};
 
 /// Fires one [`Deferred`](crate::Deferred), once.
 ///
 /// No callback runs inside these methods: firing stores the result, and the callbacks run on the reactor's turn. A resolver dropped
-/// without firing fails its Deferred with [`ResolverDropped`], so that nobody waits for ever.
+/// without firing fails its Deferred, so that nobody waits for ever: with [`Cancelled`](crate::failure::Cancelled) if that was asked for, else
+/// with [`ResolverDropped`](crate::failure::ResolverDropped).
 pub struct Resolver<T: 'static> {
     node: Rc<Node<T>>,
 }
@@ -72,9 +73,7 @@ impl<T: 'static> Resolver<T> {
 
 impl<T: 'static> Drop for Resolver<T> {
     fn drop(&mut self) {
-        if !self.node.is_settled() {
-            self.node.deliver(Err(ResolverDropped.into()));
-        }
+        self.node.give_up();
     }
 }
 

@@ -61,20 +61,28 @@ impl DeferredSemaphore {
     /// If there is none: everybody would wait for ever.
     #[must_use]
     pub fn new(reactor: &impl AsRef<Tasks>, tokens: usize) -> Self {
-        assert!(tokens > 0, "DeferredSemaphore::new with no tokens: everybody would wait for ever");
+        assert!(
+            tokens > 0,
+            "DeferredSemaphore::new with no tokens: everybody would wait for ever"
+        );
         let counter = Counter {
             tasks: reactor.as_ref().clone(),
             free: Cell::new(tokens),
             next_number: Cell::new(0),
             line: RefCell::default(),
         };
-        Self { counter: Rc::new(counter) }
+        Self {
+            counter: Rc::new(counter),
+        }
     }
 
     /// Asks for a token. Safe to drop and to ask again: a token on its way to a dropped waiter goes to the next.
     #[track_caller]
     pub fn acquire(&self) -> Deferred<Token> {
-        let number = self.counter.next_number.replace(self.counter.next_number.get() + 1);
+        let number = self
+            .counter
+            .next_number
+            .replace(self.counter.next_number.get() + 1);
         let weak: Weak<Counter> = Rc::downgrade(&self.counter);
         let source = Source::Desk(weak, number);
         let node = Node::new(&self.counter.tasks, Location::caller(), source);
@@ -87,13 +95,14 @@ impl DeferredSemaphore {
     /// Calls a function when there is a token, and gives it back when the function's result is here, also after failure.
     #[track_caller]
     pub fn run<R: Answer>(&self, call: impl FnOnce() -> R + 'static) -> Deferred<R::Value> {
-        self.acquire().add_callback(move |token| match call().into_settled() {
-            Settled::Now(result) => Settled::Now(result),
-            Settled::Later(answer) => Settled::Later(answer.add_both(move |result| {
-                drop(token);
-                result
-            })),
-        })
+        self.acquire()
+            .add_callback(move |token| match call().into_settled() {
+                Settled::Now(result) => Settled::Now(result),
+                Settled::Later(answer) => Settled::Later(answer.add_both(move |result| {
+                    drop(token);
+                    result
+                })),
+            })
     }
 
     /// How many tokens are free.
@@ -113,7 +122,9 @@ impl DeferredLock {
     /// A lock that nobody holds.
     #[must_use]
     pub fn new(reactor: &impl AsRef<Tasks>) -> Self {
-        Self { semaphore: DeferredSemaphore::new(reactor, 1) }
+        Self {
+            semaphore: DeferredSemaphore::new(reactor, 1),
+        }
     }
 
     /// Asks for the lock, which is held until the token is dropped. Safe to drop and to ask again.
@@ -161,7 +172,9 @@ impl Counter {
             let first = self.line.borrow_mut().pop_first();
             let Some((_, resolver)) = first else { return };
             self.free.set(self.free.get() - 1);
-            let _came_back_by_its_drop = resolver.resolve(Token { counter: self.clone() });
+            let _came_back_by_its_drop = resolver.resolve(Token {
+                counter: self.clone(),
+            });
         }
     }
 }

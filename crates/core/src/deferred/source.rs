@@ -42,7 +42,7 @@ impl<T: 'static> Cancellable for Node<T> {
         if core.is_settled() {
             return;
         }
-        core.cancelled = true;
+        core.cancelled = Some(cancelling.location());
         match mem::replace(&mut core.source, Source::None) {
             Source::None => {
                 core.swallow = true;

@@ -40,8 +40,10 @@ impl ServerEndpoint for TcpServer {
         let Some(address) = literal(&self.host, self.port) else {
             let mut description = Description::parse(&self.to_string())?;
             description.positional::<String>("host")?;
-            return Err(description
-                .wrong("host", "an IP address of this machine: 127.0.0.1, 0.0.0.0 for all of IPv4, [::] for IPv6"));
+            return Err(description.wrong(
+                "host",
+                "an IP address of this machine: 127.0.0.1, 0.0.0.0 for all of IPv4, [::] for IPv6",
+            ));
         };
         Ok(Listen {
             address: Address::Tcp(address),
@@ -91,7 +93,11 @@ impl Destination {
     /// The address, if the host needs no look-up. `localhost` does.
     #[must_use]
     pub fn literal(&self) -> Option<SocketAddr> {
-        self.host.parse().ok().map(|ip| SocketAddr::new(ip, self.port)).or_else(|| scoped(&self.host, self.port))
+        self.host
+            .parse()
+            .ok()
+            .map(|ip| SocketAddr::new(ip, self.port))
+            .or_else(|| scoped(&self.host, self.port))
     }
 }
 
@@ -121,8 +127,18 @@ impl<T: ClientEndpoint + ?Sized> ClientEndpoint for &T {
 
 impl ClientEndpoint for TcpClient {
     fn destination(&self) -> Result<Destination, EndpointError> {
-        let Self { host, port, timeout, bind } = self.clone();
-        Ok(Destination { host, port, bind, timeout })
+        let Self {
+            host,
+            port,
+            timeout,
+            bind,
+        } = self.clone();
+        Ok(Destination {
+            host,
+            port,
+            bind,
+            timeout,
+        })
     }
 }
 
@@ -153,7 +169,10 @@ fn literal(host: &str, port: u16) -> Option<SocketAddr> {
     if host == "localhost" {
         return Some(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port));
     }
-    host.parse().ok().map(|ip| SocketAddr::new(ip, port)).or_else(|| scoped(host, port))
+    host.parse()
+        .ok()
+        .map(|ip| SocketAddr::new(ip, port))
+        .or_else(|| scoped(host, port))
 }
 
 /// `fe80::1%3`: an IPv6 address with the number of its interface (R47).
@@ -170,13 +189,19 @@ mod tests {
     fn r047_a_scope_is_kept() {
         let address: SocketAddr = "[fe80::1%3]:80".parse().unwrap();
         assert_eq!(address.destination().unwrap().literal(), Some(address));
-        assert_eq!("tcp:[fe80::1%3]:80".listen().unwrap().address, Address::Tcp(address));
+        assert_eq!(
+            "tcp:[fe80::1%3]:80".listen().unwrap().address,
+            Address::Tcp(address)
+        );
     }
 
     #[test]
     fn a_server_listens_at_an_address_not_a_name() {
         let error = "tcp:example.com:80".listen().unwrap_err().to_string();
-        assert!(error.contains("example.com") && error.contains("127.0.0.1"), "{error}");
+        assert!(
+            error.contains("example.com") && error.contains("127.0.0.1"),
+            "{error}"
+        );
         assert!("tcp:localhost:80".listen().is_ok());
     }
 }

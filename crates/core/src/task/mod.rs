@@ -226,7 +226,11 @@ impl Tasks {
     pub(crate) fn report_unhandled(&self, made: &'static Location<'static>, failure: Failure) {
         let arose = failure.location();
         tracing::error!(%made, %arose, "unhandled failure: {failure:#}");
-        let oldest = self.0.unhandled.borrow_mut().add(Unhandled { failure, made });
+        let oldest = self
+            .0
+            .unhandled
+            .borrow_mut()
+            .add(Unhandled { failure, made });
         drop(oldest);
     }
 
