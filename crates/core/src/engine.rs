@@ -226,7 +226,7 @@ impl Engine {
 
     // ── The end ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    /// Closes every port, attempt and connection: the during phase of shutdown (R9).
+    /// Ends every port, attempt, look-up and connection: the during phase of shutdown (R9).
     pub(crate) fn disconnect_all(&mut self) {
         for key in self.registry.ports.keys() {
             if let Some(port) = self.registry.ports.get(key).cloned() {
@@ -237,6 +237,15 @@ impl Engine {
             if let Some((connector, _)) = self.registry.attempts.get(key).cloned() {
                 let error = ConnectError::Cancelled(connector.to_string());
                 connector.give_up(self, error);
+            }
+        }
+        for key in self.registry.lookups.keys() {
+            if let Some(done) = self.registry.lookups.remove(key) {
+                self.driver.cancel_lookup(LookupId(key));
+                done(Err(io::Error::new(
+                    io::ErrorKind::ConnectionAborted,
+                    "the reactor stopped",
+                )));
             }
         }
         for key in self.registry.connections.keys() {

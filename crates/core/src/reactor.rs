@@ -216,6 +216,7 @@ impl Reactor {
                 self.engine.disconnect_all();
                 self.engine.driver.stop_threads();
                 handle.tasks().run(&handle, TASKS_PER_TURN);
+                self.engine.run_commands();
             }
         }
     }
