@@ -322,8 +322,10 @@ impl<T: 'static> Node<T> {
             },
             (Ok(value), _) => drop(value),
             (Err(failure), _) => {
-                let expected = self.core.borrow().cancelled.is_some() && failure.is::<Cancelled>();
-                if !expected && !(nobody_waited && failure.is::<ResolverDropped>()) {
+                let cancelled = self.core.borrow().cancelled.is_some();
+                let is_no_news = cancelled && failure.is::<Cancelled>()
+                    || nobody_waited && failure.is::<ResolverDropped>();
+                if !is_no_news {
                     self.tasks.report_unhandled(self.made, failure);
                 }
             }
@@ -372,7 +374,7 @@ impl<T: 'static> Drop for Node<T> {
         let core = self.core.get_mut();
         match mem::replace(&mut core.state, State::Taken) {
             State::Chained(listener) | State::Ready(_, listener) => {
-                self.tasks.rubbish().drop_soon(listener)
+                self.tasks.rubbish().drop_soon(listener);
             }
             State::Pending | State::Awaited(..) | State::Fired(_) | State::Taken => {}
         }

@@ -22,10 +22,13 @@ pub(crate) enum Source<T: 'static> {
     /// The task whose result it is.
     Task(Key),
     /// A function of the user.
-    Canceller(Box<dyn FnOnce(&Resolver<T>)>),
+    Canceller(Cancel<T>),
     /// The lock or queue that it waits for or got its value from, and its number there.
     Desk(Weak<dyn Desk<T>>, u64),
 }
+
+/// A user's function that stops the work for a result.
+pub(crate) type Cancel<T> = Box<dyn FnOnce(&Resolver<T>)>;
 
 /// Where Deferreds stand in line: it lets go of those who leave, and takes back what they did not take.
 pub(crate) trait Desk<T> {
@@ -98,11 +101,7 @@ impl<T: 'static> Cancellable for Node<T> {
 }
 
 impl<T: 'static> Node<T> {
-    fn cancel_by_canceller(
-        self: Rc<Self>,
-        canceller: Box<dyn FnOnce(&Resolver<T>)>,
-        at: &'static Location<'static>,
-    ) {
+    fn cancel_by_canceller(self: Rc<Self>, canceller: Cancel<T>, at: &'static Location<'static>) {
         let tasks = self.tasks().clone();
         tasks.call_soon_at(at, move |_: &Handle| {
             let resolver = Resolver::from_node(self);

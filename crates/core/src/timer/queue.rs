@@ -175,8 +175,9 @@ impl<T> TimerQueue<T> {
         self.pending == 0
     }
 
-    /// The pending timers in no particular order, for reports.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (TimerKey, Duration, &T)> {
+    /// The pending timers in no particular order.
+    #[cfg(test)]
+    fn iter(&self) -> impl Iterator<Item = (TimerKey, Duration, &T)> {
         self.slots.iter().enumerate().filter_map(|(index, slot)| {
             let key = TimerKey {
                 index: index as u32,
