@@ -477,3 +477,16 @@ proptest! {
         prop_assert!(world.unhandled().is_empty());
     }
 }
+
+#[test]
+fn that_nothing_comes_where_nobody_waits_is_no_news_whichever_end_goes_first() {
+    let world = World::new();
+    let (deferred, resolver) = Deferred::<u8>::new(&world);
+    drop(deferred);
+    drop(resolver);
+    let (deferred, resolver) = Deferred::<u8>::new(&world);
+    drop(resolver);
+    drop(deferred);
+    world.settle();
+    assert!(world.unhandled().is_empty());
+}

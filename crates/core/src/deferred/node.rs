@@ -175,7 +175,7 @@ impl<T: 'static> Node<T> {
             core.state = State::Taken;
             let source = mem::replace(&mut core.source, Source::None);
             drop(core);
-            self.discard(result, source, true);
+            self.discard(result, source);
             return None;
         }
         let source = core.take_spent_source();
@@ -305,7 +305,7 @@ impl<T: 'static> Node<T> {
                 };
                 let source = mem::replace(&mut core.source, Source::None);
                 drop(core);
-                self.discard(result, source, false);
+                self.discard(result, source);
             }
             State::Chained(_) | State::Ready(..) | State::Taken => {}
         }
@@ -314,7 +314,7 @@ impl<T: 'static> Node<T> {
     /// Nobody takes the result: a value goes back where it may be wanted, a failure to the log (rule 100).
     ///
     /// Not worth a line: being cancelled by the user, and that nothing will come where nobody waits.
-    fn discard(&self, result: Result<T, Failure>, source: Source<T>, nobody_waited: bool) {
+    fn discard(&self, result: Result<T, Failure>, source: Source<T>) {
         match (result, source) {
             (Ok(value), Source::Desk(desk, number)) => match desk.upgrade() {
                 Some(desk) => desk.take_back(number, value),
@@ -323,8 +323,8 @@ impl<T: 'static> Node<T> {
             (Ok(value), _) => drop(value),
             (Err(failure), _) => {
                 let cancelled = self.core.borrow().cancelled.is_some();
-                let is_no_news = cancelled && failure.is::<Cancelled>()
-                    || nobody_waited && failure.is::<ResolverDropped>();
+                let is_no_news =
+                    cancelled && failure.is::<Cancelled>() || failure.is::<ResolverDropped>();
                 if !is_no_news {
                     self.tasks.report_unhandled(self.made, failure);
                 }
