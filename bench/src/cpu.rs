@@ -115,6 +115,32 @@ pub(crate) fn busy_cores(before: u64, after: u64, wall_s: f64) -> f64 {
     (after - before) as f64 * TICK_NS / 1e9 / wall_s
 }
 
+/// Watches how much of a core others use while this process computes.
+pub(crate) struct OthersWatch {
+    at: Instant,
+    busy_ticks: u64,
+    own_ns: u64,
+}
+
+impl OthersWatch {
+    pub(crate) fn start() -> io::Result<Self> {
+        let (busy_ticks, own_ns) = (machine_ticks()?.0, process_ns(std::process::id())?);
+        Ok(Self {
+            at: Instant::now(),
+            busy_ticks,
+            own_ns,
+        })
+    }
+
+    /// The share of one core since the start.
+    pub(crate) fn stop(self) -> io::Result<f64> {
+        let end = Self::start()?;
+        let busy = (end.busy_ticks - self.busy_ticks) as f64 * TICK_NS;
+        let own = (end.own_ns - self.own_ns) as f64;
+        Ok(((busy - own) / (end.at - self.at).as_nanos() as f64).max(0.0))
+    }
+}
+
 /// The CPU time of the calling thread, lap by lap.
 pub(crate) struct ThreadWatch(f64);
 

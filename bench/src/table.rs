@@ -17,7 +17,11 @@ impl Table {
         }
     }
 
+    /// # Panics
+    ///
+    /// If there are not as many cells as columns.
     pub(crate) fn row(&mut self, cells: Vec<String>) {
+        assert_eq!(cells.len(), self.rows[0].len(), "one cell for each column");
         self.rows.push(cells);
     }
 

@@ -62,6 +62,11 @@ fn the_tokio_server_sends_back_every_byte() {
 }
 
 #[test]
+fn our_server_sends_back_every_byte() {
+    sends_back_every_byte("ropewalk");
+}
+
+#[test]
 fn a_short_echo_counts_messages_and_cpu() {
     let server = Server::start("bare");
     let arguments = [

@@ -1,6 +1,7 @@
 //! The servers that are compared: what each peer is, and how it is started.
 
 pub(crate) mod bare;
+pub(crate) mod ours;
 pub(crate) mod tokio;
 
 use std::io::{self, Write};
@@ -37,6 +38,8 @@ pub(crate) enum Peer {
     Bare,
     /// tokio's current-thread runtime.
     Tokio,
+    /// Us.
+    Ropewalk,
     /// Twisted on its epoll reactor, run by this Python.
     Twisted(PathBuf),
     /// asyncio's protocols on uvloop, run by this Python.
@@ -45,12 +48,13 @@ pub(crate) enum Peer {
 
 impl Peer {
     /// The peers built into this binary, the base of all ratios first.
-    pub(crate) const BUILT_IN: [Self; 2] = [Self::Bare, Self::Tokio];
+    pub(crate) const BUILT_IN: [Self; 3] = [Self::Bare, Self::Tokio, Self::Ropewalk];
 
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Bare => "bare",
             Self::Tokio => "tokio",
+            Self::Ropewalk => "ropewalk",
             Self::Twisted(_) => "twisted",
             Self::Uvloop(_) => "uvloop",
         }
@@ -77,7 +81,7 @@ impl Peer {
     pub(crate) fn serves(&self, mode: Mode) -> bool {
         match self {
             Self::Bare => mode != Mode::EchoTimeout,
-            Self::Tokio => true,
+            Self::Tokio | Self::Ropewalk => true,
             Self::Twisted(_) | Self::Uvloop(_) => {
                 matches!(mode, Mode::Echo | Mode::Idle | Mode::Accept)
             }
@@ -109,6 +113,7 @@ impl Peer {
         match self {
             Self::Bare => bare::serve(mode),
             Self::Tokio => tokio::serve(mode),
+            Self::Ropewalk => ours::serve(mode),
             Self::Twisted(_) | Self::Uvloop(_) => Err("Python's servers are scripts".into()),
         }
     }

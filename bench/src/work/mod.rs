@@ -5,11 +5,12 @@ mod connect;
 mod echo;
 mod idle;
 mod latency;
-mod tasks;
-mod timers;
+pub(crate) mod tasks;
+pub(crate) mod timers;
 
 use crate::Outcome;
 use crate::bench::{Bench, Results};
+use crate::cpu::OthersWatch;
 use crate::record::Record;
 use crate::server::Peer;
 use crate::table::{Table, cell, grouped};
@@ -53,11 +54,14 @@ impl Work {
 
 /// Measures one of the in-process works, in this process.
 pub(crate) fn compute(work: &str, peer: &Peer) -> Outcome<Record> {
-    match work {
-        "timers" => timers::compute(peer),
-        "tasks" => tasks::compute(peer),
-        other => Err(format!("no work named {other:?}").into()),
-    }
+    let watch = OthersWatch::start()?;
+    let mut record = match work {
+        "timers" => timers::compute(peer)?,
+        "tasks" => tasks::compute(peer)?,
+        other => return Err(format!("no work named {other:?}").into()),
+    };
+    record.set("others", watch.stop()?);
+    Ok(record)
 }
 
 /// The columns of [`cpu_cells`].

@@ -1,4 +1,5 @@
-//! Tasks: spawned and run to their end, and woken again and again. In-process, CPU time of the thread.
+//! Tasks: spawned and run to their end, and woken again and again; and ours, a chain of 1 000 000 Deferreds.
+//! In-process, CPU time of the thread.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -6,18 +7,23 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use tokio::runtime::Runtime;
+use tokio::task::LocalSet;
+
 use crate::Outcome;
 use crate::bench::Bench;
-use crate::cpu;
+use crate::cpu::ThreadWatch;
 use crate::process;
 use crate::record::Record;
-use crate::server::Peer;
+use crate::server::{Peer, ours};
 use crate::table::{Table, cell};
 
 /// Tasks alive at the same time.
 const AT_ONCE: usize = 1000;
 /// How often that many are spawned.
 const BATCHES: usize = 1000;
+/// Deferreds in the chain; were firing it recursive, the stack would end long before.
+pub(crate) const CHAINED: u32 = 1_000_000;
 /// How often each of them is woken.
 const WAKES: u32 = 1000;
 
@@ -30,6 +36,7 @@ pub(crate) fn run(bench: &Bench) -> Outcome<()> {
         "wake ÷ tokio",
         "(spawn ns)",
         "(wake ns)",
+        "(ns per Deferred of a chain)",
         "runs",
     ];
     let title = "tasks: 1 000 000 spawned and ended, 1000 at a time; 1000 woken 1000 times each";
@@ -46,6 +53,7 @@ pub(crate) fn run(bench: &Bench) -> Outcome<()> {
             ratio("wake"),
             nanoseconds("spawn"),
             nanoseconds("wake"),
+            nanoseconds("chain"),
             results.remarks(peer, |record| record.get("spawn")),
         ]);
     }
@@ -56,37 +64,73 @@ pub(crate) fn run(bench: &Bench) -> Outcome<()> {
 /// Measures one engine in this process.
 pub(crate) fn compute(peer: &Peer) -> Outcome<Record> {
     match peer {
-        Peer::Tokio => tokio_tasks(),
+        Peer::Tokio => {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            measure(&mut TokioTasks {
+                runtime,
+                local: LocalSet::new(),
+            })
+        }
+        Peer::Ropewalk => ours::tasks(),
         other => Err(format!("{} has no tasks to measure", other.name()).into()),
     }
 }
 
-fn tokio_tasks() -> Outcome<Record> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+/// An engine that runs futures which are not `Send`, as its users have it.
+pub(crate) trait Executor {
+    /// Makes it run this future; nobody waits for its result.
+    fn spawn(&mut self, future: impl Future<Output = ()> + 'static);
+
+    /// Runs tasks until `done` says so.
+    fn run_until(&mut self, done: impl Fn() -> bool) -> Outcome<()>;
+}
+
+/// Nanoseconds of CPU per task spawned and ended, and per wake of a task.
+pub(crate) fn measure(executor: &mut impl Executor) -> Outcome<Record> {
+    let ended = Rc::new(Cell::new(0));
     let mut record = Record::default();
-    tokio::task::LocalSet::new().block_on(&runtime, async {
-        let ended = Rc::new(Cell::new(0));
-        let mut watch = cpu::ThreadWatch::start();
-        for batch in 1..=BATCHES {
-            for _ in 0..AT_ONCE {
-                let ended = Rc::clone(&ended);
-                tokio::task::spawn_local(async move { ended.set(ended.get() + 1) });
-            }
-            while ended.get() < batch * AT_ONCE {
+    let mut watch = ThreadWatch::start();
+    for batch in 1..=BATCHES {
+        spawn_some(executor, &ended, 0);
+        executor.run_until(|| ended.get() == batch * AT_ONCE)?;
+    }
+    record.set("spawn", watch.lap_ns() / (BATCHES * AT_ONCE) as f64);
+    spawn_some(executor, &ended, WAKES);
+    executor.run_until(|| ended.get() == (BATCHES + 1) * AT_ONCE)?;
+    record.set("wake", watch.lap_ns() / (AT_ONCE as f64 * f64::from(WAKES)));
+    Ok(record)
+}
+
+fn spawn_some(executor: &mut impl Executor, ended: &Rc<Cell<usize>>, wakes: u32) {
+    for _ in 0..AT_ONCE {
+        let ended = Rc::clone(ended);
+        executor.spawn(async move {
+            WakeItself(wakes).await;
+            ended.set(ended.get() + 1);
+        });
+    }
+}
+
+struct TokioTasks {
+    runtime: Runtime,
+    local: LocalSet,
+}
+
+impl Executor for TokioTasks {
+    fn spawn(&mut self, future: impl Future<Output = ()> + 'static) {
+        self.local.spawn_local(future);
+    }
+
+    fn run_until(&mut self, done: impl Fn() -> bool) -> Outcome<()> {
+        self.local.block_on(&self.runtime, async {
+            while !done() {
                 tokio::task::yield_now().await;
             }
-        }
-        record.set("spawn", watch.lap_ns() / (BATCHES * AT_ONCE) as f64);
-        let tasks: Vec<_> = (0..AT_ONCE)
-            .map(|_| tokio::task::spawn_local(WakeItself(WAKES)))
-            .collect();
-        for task in tasks {
-            task.await?;
-        }
-        record.set("wake", watch.lap_ns() / (AT_ONCE as f64 * f64::from(WAKES)));
-        Ok::<(), tokio::task::JoinError>(())
-    })?;
-    Ok(record)
+        });
+        Ok(())
+    }
 }
 
 /// A future that is ready when it has been woken so many times.

@@ -2,28 +2,42 @@
 //!
 //! In-process, CPU time of the one thread. tokio's side is its `sleep`: boxed, as every sleep that is
 //! kept somewhere is, polled once (which registers it), reset, dropped. Deadlines are pseudo-random
-//! between 10 and 70 s, and cancelling goes in another order than scheduling.
+//! between 10 and 70 s. Timers are reset and cancelled once in the order of scheduling, once scattered: then most of the
+//! cost, everybody's, is that of memory that no cache holds.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
+use tokio::time::Sleep;
+
 use crate::Outcome;
-use crate::bench::Bench;
-use crate::cpu;
+use crate::bench::{Bench, Results, words};
+use crate::cpu::ThreadWatch;
 use crate::process;
 use crate::record::Record;
-use crate::server::Peer;
+use crate::server::{Mode, Peer, ours};
 use crate::table::{Table, cell};
 
 const PENDING: usize = 1_000_000;
-/// Coprime to [`PENDING`]: steps of this length visit every timer once, in no order of time or memory.
-const STRIDE: usize = 611_953;
+/// The orders in which timers are reset and cancelled: as they were scheduled; or in steps that are coprime to
+/// [`PENDING`] and so visit each once, in no order of time or memory, as a million peers would.
+const ORDERS: [(&str, usize); 2] = [("ordered", 1), ("scattered", 611_953)];
 
-/// Compares the engines, each in processes of its own.
+/// Compares the engines, each in processes of its own; then what a time-out per message adds to echo.
 pub(crate) fn run(bench: &Bench) -> Outcome<()> {
-    let results = bench.alternate(&bench.engines(), |peer| process::compute("timers", peer))?;
+    if bench.wants("pending") {
+        let results = bench.alternate(&bench.engines(), |peer| process::compute("timers", peer))?;
+        print!("{}", pending_table(&results));
+    }
+    if bench.wants("timeout") {
+        print!("{}", timeout_table(bench)?);
+    }
+    Ok(())
+}
+
+fn pending_table(results: &Results) -> Table {
     let columns = [
         "engine",
         "schedule ÷ tokio",
@@ -36,44 +50,157 @@ pub(crate) fn run(bench: &Bench) -> Outcome<()> {
     ];
     let title = "timers: 1 000 000 pending; divided by tokio's sleep registered and dropped";
     let mut table = Table::new(format!("{title}; {}", results.probe_line()), &columns);
+    for (order, _) in ORDERS {
+        for peer in results.peers() {
+            table.row(pending_row(results, peer, order));
+        }
+    }
+    table
+}
+
+fn pending_row(results: &Results, peer: &Peer, order: &str) -> Vec<String> {
+    let number = |name: &str| {
+        let name = format!("{name}_{order}");
+        move |record: &Record| record.get(&name)
+    };
+    let base = |record: &Record| Some(number("schedule")(record)? + number("cancel")(record)?);
+    let ratio = |name| cell(results.ratio(peer, number(name), &Peer::Tokio, base), 3);
+    let nanoseconds = |name| cell(results.median(peer, number(name)), 0);
+    vec![
+        format!("{}, {order}", peer.name()),
+        ratio("schedule"),
+        ratio("reset"),
+        ratio("cancel"),
+        nanoseconds("schedule"),
+        nanoseconds("reset"),
+        nanoseconds("cancel"),
+        results.remarks(peer, base),
+    ]
+}
+
+/// Echo with an idle time-out that every message puts off, against echo without, in the same round.
+fn timeout_table(bench: &Bench) -> Outcome<Table> {
+    let load = words(&["echo", "--connections", "100"]);
+    let results = bench.alternate(&bench.engines(), |peer| {
+        let without = bench.measure(peer, Mode::Echo, &load)?;
+        let mut with = bench.measure(peer, Mode::EchoTimeout, &load)?;
+        with.set("without_us", without.total_us().ok_or("nothing was done")?);
+        let others = without
+            .get("others")
+            .unwrap_or(0.0)
+            .max(with.get("others").unwrap_or(0.0));
+        with.set("others", others);
+        Ok(with)
+    })?;
+    let title =
+        "timers: echo of 64 B on 100 connections, with an idle time-out put off by every message";
+    let columns = [
+        "engine",
+        "with ÷ without",
+        "(with µs)",
+        "(without µs)",
+        "runs",
+    ];
+    let mut table = Table::new(format!("{title}; {}", results.probe_line()), &columns);
     for peer in results.peers() {
-        let ratio = |name: &'static str| {
-            cell(
-                results.ratio(
-                    peer,
-                    move |record| record.get(name),
-                    &Peer::Tokio,
-                    registered_and_dropped,
-                ),
-                3,
-            )
-        };
-        let nanoseconds = |name| cell(results.median(peer, |record| record.get(name)), 0);
+        let without = |record: &Record| record.get("without_us");
         table.row(vec![
             peer.name().to_owned(),
-            ratio("schedule"),
-            ratio("reset"),
-            ratio("cancel"),
-            nanoseconds("schedule"),
-            nanoseconds("reset"),
-            nanoseconds("cancel"),
-            results.remarks(peer, registered_and_dropped),
+            cell(results.ratio(peer, Record::total_us, peer, without), 3),
+            cell(results.median(peer, Record::total_us), 2),
+            cell(results.median(peer, without), 2),
+            results.remarks(peer, Record::total_us),
         ]);
     }
-    print!("{table}");
-    Ok(())
+    Ok(table)
 }
 
 /// Measures one engine in this process.
 pub(crate) fn compute(peer: &Peer) -> Outcome<Record> {
     match peer {
-        Peer::Tokio => tokio_timers(),
+        Peer::Tokio => {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            let _first = runtime.block_on(first_of_all());
+            let _entered = runtime.enter();
+            measure(&mut TokioTimers)
+        }
+        Peer::Ropewalk => ours::timers(),
         other => Err(format!("{} has no timers to measure", other.name()).into()),
     }
 }
 
-fn registered_and_dropped(record: &Record) -> Option<f64> {
-    Some(record.get("schedule")? + record.get("cancel")?)
+/// An engine's timers, as its users have them.
+pub(crate) trait Timers {
+    /// One pending timer.
+    type Timer;
+
+    fn schedule(&mut self, delay: Duration) -> Self::Timer;
+    fn reset(&mut self, timer: &mut Self::Timer, delay: Duration) -> Outcome<()>;
+    fn cancel(&mut self, timer: Self::Timer) -> Outcome<()>;
+}
+
+/// Nanoseconds of CPU per timer for each of the three, with a million pending, in both orders.
+pub(crate) fn measure<T: Timers>(timers: &mut T) -> Outcome<Record> {
+    let mut record = Record::default();
+    for (order, stride) in ORDERS {
+        let mut watch = ThreadWatch::start();
+        let mut lap = |record: &mut Record, name: &str| {
+            record.set(&format!("{name}_{order}"), watch.lap_ns() / PENDING as f64);
+        };
+        let mut pending = Vec::with_capacity(PENDING);
+        lap(&mut record, "prepare");
+        pending.extend((0..PENDING).map(|index| Some(timers.schedule(delay(index)))));
+        lap(&mut record, "schedule");
+        for index in in_steps(stride) {
+            if let Some(timer) = &mut pending[index] {
+                timers.reset(timer, delay(index + 1))?;
+            }
+        }
+        lap(&mut record, "reset");
+        for index in in_steps(stride) {
+            if let Some(timer) = pending[index].take() {
+                timers.cancel(timer)?;
+            }
+        }
+        lap(&mut record, "cancel");
+    }
+    Ok(record)
+}
+
+/// A runtime that has slept once and has an earlier timer than all that follow, as one in use has: else it would
+/// wake its driver, by a system call, for every one of them.
+async fn first_of_all() -> Pin<Box<Sleep>> {
+    let mut first = Box::pin(tokio::time::sleep(Duration::from_secs(5)));
+    let polled = first.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(polled.is_pending());
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    first
+}
+
+struct TokioTimers;
+
+impl Timers for TokioTimers {
+    type Timer = Pin<Box<Sleep>>;
+
+    fn schedule(&mut self, delay: Duration) -> Self::Timer {
+        let mut sleep = Box::pin(tokio::time::sleep(delay));
+        // The first poll registers it; the waker of a task costs no less than this one.
+        let polled = sleep.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending());
+        sleep
+    }
+
+    fn reset(&mut self, timer: &mut Self::Timer, delay: Duration) -> Outcome<()> {
+        timer.as_mut().reset(tokio::time::Instant::now() + delay);
+        Ok(())
+    }
+
+    fn cancel(&mut self, timer: Self::Timer) -> Outcome<()> {
+        drop(timer);
+        Ok(())
+    }
 }
 
 /// The delay of the timer with that number.
@@ -82,44 +209,9 @@ fn delay(index: usize) -> Duration {
     Duration::from_millis(10_000 + scattered % 60_000)
 }
 
-/// Every index once, in a scattered order.
-fn scattered() -> impl Iterator<Item = usize> {
-    (0..PENDING).map(|index| index * STRIDE % PENDING)
-}
-
-fn tokio_timers() -> Outcome<Record> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()?;
-    // Unconstrained: else every 128th poll yields instead of registering.
-    Ok(runtime.block_on(tokio::task::unconstrained(async {
-        let mut sleeps: Vec<Option<Pin<Box<tokio::time::Sleep>>>> = Vec::with_capacity(PENDING);
-        let mut record = Record::default();
-        let mut watch = cpu::ThreadWatch::start();
-        for index in 0..PENDING {
-            let mut sleep = Box::pin(tokio::time::sleep(delay(index)));
-            poll_fn(|context| {
-                assert!(sleep.as_mut().poll(context).is_pending());
-                Poll::Ready(())
-            })
-            .await;
-            sleeps.push(Some(sleep));
-        }
-        record.set("schedule", watch.lap_ns() / PENDING as f64);
-        for index in scattered() {
-            if let Some(sleep) = &mut sleeps[index] {
-                sleep
-                    .as_mut()
-                    .reset(tokio::time::Instant::now() + delay(index + 1));
-            }
-        }
-        record.set("reset", watch.lap_ns() / PENDING as f64);
-        for index in scattered() {
-            sleeps[index] = None;
-        }
-        record.set("cancel", watch.lap_ns() / PENDING as f64);
-        record
-    })))
+/// Every index once.
+fn in_steps(stride: usize) -> impl Iterator<Item = usize> {
+    (0..PENDING).map(move |index| index * stride % PENDING)
 }
 
 #[cfg(test)]
@@ -127,11 +219,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_scattered_order_visits_every_timer_once() {
-        let mut seen = vec![false; PENDING];
-        for index in scattered() {
-            assert!(!std::mem::replace(&mut seen[index], true));
+    fn every_order_visits_every_timer_once() {
+        for (_, stride) in ORDERS {
+            let mut seen = vec![false; PENDING];
+            for index in in_steps(stride) {
+                assert!(!std::mem::replace(&mut seen[index], true));
+            }
+            assert!(seen.into_iter().all(|seen| seen));
         }
-        assert!(seen.into_iter().all(|seen| seen));
     }
 }

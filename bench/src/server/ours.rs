@@ -1,0 +1,144 @@
+//! Ropewalk, written as its users write it. Everything that the bench knows of our engine is in this file.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ropewalk::timer::DelayedCall;
+use ropewalk::{Deferred, Protocol, Reactor, Transport};
+
+use super::{Mode, announce};
+use crate::Outcome;
+use crate::cpu::ThreadWatch;
+use crate::record::Record;
+use crate::work::tasks::{self, CHAINED, Executor};
+use crate::work::timers::{self, Timers};
+
+const IDLE_LIMIT: Duration = Duration::from_secs(30);
+
+/// Serves until killed.
+pub(crate) fn serve(mode: Mode) -> Outcome<()> {
+    let mut reactor = ropewalk::reactor()?;
+    let endpoint = "tcp:127.0.0.1:0:backlog=4096";
+    let port = match mode {
+        Mode::Echo | Mode::Idle => reactor.listen(endpoint, || Echo)?,
+        Mode::EchoTimeout => reactor.listen(endpoint, || EchoWithTimeout)?,
+        Mode::Accept => reactor.listen(endpoint, || WaitForEnd)?,
+        Mode::Broadcast => {
+            let everyone = Everyone::default();
+            reactor.listen(endpoint, move || Broadcast(Rc::clone(&everyone)))?
+        }
+    };
+    announce(port.host().port().ok_or("no port")?)?;
+    Ok(reactor.run()?)
+}
+
+struct Echo;
+
+impl Protocol for Echo {
+    fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+        transport.write(data);
+    }
+}
+
+struct EchoWithTimeout;
+
+impl Protocol for EchoWithTimeout {
+    fn connection_made(&mut self, transport: &Transport) {
+        transport.set_timeout(Some(IDLE_LIMIT));
+    }
+
+    fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+        transport.write(data);
+    }
+}
+
+struct WaitForEnd;
+
+impl Protocol for WaitForEnd {
+    fn data_received(&mut self, _transport: &Transport, _data: &[u8]) {}
+}
+
+type Everyone = Rc<RefCell<Vec<Transport>>>;
+
+struct Broadcast(Everyone);
+
+impl Protocol for Broadcast {
+    fn connection_made(&mut self, transport: &Transport) {
+        self.0.borrow_mut().push(transport.clone());
+    }
+
+    fn data_received(&mut self, _transport: &Transport, data: &[u8]) {
+        let message = Bytes::copy_from_slice(data);
+        for transport in self.0.borrow().iter() {
+            transport.write_owned(message.clone());
+        }
+    }
+}
+
+/// Our timers, on a reactor that waits for its start.
+pub(crate) fn timers() -> Outcome<Record> {
+    timers::measure(&mut OurTimers(ropewalk::reactor()?))
+}
+
+struct OurTimers(Reactor);
+
+impl Timers for OurTimers {
+    type Timer = DelayedCall;
+
+    fn schedule(&mut self, delay: Duration) -> DelayedCall {
+        self.0.call_later(delay, |_| ())
+    }
+
+    fn reset(&mut self, timer: &mut DelayedCall, delay: Duration) -> Outcome<()> {
+        Ok(timer.reset(delay)?)
+    }
+
+    fn cancel(&mut self, timer: DelayedCall) -> Outcome<()> {
+        Ok(timer.cancel()?)
+    }
+}
+
+/// Our tasks, and a long chain of Deferreds.
+pub(crate) fn tasks() -> Outcome<Record> {
+    let mut executor = OurTasks(ropewalk::reactor()?);
+    let mut record = tasks::measure(&mut executor)?;
+    record.set("chain", chain(&mut executor)?);
+    Ok(record)
+}
+
+struct OurTasks(Reactor);
+
+impl Executor for OurTasks {
+    fn spawn(&mut self, future: impl Future<Output = ()> + 'static) {
+        drop(self.0.spawn(future));
+    }
+
+    fn run_until(&mut self, done: impl Fn() -> bool) -> Outcome<()> {
+        while !done() {
+            self.0.turn(Some(Duration::ZERO))?;
+        }
+        Ok(())
+    }
+}
+
+/// Nanoseconds per Deferred to build, fire and drop a long chain of them.
+fn chain(executor: &mut OurTasks) -> Outcome<f64> {
+    let result = Rc::new(Cell::new(0));
+    let mut watch = ThreadWatch::start();
+    let (mut last, resolver) = Deferred::new(&executor.0);
+    for _ in 0..CHAINED {
+        last = last.add_callback(|number: u32| Ok(number + 1));
+    }
+    let there = Rc::clone(&result);
+    drop(last.add_callback(move |number| there.set(number)));
+    resolver.resolve(0)?;
+    executor.run_until(|| result.get() > 0)?;
+    let nanoseconds = watch.lap_ns() / f64::from(CHAINED);
+    if result.get() == CHAINED {
+        Ok(nanoseconds)
+    } else {
+        Err("a callback was lost".into())
+    }
+}
