@@ -318,7 +318,7 @@ fn r100_an_unhandled_failure_is_reported_once_with_both_places() {
         0,
         "somebody may still look"
     );
-    drop(deferred.add_callback(|n| Ok(n)));
+    drop(deferred.add_callback(Ok));
     world.settle();
     let reported = world.tasks().take_unhandled();
     assert_eq!(reported.len(), 1);
