@@ -7,6 +7,7 @@
 //! ```
 
 use std::cell::{Cell, RefCell};
+use std::panic::Location;
 use std::mem::take;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -55,6 +56,8 @@ struct Inner {
     retry: RefCell<Option<DelayedCall>>,
     waiters: RefCell<Vec<Waiter>>,
     stops: RefCell<Vec<Resolver<()>>>,
+    /// Where it was made.
+    made: &'static Location<'static>,
 }
 
 struct Waiter {
@@ -68,6 +71,7 @@ impl ClientService {
     /// # Errors
     ///
     /// The endpoint cannot be understood.
+    #[track_caller]
     pub fn new(
         reactor: &impl AsRef<Handle>,
         endpoint: impl ClientEndpoint,
@@ -85,6 +89,7 @@ impl ClientService {
             retry: RefCell::default(),
             waiters: RefCell::default(),
             stops: RefCell::default(),
+            made: Location::caller(),
         }));
         let kept = Kept {
             factory,
@@ -204,7 +209,7 @@ impl Inner {
         }
         let delay = self.back_off.get().draw(failures, &self.handle);
         let this = Rc::downgrade(self);
-        let retry = self.handle.call_later(delay, move |_| {
+        let retry = self.handle.call_later_at(self.made, delay, move |_| {
             if let Some(this) = this.upgrade() {
                 this.retry.take();
                 this.connect();

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
 
 use crate::address::Address;
@@ -89,9 +89,12 @@ struct State {
     timeout: Cell<Option<TimerKey>>,
     addresses: RefCell<VecDeque<SocketAddr>>,
     was_refused: Cell<bool>,
+    /// Where it was made.
+    made: &'static Location<'static>,
 }
 
 impl Connector {
+    #[track_caller]
     pub(crate) fn new(handle: Handle, options: ConnectOptions, factory: Box<dyn Factory>) -> Self {
         Self(Rc::new(State {
             handle,
@@ -105,6 +108,7 @@ impl Connector {
             timeout: Cell::new(None),
             addresses: RefCell::default(),
             was_refused: Cell::new(false),
+            made: Location::caller(),
         }))
     }
 
@@ -309,6 +313,11 @@ impl Connector {
         self.stop_factory_unless_connecting();
     }
 
+    /// Where it was made.
+    pub(crate) fn made(&self) -> &'static Location<'static> {
+        self.0.made
+    }
+
     pub(crate) fn limits(&self) -> Rc<Limits> {
         Rc::clone(&self.0.limits)
     }
@@ -354,6 +363,7 @@ impl fmt::Debug for Connector {
 }
 
 /// Connects one protocol without a factory (R49).
+#[track_caller]
 pub(crate) fn one_shot(
     handle: &Handle,
     endpoint: impl ClientEndpoint,

@@ -1,6 +1,7 @@
 //! The one place that has both the driver and everything alive: what handles queued is done here, on the reactor's turn.
 
 use std::io;
+use std::panic::Location;
 use std::rc::Rc;
 
 use crate::connection::Connection;
@@ -12,7 +13,7 @@ use crate::limits::Limits;
 use crate::link::Flags;
 use crate::port::{ListeningPort, Port};
 use crate::reason::{ConnectError, ListenError, Reason};
-use crate::registry::Registry;
+use crate::registry::{LentCall, Registry};
 use crate::timed::Timed;
 
 pub(crate) struct Engine {
@@ -52,13 +53,14 @@ impl Engine {
         listen: &Listen,
         limits: Limits,
         factory: Box<dyn Factory>,
+        made: &'static Location<'static>,
     ) -> Result<ListeningPort, ListenError> {
         let address = listen.address.clone();
         let (id, host) = self
             .driver
             .listen(listen)
             .map_err(|error| ListenError::Bind { address, error })?;
-        let port = Rc::new(Port::new(id, host, listen.options, factory, limits));
+        let port = Rc::new(Port::new(id, host, listen.options, factory, limits, made));
         port.factory.borrow_mut().start_factory();
         self.registry.ports.insert(id.0, Rc::clone(&port));
         Ok(ListeningPort::new(port, self.handle().clone()))
@@ -124,8 +126,10 @@ impl Engine {
 
     fn run_timed(&mut self, timed: Timed, handle: &Handle) {
         match timed {
-            Timed::Call(call) => crate::panic::guard("a timed call", || call(handle)),
-            Timed::Lent(lent) => self.registry.lend(lent),
+            Timed::Call(call, _) => crate::panic::guard("a timed call", || call(handle)),
+            Timed::Lent {
+                conn, epoch, call, ..
+            } => self.registry.lend(LentCall { conn, epoch, call }),
             Timed::ConnectTimeout(connector) => connector.timed_out(self),
             Timed::Deadline(conn, deadline) => {
                 if let Some(connection) = self.registry.connections.get_mut(conn.0) {

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -107,17 +108,31 @@ impl Handle {
     ///
     /// The function may return nothing or a `Result`; an error is logged, and nothing else happens (R13).
     #[doc(alias = "callLater")]
+    #[track_caller]
     pub fn call_later<R: Outcome>(
         &self,
         delay: Duration,
         call: impl FnOnce(&Self) -> R + 'static,
     ) -> DelayedCall {
-        let call = Timed::Call(Box::new(move |handle| call(handle).log_error("call_later")));
-        DelayedCall::new(self.clone(), self.schedule(delay, call))
+        self.call_later_at(Location::caller(), delay, call)
     }
 
+    /// [`call_later`](Self::call_later) on account of somebody else's place.
+    pub(crate) fn call_later_at<R: Outcome>(
+        &self,
+        made: &'static Location<'static>,
+        delay: Duration,
+        call: impl FnOnce(&Self) -> R + 'static,
+    ) -> DelayedCall {
+        let call = Box::new(move |handle: &Self| call(handle).log_error("call_later"));
+        let timed = Timed::Call(call, made);
+        DelayedCall::new(self.clone(), self.schedule(delay, timed))
+    }
+
+    #[track_caller]
     pub(crate) fn call_later_lent(&self, delay: Duration, lent: LentCall) -> DelayedCall {
-        DelayedCall::new(self.clone(), self.schedule(delay, Timed::Lent(lent)))
+        let timed = Timed::lent(lent, Location::caller());
+        DelayedCall::new(self.clone(), self.schedule(delay, timed))
     }
 
     pub(crate) fn schedule(&self, delay: Duration, timed: Timed) -> TimerKey {
@@ -267,6 +282,7 @@ impl Handle {
     /// answers at once.
     ///
     /// [`Reactor::listen`]: crate::Reactor::listen
+    #[track_caller]
     pub fn listen(
         &self,
         endpoint: impl ServerEndpoint,
@@ -276,6 +292,7 @@ impl Handle {
     }
 
     /// [`listen`](Self::listen) with other limits.
+    #[track_caller]
     pub fn listen_with(
         &self,
         endpoint: impl ServerEndpoint,
@@ -283,11 +300,11 @@ impl Handle {
         factory: impl Factory,
     ) -> Deferred<ListeningPort> {
         let (deferred, resolver) = Deferred::new(self);
-        let listen = endpoint.listen();
+        let (listen, made) = (endpoint.listen(), Location::caller());
         self.command(move |engine| {
             let outcome = listen
                 .map_err(ListenError::Endpoint)
-                .and_then(|listen| engine.listen(&listen, limits, Box::new(factory)));
+                .and_then(|listen| engine.listen(&listen, limits, Box::new(factory), made));
             let _ = match outcome {
                 Ok(port) => resolver.resolve(port),
                 Err(error) => resolver.fail(error),
@@ -302,6 +319,7 @@ impl Handle {
     ///
     /// The endpoint cannot be understood. Everything else is told to the factory.
     #[doc(alias = "connectTCP")]
+    #[track_caller]
     pub fn connect(
         &self,
         endpoint: impl ClientEndpoint,
@@ -315,6 +333,7 @@ impl Handle {
     /// # Errors
     ///
     /// As [`connect`](Self::connect).
+    #[track_caller]
     pub fn connect_with(
         &self,
         options: ConnectOptions,
@@ -328,6 +347,7 @@ impl Handle {
     /// Connects one protocol, without a factory; fires with its transport after `connection_made` returned, and fails if
     /// the attempt fails (R49). Cancelling ends the attempt.
     #[doc(alias = "connectProtocol")]
+    #[track_caller]
     pub fn connect_protocol(
         &self,
         endpoint: impl ClientEndpoint,

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::panic::Location;
 use std::rc::Rc;
 
 use crate::address::Address;
@@ -24,6 +25,8 @@ pub(crate) struct Port {
     pub(crate) options: StreamOptions,
     pub(crate) factory: RefCell<Box<dyn Factory>>,
     pub(crate) limits: Rc<Limits>,
+    /// Where it was asked for.
+    pub(crate) made: &'static Location<'static>,
 }
 
 impl Port {
@@ -33,6 +36,7 @@ impl Port {
         options: StreamOptions,
         factory: Box<dyn Factory>,
         limits: Limits,
+        made: &'static Location<'static>,
     ) -> Self {
         Self {
             id: Cell::new(Some(id)),
@@ -40,6 +44,7 @@ impl Port {
             options,
             factory: RefCell::new(factory),
             limits: Rc::new(limits),
+            made,
         }
     }
 }

@@ -10,6 +10,7 @@
 use std::fmt;
 use std::io;
 use std::ops::Deref;
+use std::panic::Location;
 use std::time::Duration;
 
 use crate::driver::{Deadlock, Driver};
@@ -23,6 +24,7 @@ use crate::mailbox::Mailbox;
 use crate::panic;
 use crate::port::ListeningPort;
 use crate::reason::ListenError;
+use crate::registry::Registry;
 use crate::task::Tasks;
 
 /// The event loop of one thread, with all that lives on it. It is a value: many may live in one process, one per thread
@@ -90,6 +92,7 @@ impl Reactor {
     ///
     /// The endpoint cannot be understood, or its address not be had; both are named (R44).
     #[doc(alias = "listenTCP")]
+    #[track_caller]
     pub fn listen(
         &mut self,
         endpoint: impl ServerEndpoint,
@@ -103,6 +106,7 @@ impl Reactor {
     /// # Errors
     ///
     /// As [`listen`](Self::listen).
+    #[track_caller]
     pub fn listen_with(
         &mut self,
         endpoint: impl ServerEndpoint,
@@ -110,7 +114,12 @@ impl Reactor {
         factory: impl Factory,
     ) -> Result<ListeningPort, ListenError> {
         let listen = endpoint.listen().map_err(ListenError::Endpoint)?;
-        self.engine.listen(&listen, limits, Box::new(factory))
+        self.engine
+            .listen(&listen, limits, Box::new(factory), Location::caller())
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.engine.registry
     }
 
     /// Runs until it is stopped.

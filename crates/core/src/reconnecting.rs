@@ -115,7 +115,7 @@ impl<F: Factory> ReconnectingFactory<F> {
         let again = connector.clone();
         let call = connector
             .reactor()
-            .call_later(delay, move |_| again.connect());
+            .call_later_at(connector.made(), delay, move |_| again.connect());
         self.trying.0.borrow_mut().pending = Some(call);
     }
 }

@@ -25,8 +25,10 @@ use crate::transport::Transport;
 pub(crate) struct LentCall {
     pub(crate) conn: ConnId,
     pub(crate) epoch: u32,
-    pub(crate) call: Box<dyn FnOnce(&mut dyn Protocol, &Transport)>,
+    pub(crate) call: LentClosure,
 }
+
+pub(crate) type LentClosure = Box<dyn FnOnce(&mut dyn Protocol, &Transport)>;
 
 /// Whose connection it is.
 #[derive(Clone)]

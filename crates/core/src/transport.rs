@@ -236,6 +236,7 @@ impl Transport {
     /// # Panics
     ///
     /// On its turn, when the protocol is no `P`: that ends this connection with a message that names both.
+    #[track_caller]
     pub fn call_later<P: 'static>(
         &self,
         delay: Duration,

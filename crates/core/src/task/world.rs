@@ -43,7 +43,7 @@ impl World {
         loop {
             let due = timers.borrow_mut().pop_due(now, mark);
             match due {
-                Some((_, Timed::Call(call))) => call(&self.handle),
+                Some((_, Timed::Call(call, _))) => call(&self.handle),
                 Some(_) => panic!("only plain timed calls here"),
                 None => break,
             }

@@ -193,7 +193,7 @@ impl LoopingCall {
         let this = self.clone();
         self.0
             .handle
-            .call_later(delay, move |handle| this.tick(handle))
+            .call_later_at(self.0.made, delay, move |handle| this.tick(handle))
     }
 
     fn tick(&self, handle: &Handle) {

@@ -176,8 +176,7 @@ impl<T> TimerQueue<T> {
     }
 
     /// The pending timers in no particular order.
-    #[cfg(test)]
-    fn iter(&self) -> impl Iterator<Item = (TimerKey, Duration, &T)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (TimerKey, Duration, &T)> {
         self.slots.iter().enumerate().filter_map(|(index, slot)| {
             let key = TimerKey {
                 index: index as u32,
