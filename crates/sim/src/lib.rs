@@ -25,15 +25,18 @@ mod patience;
 mod pipe;
 mod random;
 mod rule;
+mod run;
 mod schedule;
 mod strand;
+#[cfg(test)]
+mod tests;
 mod thread;
 mod trace;
 mod traffic;
 mod wire;
 mod world;
 
-pub use driver::{Mood, SimDriver};
+pub use driver::{Crashed, Mood, SimDriver};
 pub use faults::Faults;
 pub use name::Answer;
 pub use netstat::Socket;

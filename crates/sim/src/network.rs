@@ -25,10 +25,9 @@ use crate::host::{Host, Ready};
 use crate::name::Names;
 use crate::random::{Random, Seed};
 use crate::rule::{Link, Links, Passage, Rule, Scope};
-use crate::schedule::{Happening, Schedule};
+use crate::schedule::{Change, Happening, Schedule};
 use crate::trace::Trace;
 use crate::wire::{Wire, other};
-use crate::world::World;
 
 #[derive(Debug)]
 pub(crate) struct Network {
@@ -102,7 +101,7 @@ impl Network {
     }
 
     /// Lets everything happen that is due; stops at a change of the user's, which the caller makes before it goes on.
-    pub(crate) fn settle(&mut self) -> Option<Box<dyn FnOnce(&World)>> {
+    pub(crate) fn settle(&mut self) -> Option<Change> {
         while let Some(happening) = self.schedule.take_due(self.now()) {
             self.steps += 1;
             if let Happening::Change(change) = happening {

@@ -45,9 +45,7 @@ impl Network {
     /// then the application is owed an answer.
     pub(crate) fn pending(&self, wire: &Wire, side: usize) -> Option<Pending> {
         let (end, incoming) = (&wire.ends[side], &wire.pipes[other(side)]);
-        if end.conn.is_none() {
-            return None;
-        }
+        end.conn?;
         if end.fresh {
             return match (end.trouble, end.life) {
                 (Some(_), _) => Some(Pending::ConnectFailed),

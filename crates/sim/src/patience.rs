@@ -11,7 +11,7 @@ use ropewalk_core::slots::Key;
 
 use crate::network::Network;
 use crate::schedule::Happening;
-use crate::wire::{End, Life, Trouble, Wire};
+use crate::wire::{End, Life, Trouble, Wire, other};
 
 /// How long a kernel repeats unacknowledged bytes before it gives up, if the user says nothing: 15 repeats, as Linux.
 const RETRANSMISSION: Duration = Duration::from_millis(924_600);
@@ -42,7 +42,7 @@ impl Network {
         let Some(wire) = self.wires.get(key) else {
             return;
         };
-        let Some(due) = patience_ends(wire, side) else {
+        let Some(due) = self.patience_ends(wire, side) else {
             return;
         };
         let due = due.max(self.now());
@@ -66,37 +66,34 @@ impl Network {
             return;
         }
         wire.ends[side].watched_at = None;
-        if patience_ends(wire, side).is_some_and(|due| due <= now) {
-            let wire = self.wires.get(key).expect("it was there");
-            let reached = self.passes(wire, side) && self.passes(wire, 1 - side);
-            let answered = reached && wire.is_dead_end(side);
-            let kind = if answered {
-                io::ErrorKind::ConnectionReset
-            } else {
-                io::ErrorKind::TimedOut
-            };
-            self.send_reset(key, 1 - side);
-            self.fail(key, side, Trouble::Kind(kind));
-        } else {
+        let wire = self.wires.get(key).expect("it was there");
+        if self.patience_ends(wire, side).is_none_or(|due| due > now) {
             self.watch(key, side);
+            return;
         }
+        let answered = self.is_answered(wire, side) && wire.is_dead_end(side);
+        let kind = if answered { io::ErrorKind::ConnectionReset } else { io::ErrorKind::TimedOut };
+        self.send_reset(key, other(side));
+        self.fail(key, side, Trouble::Kind(kind));
     }
-}
 
-/// When this end gives up, as things are.
-fn patience_ends(wire: &Wire, side: usize) -> Option<Duration> {
-    let end = &wire.ends[side];
-    if end.trouble.is_some() || matches!(end.life, Life::Connecting | Life::Gone) {
-        return None;
+    /// When this end gives up, as things are.
+    fn patience_ends(&self, wire: &Wire, side: usize) -> Option<Duration> {
+        let end = &wire.ends[side];
+        if end.trouble.is_some() || matches!(end.life, Life::Connecting | Life::Gone) {
+            return None;
+        }
+        if wire.pipes[side].is_outstanding() || !end.held.is_empty() {
+            let kernels = end.broken_since.map(|_| RETRANSMISSION);
+            return end.user_timeout.or(kernels).map(|limit| end.progress_at.saturating_add(limit));
+        }
+        unanswered_probe(end, self.is_answered(wire, side))
     }
-    if wire.pipes[side].is_outstanding() || !end.held.is_empty() {
-        let kernels = end.broken_since.map(|_| RETRANSMISSION);
-        return end
-            .user_timeout
-            .or(kernels)
-            .map(|limit| end.progress_at.saturating_add(limit));
+
+    /// Whether a packet from `side` gets an answer, be it a reset.
+    fn is_answered(&self, wire: &Wire, side: usize) -> bool {
+        self.passes(wire, side) && self.passes(wire, other(side))
     }
-    unanswered_probe(end, wire.is_dead_end(side))
 }
 
 /// A probe is sent after every `keep_alive` of silence; the first one that goes out over a broken path is waited for as
@@ -105,10 +102,10 @@ fn unanswered_probe(end: &End, dead_end: bool) -> Option<Duration> {
     let (every, broken) = (end.keep_alive?, end.broken_since?);
     let every = every.max(Duration::from_secs(1));
     let silent = broken.saturating_sub(end.heard_at);
-    let answered = (silent.as_nanos() / every.as_nanos()) as u32;
+    let before = (silent.as_nanos() / every.as_nanos()) as u32;
     let probe = end
         .heard_at
-        .saturating_add(every.saturating_mul(answered.saturating_add(1)));
+        .saturating_add(every.saturating_mul(before.saturating_add(1)));
     Some(if dead_end {
         probe
     } else {
@@ -122,12 +119,12 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_secs(60);
 
-    fn silent_since(heard_at: u64, broken: u64, dead_end: bool) -> Option<Duration> {
+    fn silent_since(heard_at: u64, broken: u64, answered: bool) -> Option<Duration> {
         let address = "10.0.0.1:1".parse().unwrap();
         let mut end = End::new(0, address, Life::Open, Duration::from_secs(heard_at));
         end.keep_alive = Some(MINUTE);
         end.broken_since = Some(Duration::from_secs(broken));
-        unanswered_probe(&end, dead_end)
+        unanswered_probe(&end, answered)
     }
 
     #[test]

@@ -9,6 +9,19 @@ use ropewalk_core::slots::Key;
 
 use crate::world::World;
 
+/// The user's change of a world, to be made when nothing is borrowed.
+pub(crate) struct Change(Box<dyn FnOnce(&World)>);
+
+impl Change {
+    pub(crate) fn new(change: impl FnOnce(&World) + 'static) -> Self {
+        Self(Box::new(change))
+    }
+
+    pub(crate) fn make(self, world: &World) {
+        (self.0)(world);
+    }
+}
+
 /// Something that happens at a time.
 pub(crate) enum Happening {
     /// A request to connect reaches its host.
@@ -40,7 +53,7 @@ pub(crate) enum Happening {
     /// A job in a thread runs.
     Job { host: usize, job: u64 },
     /// The user's change of the world, which the network hands back to it.
-    Change(Box<dyn FnOnce(&World)>),
+    Change(Change),
 }
 
 impl fmt::Debug for Happening {

@@ -72,7 +72,7 @@ impl Network {
     ) -> Sent {
         let short = self.random.chance(self.faults.short_send);
         let limit = if short {
-            self.random.index(outgoing.len())
+            self.random.index(outgoing.len()).max(1)
         } else {
             usize::MAX
         };
@@ -250,6 +250,7 @@ impl Network {
         let fate = std::mem::take(&mut wire.fates[side]);
         let delivered = wire.pipes[side].delivered();
         if fate.reset_after.is_some_and(|bytes| bytes <= delivered) {
+            wire.pipes[side].cut_off();
             self.heard(key, side);
             self.break_up(key, side);
         } else {

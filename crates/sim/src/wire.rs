@@ -45,11 +45,9 @@ pub(crate) struct Fate {
 impl Fate {
     /// How many bytes of a segment still come through, `delivered` having done so.
     pub(crate) fn limit(&self, delivered: u64) -> usize {
-        let nearest = self
-            .reset_after
-            .unwrap_or(u64::MAX)
-            .min(self.vanish_after.unwrap_or(u64::MAX));
-        usize::try_from(nearest.saturating_sub(delivered)).unwrap_or(usize::MAX)
+        let nearest = self.reset_after.into_iter().chain(self.vanish_after).min();
+        let left = nearest.map_or(u64::MAX, |nearest| nearest.saturating_sub(delivered));
+        usize::try_from(left).unwrap_or(usize::MAX)
     }
 }
 

@@ -16,6 +16,7 @@ use crate::netstat::Socket;
 use crate::network::Network;
 use crate::random::{Random, Seed};
 use crate::rule::Rule;
+use crate::schedule::{Change, Happening};
 use crate::trace::{Recording, Trace};
 
 /// A simulated network with its own time, grown from a seed.
@@ -105,7 +106,7 @@ impl World {
     ///
     /// The change runs between turns, and may do whatever a test may.
     pub fn at(&self, time: Duration, change: impl FnOnce(&Self) + 'static) {
-        let change = crate::schedule::Happening::Change(Box::new(change));
+        let change = Happening::Change(Change::new(change));
         let mut network = self.network();
         let time = time.max(network.now());
         network.schedule.plan(time, change);
@@ -237,14 +238,14 @@ impl World {
     #[doc(alias = "RLIMIT_NOFILE")]
     pub fn limit_descriptors(&self, host: &str, limit: usize) {
         self.with_host(host, |network, host| {
-            network.hosts[host].descriptor_limit = limit
+            network.hosts[host].descriptor_limit = limit;
         });
     }
 
     /// Ports below this are forbidden to listeners on a host: by default none.
     pub fn forbid_ports_below(&self, host: &str, port: u16) {
         self.with_host(host, |network, host| {
-            network.hosts[host].forbidden_below = port
+            network.hosts[host].forbidden_below = port;
         });
     }
 
@@ -276,7 +277,7 @@ impl World {
         loop {
             let change = self.network().settle();
             let Some(change) = change else { return };
-            change(self);
+            change.make(self);
         }
     }
 
