@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use ropewalk_core::{Reactor, RunError};
 
-use crate::driver::{Crashed, IDLE_POLLS, IDLE_TIME};
+use crate::driver::{Crashed, IDLE_POLLS, IDLE_TIME, SimDriver};
+use crate::random::Seed;
 use crate::world::World;
 
 impl World {
@@ -24,7 +25,7 @@ impl World {
     ///         transport.write(data);
     ///     }
     ///     fn connection_lost(&mut self, transport: &Transport, _: &Reason) {
-    ///         transport.handle().stop().unwrap();
+    ///         transport.reactor().stop().unwrap();
     ///     }
     /// }
     ///
@@ -40,7 +41,7 @@ impl World {
     ///         }
     ///     }
     ///     fn connection_lost(&mut self, transport: &Transport, _: &Reason) {
-    ///         transport.handle().stop().unwrap();
+    ///         transport.reactor().stop().unwrap();
     ///     }
     /// }
     ///
@@ -71,8 +72,22 @@ impl World {
         time: Duration,
         reactors: &mut [&mut Reactor],
     ) -> Result<(), RunError> {
+        self.run_while(|_| true, time, reactors)
+    }
+
+    /// [`run_until`](Self::run_until), but only while `goes_on` says so: it is asked before each round of turns.
+    ///
+    /// # Errors
+    ///
+    /// As [`run_until`](Self::run_until).
+    pub fn run_while(
+        &self,
+        mut goes_on: impl FnMut(&[&mut Reactor]) -> bool,
+        time: Duration,
+        reactors: &mut [&mut Reactor],
+    ) -> Result<(), RunError> {
         let mut round = Round::new(self, reactors);
-        while round.is_alive() {
+        while round.is_alive() && goes_on(round.reactors) {
             let moved = round.turn_each()?;
             if !moved && !round.pass_time(time)? {
                 break;
@@ -80,6 +95,30 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// Runs one reactor in a world of its own until it stops: for tests and examples, in no time.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let world = ropewalk_sim::run(1, |reactor| {
+///     reactor.call_later(Duration::from_secs(3600), |reactor| reactor.stop().unwrap());
+/// })
+/// .unwrap();
+/// assert_eq!(world.now(), Duration::from_secs(3600));
+/// ```
+///
+/// # Errors
+///
+/// It can never stop: nothing is under way ([`Deadlock`](ropewalk_core::driver::Deadlock)).
+pub fn run(seed: impl Into<Seed>, start: impl FnOnce(&mut Reactor)) -> Result<World, RunError> {
+    let driver = SimDriver::alone(seed);
+    let world = driver.world().clone();
+    let mut reactor = Reactor::new(driver);
+    start(&mut reactor);
+    reactor.run()?;
+    Ok(world)
 }
 
 /// The reactors of one run, and who is still in it.
