@@ -7,8 +7,8 @@
 //! ```
 
 use std::cell::{Cell, RefCell};
-use std::panic::Location;
 use std::mem::take;
+use std::panic::Location;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 

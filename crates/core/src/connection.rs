@@ -133,7 +133,7 @@ impl Connection {
             Ok(Some(protocol)) => {
                 self.protocol = Some(protocol);
                 self.call("connection_made", |protocol, transport| {
-                    protocol.connection_made(transport)
+                    protocol.connection_made(transport);
                 });
                 self.guard("connected", || factory.connected(&transport));
                 self.deliver_held();
@@ -159,7 +159,7 @@ impl Connection {
     fn deliver(&mut self, data: &[u8]) {
         if !self.link().has(Flags::LOSING) {
             self.call("data_received", |protocol, transport| {
-                protocol.data_received(transport, data)
+                protocol.data_received(transport, data);
             });
         }
     }
@@ -204,7 +204,7 @@ impl Connection {
         if self.link().has(Flags::RESUMING) && !self.link().has(Flags::LOSING) {
             self.link().clear(Flags::RESUMING);
             self.call("reading_resumed", |protocol, transport| {
-                protocol.reading_resumed(transport)
+                protocol.reading_resumed(transport);
             });
         }
         self.deliver_held();
@@ -219,7 +219,7 @@ impl Connection {
             return self.link().lose();
         }
         self.call("eof_received", |protocol, transport| {
-            protocol.eof_received(transport)
+            protocol.eof_received(transport);
         });
         if self.link().has(Flags::WRITE_LOST) {
             self.link().lose();
@@ -284,7 +284,7 @@ impl Connection {
             self.held = unread;
             self.held.extend_from_slice(&newer);
             self.call("connection_made", |protocol, transport| {
-                protocol.connection_made(transport)
+                protocol.connection_made(transport);
             });
             self.deliver_held();
         }

@@ -171,7 +171,7 @@ impl Connector {
             self.call("start_factory", |factory, _| factory.start_factory());
         }
         self.call("started_connecting", |factory, this| {
-            factory.started_connecting(this)
+            factory.started_connecting(this);
         });
         let timeout = Timed::ConnectTimeout(self.clone());
         self.0
@@ -276,7 +276,7 @@ impl Connector {
         self.forget_timeout();
         self.0.state.set(ConnectorState::Disconnected);
         self.call("connection_failed", |factory, this| {
-            factory.connection_failed(this, error)
+            factory.connection_failed(this, error);
         });
         self.stop_factory_unless_connecting();
     }
@@ -308,7 +308,7 @@ impl Connector {
         }
         self.0.state.set(ConnectorState::Disconnected);
         self.call("connection_lost", |factory, this| {
-            factory.connection_lost(this, &reason)
+            factory.connection_lost(this, &reason);
         });
         self.stop_factory_unless_connecting();
     }
@@ -341,7 +341,7 @@ impl Connector {
 
     fn call(&self, callback: &'static str, call: impl FnOnce(&mut dyn Factory, &Self)) {
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            call(&mut **self.0.factory.borrow_mut(), self)
+            call(&mut **self.0.factory.borrow_mut(), self);
         }));
         if let Err(payload) = outcome {
             let panic = crate::panic::message(&*payload);

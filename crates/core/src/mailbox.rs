@@ -28,11 +28,14 @@ pub(crate) struct Mailbox {
     waker: OnceLock<Arc<dyn Wake>>,
 }
 
+/// A function from another thread.
+pub(crate) type Call = Box<dyn FnOnce(&Handle) + Send>;
+
 /// Woken tasks and calls, each in order of arrival.
 #[derive(Default)]
 pub(crate) struct Batch {
     pub(crate) woken: Vec<Key>,
-    pub(crate) calls: Vec<Box<dyn FnOnce(&Handle) + Send>>,
+    pub(crate) calls: Vec<Call>,
     closed: bool,
 }
 
@@ -57,7 +60,7 @@ impl Mailbox {
     /// # Errors
     ///
     /// [`ReactorGone`], and the call is dropped.
-    pub(crate) fn call(&self, call: Box<dyn FnOnce(&Handle) + Send>) -> Result<(), ReactorGone> {
+    pub(crate) fn call(&self, call: Call) -> Result<(), ReactorGone> {
         let mut batch = self.lock();
         if batch.closed {
             drop(batch);

@@ -73,7 +73,7 @@ impl Registry {
         match connection.owner.clone() {
             Owner::Port(port) => connection.open(&mut **port.factory.borrow_mut()),
             Owner::Connector(connector) => {
-                connector.with_factory(|factory| connection.open(factory))
+                connector.with_factory(|factory| connection.open(factory));
             }
         }
     }

@@ -59,23 +59,33 @@ impl Connection {
 
     /// The idle time-out was set, changed or switched off.
     pub(crate) fn rearm_idle(&mut self) {
-        let changed = self.link().wish(|wishes| std::mem::take(&mut wishes.timeout_changed));
+        let changed = self
+            .link()
+            .wish(|wishes| std::mem::take(&mut wishes.timeout_changed));
         if changed {
             let armed = self.deadlines.idle.take();
             self.disarm(armed);
-            self.deadlines.idle = self.link().idle_after.get().map(|after| self.arm(after, Deadline::Idle));
+            self.deadlines.idle = self
+                .link()
+                .idle_after
+                .get()
+                .map(|after| self.arm(after, Deadline::Idle));
         }
     }
 
     fn idle_due(&mut self) {
         self.deadlines.idle = None;
         let link = self.link();
-        let Some(after) = link.idle_after.get() else { return };
+        let Some(after) = link.idle_after.get() else {
+            return;
+        };
         let quiet = link.handle.turn_time().saturating_sub(link.activity.get());
         if quiet < after {
             self.deadlines.idle = Some(self.arm(after - quiet, Deadline::Idle));
         } else {
-            self.call("timed_out", |protocol, transport| protocol.timed_out(transport));
+            self.call("timed_out", |protocol, transport| {
+                protocol.timed_out(transport)
+            });
         }
     }
 
@@ -113,7 +123,11 @@ impl Connection {
 
     fn handshake_due(&mut self) {
         self.deadlines.handshake = None;
-        let layer = self.stack.as_ref().and_then(|stack| stack.opening()).unwrap_or("layer");
+        let layer = self
+            .stack
+            .as_ref()
+            .and_then(|stack| stack.opening())
+            .unwrap_or("layer");
         tracing::info!(peer = %self.transport.peer(), layer, "the handshake took too long");
         let after = self.link().limits.handshake.unwrap_or_default();
         self.time_out(Timeout::Handshake(after));
@@ -139,15 +153,22 @@ impl Connection {
 
     /// Takes every timer of this connection out of the queue.
     pub(crate) fn forget_deadlines(&mut self) {
-        let Deadlines { idle, stall, handshake, quiet_reading, quiet_writing } =
-            std::mem::take(&mut self.deadlines);
+        let Deadlines {
+            idle,
+            stall,
+            handshake,
+            quiet_reading,
+            quiet_writing,
+        } = std::mem::take(&mut self.deadlines);
         for armed in [idle, stall, handshake, quiet_reading, quiet_writing] {
             self.disarm(armed);
         }
     }
 
     fn arm(&self, after: Duration, deadline: Deadline) -> TimerKey {
-        self.link().handle.schedule(after, Timed::Deadline(self.link().id, deadline))
+        self.link()
+            .handle
+            .schedule(after, Timed::Deadline(self.link().id, deadline))
     }
 
     fn disarm(&self, armed: Option<TimerKey>) {

@@ -22,7 +22,10 @@ impl Connection {
         }
         let link = &self.transport.0;
         let mut outgoing = link.outgoing.borrow_mut();
-        let wire = self.stack.as_mut().map_or(&mut *outgoing, |stack| &mut stack.wire);
+        let wire = self
+            .stack
+            .as_mut()
+            .map_or(&mut *outgoing, |stack| &mut stack.wire);
         if wire.is_empty() {
             return;
         }
@@ -131,7 +134,9 @@ impl Connection {
     /// Our half is closed; if theirs is too, the connection is over.
     pub(crate) fn write_lost(&mut self) {
         self.link().set(Flags::WRITE_LOST);
-        self.call("write_connection_lost", |protocol, transport| protocol.write_connection_lost(transport));
+        self.call("write_connection_lost", |protocol, transport| {
+            protocol.write_connection_lost(transport)
+        });
         if self.link().has(Flags::PEER_EOF) {
             self.link().lose();
         }
@@ -143,14 +148,18 @@ impl Connection {
         if unsent > self.link().limits.high_water_bytes {
             if !self.link().has(Flags::WRITING_PAUSED) {
                 self.link().set(Flags::WRITING_PAUSED);
-                self.call("writing_paused", |protocol, transport| protocol.writing_paused(transport));
+                self.call("writing_paused", |protocol, transport| {
+                    protocol.writing_paused(transport)
+                });
             }
             self.with_producer(Registration::pause);
         } else if self.is_drained() {
             self.link().clear(Flags::CHOKED);
             if self.link().has(Flags::WRITING_PAUSED) {
                 self.link().clear(Flags::WRITING_PAUSED);
-                self.call("writing_resumed", |protocol, transport| protocol.writing_resumed(transport));
+                self.call("writing_resumed", |protocol, transport| {
+                    protocol.writing_resumed(transport)
+                });
             }
             self.with_producer(Registration::drained);
         }
@@ -159,7 +168,9 @@ impl Connection {
     /// Whether a producer is registered: then the connection waits for it to end (R70).
     fn has_producer(&self) -> bool {
         let wishes = self.link().wishes.borrow();
-        wishes.as_ref().is_some_and(|wishes| !wishes.producer.is_empty())
+        wishes
+            .as_ref()
+            .is_some_and(|wishes| !wishes.producer.is_empty())
     }
 
     /// Tells the producer, once and last, that the connection is gone (R69).
@@ -224,8 +235,11 @@ impl Connection {
     /// Bytes held for the protocol belong to the layer that was just pushed.
     fn raise_held(&mut self) {
         let mut held = take(&mut self.held);
-        let Some(mut stack) = self.stack.take() else { return };
-        let outcome = stack.receive_at_top(&mut held, &mut |data| self.held.extend_from_slice(data));
+        let Some(mut stack) = self.stack.take() else {
+            return;
+        };
+        let outcome =
+            stack.receive_at_top(&mut held, &mut |data| self.held.extend_from_slice(data));
         self.stack = Some(stack);
         match outcome {
             Err(error) => self.layer_failed(error),
