@@ -84,7 +84,7 @@ impl Connection {
             self.deadlines.idle = Some(self.arm(after - quiet, Deadline::Idle));
         } else {
             self.call("timed_out", |protocol, transport| {
-                protocol.timed_out(transport)
+                protocol.timed_out(transport);
             });
         }
     }

@@ -135,7 +135,7 @@ impl Connection {
     pub(crate) fn write_lost(&mut self) {
         self.link().set(Flags::WRITE_LOST);
         self.call("write_connection_lost", |protocol, transport| {
-            protocol.write_connection_lost(transport)
+            protocol.write_connection_lost(transport);
         });
         if self.link().has(Flags::PEER_EOF) {
             self.link().lose();
@@ -149,7 +149,7 @@ impl Connection {
             if !self.link().has(Flags::WRITING_PAUSED) {
                 self.link().set(Flags::WRITING_PAUSED);
                 self.call("writing_paused", |protocol, transport| {
-                    protocol.writing_paused(transport)
+                    protocol.writing_paused(transport);
                 });
             }
             self.with_producer(Registration::pause);
@@ -158,7 +158,7 @@ impl Connection {
             if self.link().has(Flags::WRITING_PAUSED) {
                 self.link().clear(Flags::WRITING_PAUSED);
                 self.call("writing_resumed", |protocol, transport| {
-                    protocol.writing_resumed(transport)
+                    protocol.writing_resumed(transport);
                 });
             }
             self.with_producer(Registration::drained);
