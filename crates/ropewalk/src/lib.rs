@@ -23,6 +23,7 @@
 //! The [manual](manual) begins with a [tutorial](manual::tutorial), and has a page for those who come
 //! [from Twisted](manual::from_twisted) and one for those who come [from tokio](manual::from_tokio).
 
+pub use bytes::Bytes;
 pub use ropewalk_core::*;
 pub use ropewalk_grammar as grammar;
 pub use ropewalk_protocols as protocols;
@@ -39,4 +40,4 @@ mod run;
 #[cfg(feature = "log")]
 pub use log::log_to_stderr;
 #[cfg(feature = "mio")]
-pub use run::{announce, listen, react, reactor, say, serve};
+pub use run::{announce, listen, listen_with, react, reactor, say, serve};

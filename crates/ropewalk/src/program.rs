@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Command, Parser};
 use ropewalk_core::Failure;
 
@@ -38,6 +39,10 @@ pub fn run<O: Parser, T>(main: impl FnOnce(O) -> Result<T, Failure>) -> ExitCode
             crate::log_to_stderr();
             crate::run::exit_code(main(options).map(drop))
         }
+        Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            eprint!("{error}");
+            ExitCode::FAILURE
+        }
         Err(error) if error.use_stderr() => {
             eprintln!("{}", one_line(&error));
             ExitCode::FAILURE
@@ -65,13 +70,19 @@ pub fn seconds(text: &str) -> Result<Duration, &'static str> {
 /// The text is no whole number from 1 on.
 pub fn bytes(text: &str) -> Result<usize, &'static str> {
     let number: Option<usize> = text.parse().ok();
-    number.filter(|number| *number > 0).ok_or("must be a number of bytes, such as 4096")
+    number
+        .filter(|number| *number > 0)
+        .ok_or("must be a number of bytes, such as 4096")
 }
 
 fn read<O: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result<O, clap::Error> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let path = arguments.first().map(Path::new);
-    let name = path.and_then(Path::file_stem).unwrap_or_default().to_string_lossy().into_owned();
+    let name = path
+        .and_then(Path::file_stem)
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let command = with_usage(O::command().bin_name(name));
     O::from_arg_matches(&command.try_get_matches_from(arguments)?)
 }
@@ -80,17 +91,22 @@ fn read<O: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result<O, c
 fn with_usage(command: Command) -> Command {
     let mut built = command.clone();
     built.build();
-    let name = built.get_bin_name().unwrap_or_else(|| built.get_name()).to_owned();
+    let name = built
+        .get_bin_name()
+        .unwrap_or_else(|| built.get_name())
+        .to_owned();
     let mut words: Vec<String> = built.get_arguments().filter_map(shown).collect();
     let subcommands: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
     if !subcommands.is_empty() {
         words.push(subcommands.join("|"));
     }
     let usage = format!("{name} {}", words.join(" "));
-    command.override_usage(usage.trim_end().to_owned()).mut_subcommands(|inner| {
-        let full = format!("{name} {}", inner.get_name());
-        with_usage(inner.bin_name(full))
-    })
+    command
+        .override_usage(usage.trim_end().to_owned())
+        .mut_subcommands(|inner| {
+            let full = format!("{name} {}", inner.get_name());
+            with_usage(inner.bin_name(full))
+        })
 }
 
 fn shown(argument: &Arg) -> Option<String> {
@@ -150,13 +166,22 @@ mod tests {
     fn a_wrong_option_is_one_line_that_quotes_it_and_says_what_there_is() {
         let usage = "usage: timer [--after <AFTER>] [ENDPOINTS]...";
         let unknown = complaint(&["--nonsense"]);
-        assert!(unknown.contains("'--nonsense'") && unknown.ends_with(usage), "{unknown}");
+        assert!(
+            unknown.contains("'--nonsense'") && unknown.ends_with(usage),
+            "{unknown}"
+        );
         let similar = complaint(&["--aftre", "1"]);
-        assert!(similar.contains("'--aftre'") && similar.contains("'--after'"), "{similar}");
+        assert!(
+            similar.contains("'--aftre'") && similar.contains("'--after'"),
+            "{similar}"
+        );
         for wrong in ["soon", "-1", "NaN", "1e300", "a\n\u{1b}[31mb"] {
             let line = complaint(&["--after", wrong]);
             assert!(!line.contains(char::is_control), "{line:?}");
-            assert!(line.contains("such as 5 or 0.5") || wrong.contains('\n'), "{line}");
+            assert!(
+                line.contains("such as 5 or 0.5") || wrong.contains('\n'),
+                "{line}"
+            );
         }
     }
 

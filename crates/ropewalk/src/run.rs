@@ -8,7 +8,9 @@ use std::process::ExitCode;
 
 use ropewalk_core::deferred::Answer;
 use ropewalk_core::endpoint::ServerEndpoint;
-use ropewalk_core::{Exit, Factory, Failure, Handle, ListeningPort, Reactor, SharedFactory};
+use ropewalk_core::{
+    Exit, Factory, Failure, Handle, Limits, ListeningPort, Reactor, SharedFactory,
+};
 use ropewalk_mio::MioDriver;
 
 /// A reactor on this system's driver, which stops in order at SIGINT and SIGTERM.
@@ -37,7 +39,9 @@ pub fn react<F>(main: impl FnOnce(Handle) -> F + 'static) -> ExitCode
 where
     F: Future<Output: Answer> + 'static,
 {
-    let outcome = reactor().map_err(Failure::from).and_then(|mut reactor| reactor.run_main(main));
+    let outcome = reactor()
+        .map_err(Failure::from)
+        .and_then(|mut reactor| reactor.run_main(main));
     exit_code(outcome.map(drop))
 }
 
@@ -56,19 +60,36 @@ pub fn serve<E: ServerEndpoint>(
     Ok(reactor.run()?)
 }
 
-/// Listens at endpoints with one factory, and then [`announce`]s each; for programs that do more than to [`serve`].
+/// Listens at endpoints with one factory, and then [`announce`]s each; for programs that do more than [`serve`].
 ///
 /// # Errors
 ///
-/// An endpoint cannot be had; or nobody reads stdout any more.
+/// An endpoint cannot be had, and then none is announced; or nobody reads stdout any more.
 pub fn listen<E: ServerEndpoint>(
     reactor: &mut Reactor,
     endpoints: impl IntoIterator<Item = E>,
     factory: impl Factory,
 ) -> Result<Vec<ListeningPort>, Failure> {
+    listen_with(reactor, endpoints, Limits::default(), factory)
+}
+
+/// [`listen`] with other limits for each connection.
+///
+/// # Errors
+///
+/// As [`listen`].
+pub fn listen_with<E: ServerEndpoint>(
+    reactor: &mut Reactor,
+    endpoints: impl IntoIterator<Item = E>,
+    limits: Limits,
+    factory: impl Factory,
+) -> Result<Vec<ListeningPort>, Failure> {
     let factory = SharedFactory::new(factory);
-    let ports = endpoints.into_iter().map(|endpoint| reactor.listen(endpoint, factory.clone()));
-    let ports: Vec<ListeningPort> = ports.collect::<Result<_, _>>()?;
+    let listen = |endpoint| reactor.listen_with(endpoint, limits.clone(), factory.clone());
+    let ports: Vec<ListeningPort> = endpoints
+        .into_iter()
+        .map(listen)
+        .collect::<Result<_, _>>()?;
     ports.iter().try_for_each(announce)?;
     Ok(ports)
 }
@@ -94,7 +115,9 @@ pub fn say(line: impl Display) -> io::Result<()> {
 }
 
 pub(crate) fn exit_code(outcome: Result<(), Failure>) -> ExitCode {
-    let Err(failure) = outcome else { return ExitCode::SUCCESS };
+    let Err(failure) = outcome else {
+        return ExitCode::SUCCESS;
+    };
     match failure.downcast_ref::<Exit>() {
         Some(Exit(status)) => ExitCode::from(*status),
         None => {

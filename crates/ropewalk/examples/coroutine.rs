@@ -1,0 +1,24 @@
+//! cargo run -p ropewalk --example coroutine
+//!
+//! An `async fn` on the reactor: it reads from top to bottom, and waits without blocking anybody.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use ropewalk::timer::sleep;
+use ropewalk::{Failure, Handle, program};
+
+/// Says two lines, a second apart.
+#[derive(clap::Parser)]
+struct Options {}
+
+async fn greet(reactor: Handle) -> Result<(), Failure> {
+    ropewalk::say("Hello")?;
+    sleep(&reactor, Duration::from_secs(1)).await?; // everything else goes on meanwhile
+    ropewalk::say("World")?;
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    program::run(|_: Options| ropewalk::reactor()?.run_main(greet))
+}

@@ -1,0 +1,32 @@
+//! cargo run -p ropewalk --example timer -- --after 5
+//!
+//! Prints `Task completed.` after a while, without a thread that sleeps, and stops the reactor.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use ropewalk::{Failure, Handle, program};
+
+/// Prints a line after a while, and ends.
+#[derive(clap::Parser)]
+struct Options {
+    /// How long to wait
+    #[arg(long, value_name = "SECONDS", default_value = "5")]
+    #[arg(value_parser = program::seconds, allow_negative_numbers = true)]
+    after: Duration,
+}
+
+/// What the timer calls. A `Handle` is how code that runs on the reactor talks to it.
+fn complete(reactor: &Handle) -> Result<(), Failure> {
+    ropewalk::say("Task completed.")?;
+    // Without this the reactor would run on, waiting for something to happen.
+    Ok(reactor.stop()?)
+}
+
+fn main() -> ExitCode {
+    program::run(|options: Options| {
+        let mut reactor = ropewalk::reactor()?;
+        reactor.call_later(options.after, complete);
+        Ok(reactor.run()?)
+    })
+}
