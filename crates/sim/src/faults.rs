@@ -23,7 +23,7 @@ pub struct Faults {
     pub jitter: Duration,
     /// Per send, in the mood of readiness: only some bytes are taken, though there is room.
     pub short_send: f64,
-    /// Per connection: its buffers hold a drawn number of bytes, from one to a few thousand.
+    /// Per connection: its buffers hold a drawn number of bytes, from 64 to 4096.
     pub small_buffers: f64,
     /// Per poll: what is ready comes in a drawn order.
     pub shuffle: f64,

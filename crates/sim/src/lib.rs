@@ -42,5 +42,6 @@ pub use name::Answer;
 pub use netstat::Socket;
 pub use random::{Random, Seed};
 pub use rule::Rule;
+pub use run::run;
 pub use trace::{Recording, Trace};
 pub use world::{Guard, World};

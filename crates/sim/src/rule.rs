@@ -273,7 +273,7 @@ impl Link {
     pub(crate) fn buffers(&self, faults: &Faults, random: &mut Random) -> (usize, usize) {
         self.buffers.unwrap_or_else(|| {
             if random.chance(faults.small_buffers) {
-                let mut draw = || 1 + random.skewed(4095) as usize;
+                let mut draw = || 64 + random.skewed(4032) as usize;
                 (draw(), draw())
             } else {
                 (Self::BUFFER, Self::BUFFER)

@@ -87,11 +87,12 @@ impl World {
         reactors: &mut [&mut Reactor],
     ) -> Result<(), RunError> {
         let mut round = Round::new(self, reactors);
+        let mut moved = true;
         while round.is_alive() && goes_on(round.reactors) {
-            let moved = round.turn_each()?;
             if !moved && !round.pass_time(time)? {
                 break;
             }
+            moved = round.turn_each()?;
         }
         Ok(())
     }
