@@ -39,6 +39,15 @@ pub struct Outgoing {
     len: usize,
 }
 
+/// The end of a queue, taken out to be appended to.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) buffer: Vec<u8>,
+    written: usize,
+    /// Whether it is the whole queue; else it is a new buffer, to be copied behind the chunks.
+    is_head: bool,
+}
+
 #[derive(Debug)]
 enum Chunk {
     Gathered(Vec<u8>),
@@ -85,6 +94,53 @@ impl Outgoing {
             let mut last = pool.lend();
             last.extend_from_slice(data);
             self.rest.push_back(Chunk::Gathered(last));
+        }
+    }
+
+    /// Takes out the buffer at the end of the queue, so that bytes can be appended right where they shall lie.
+    ///
+    /// [`put_back`](Self::put_back) must follow. What is written meanwhile comes behind it.
+    #[inline]
+    pub(crate) fn take_end(&mut self, pool: &mut Pool) -> End {
+        let is_head = self.rest.is_empty();
+        let mut buffer = if is_head {
+            std::mem::take(&mut self.head)
+        } else {
+            Vec::new()
+        };
+        self.len -= buffer.len() - if is_head { self.sent } else { 0 };
+        if buffer.capacity() == 0 {
+            buffer = pool.lend();
+        }
+        End {
+            written: buffer.len(),
+            is_head,
+            buffer,
+        }
+    }
+
+    /// Puts back what [`take_end`](Self::take_end) took, longer by what was appended.
+    #[inline]
+    pub(crate) fn put_back(&mut self, end: End, pool: &mut Pool) {
+        let End {
+            buffer,
+            written,
+            is_head,
+        } = end;
+        assert!(
+            buffer.len() >= written,
+            "Transport::write_with: the closure took bytes away; it may only append"
+        );
+        if !is_head {
+            self.write(&buffer, pool);
+            return pool.give_back(buffer);
+        }
+        let newer = std::mem::replace(&mut self.head, buffer);
+        self.len += self.head.len() - self.sent;
+        self.head.extend_from_slice(&newer);
+        pool.give_back(newer);
+        if self.head.is_empty() {
+            pool.give_back(std::mem::take(&mut self.head));
         }
     }
 
@@ -269,6 +325,7 @@ mod tests {
         Share(usize),
         Advance(usize),
         TakeAndAppend,
+        Fill(usize, usize),
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -277,6 +334,8 @@ mod tests {
             (0..3 * COPY_BELOW_BYTES).prop_map(Step::Share),
             (0..9000_usize).prop_map(Step::Advance),
             Just(Step::TakeAndAppend),
+            (0..3000_usize, 0..2 * COPY_BELOW_BYTES)
+                .prop_map(|(n, meanwhile)| Step::Fill(n, meanwhile)),
         ]
     }
 
@@ -291,6 +350,18 @@ mod tests {
                     Step::Share(n) => { outgoing.write_shared(vec![byte; n].into(), &mut pool); model.extend(vec![byte; n]); }
                     Step::Advance(n) => { let n = n.min(model.len()); outgoing.advance(n, &mut pool); model.drain(..n); }
                     Step::TakeAndAppend => { let taken = outgoing.take(); outgoing.append(taken, &mut pool); }
+                    Step::Fill(n, meanwhile) => {
+                        let was_scattered = !outgoing.rest.is_empty();
+                        let mut end = outgoing.take_end(&mut pool);
+                        end.buffer.extend(vec![byte; n]);
+                        if was_scattered { model.extend(vec![byte; n]); outgoing.put_back(end, &mut pool); }
+                        else {
+                            model.extend(vec![byte; n]);
+                            model.extend(vec![!byte; meanwhile]);
+                            outgoing.write_shared(vec![!byte; meanwhile].into(), &mut pool);
+                            outgoing.put_back(end, &mut pool);
+                        }
+                    }
                 }
                 let mut slices = [IoSlice::new(&[]); 64];
                 let filled = outgoing.slices(&mut slices);

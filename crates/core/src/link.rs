@@ -147,19 +147,45 @@ impl Link {
     /// Appends to the queue, unless the connection takes no more.
     #[inline]
     pub(crate) fn write_with(&self, write: impl FnOnce(&mut Outgoing, &mut crate::buffer::Pool)) {
-        if !self.takes_bytes() {
+        if !self.takes_bytes() || self.is_overrun() {
             return;
         }
-        let mut outgoing = self.outgoing.borrow_mut();
-        if outgoing.len() > self.limits.outgoing_bytes {
-            drop(outgoing);
-            return self.overrun();
-        }
-        write(&mut outgoing, &mut self.handle.shared().pool.borrow_mut());
-        drop(outgoing);
+        write(
+            &mut self.outgoing.borrow_mut(),
+            &mut self.handle.shared().pool.borrow_mut(),
+        );
         if !self.has(Flags::CORKED.or(Flags::NOTED)) {
             self.note();
         }
+    }
+
+    /// Lends the end of the queue to a closure that appends to it. Nothing is borrowed meanwhile, so the closure may do
+    /// anything with the handle.
+    #[inline]
+    pub(crate) fn append_with<R>(&self, append: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+        if !self.takes_bytes() || self.is_overrun() {
+            return append(&mut Vec::new());
+        }
+        let pool = &self.handle.shared().pool;
+        let mut end = self.outgoing.borrow_mut().take_end(&mut pool.borrow_mut());
+        let result = append(&mut end.buffer);
+        self.outgoing
+            .borrow_mut()
+            .put_back(end, &mut pool.borrow_mut());
+        if !self.has(Flags::CORKED.or(Flags::NOTED)) {
+            self.note();
+        }
+        result
+    }
+
+    /// Whether more waits than the limit allows; the connection is then cut off.
+    #[inline]
+    fn is_overrun(&self) -> bool {
+        let overrun = self.outgoing.borrow().len() > self.limits.outgoing_bytes;
+        if overrun {
+            self.overrun();
+        }
+        overrun
     }
 
     /// Bytes that are not with the kernel yet.
@@ -176,6 +202,21 @@ impl Link {
                 .or(Flags::CHOKED)
                 .or(Flags::SHAPED),
         )
+    }
+
+    /// Whether the protocol may be given more; if it must wait, it will be told when to go on.
+    #[inline]
+    pub(crate) fn wants_data(&self) -> bool {
+        if self.has(Flags::LOSING.or(Flags::READING_PAUSED)) {
+            return false;
+        }
+        let limits = &self.limits;
+        let full = limits.pause_reading_when_full && self.unsent() > limits.high_water_bytes;
+        if full || self.has(Flags::CHOKED) {
+            self.set(Flags::CHOKED.or(Flags::RESUMING));
+            self.note();
+        }
+        !self.has(Flags::CHOKED)
     }
 
     pub(crate) fn lose(&self) {

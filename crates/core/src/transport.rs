@@ -71,6 +71,29 @@ impl Transport {
         });
     }
 
+    /// Queues what a closure appends to the end of the queue: for grammars, which say things into a `Vec`, without a copy
+    /// and without memory of their own. Gives what the closure gives.
+    ///
+    /// Like [`write`](Self::write) otherwise. What the closure itself queues on this transport comes behind what it
+    /// appends.
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use ropewalk_core::Transport;
+    ///
+    /// fn report(transport: &Transport, count: usize) -> std::io::Result<()> {
+    ///     transport.write_with(|out| writeln!(out, "{count} messages"))
+    /// }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When the closure takes bytes away that lie in the vector already.
+    #[inline]
+    pub fn write_with<R>(&self, append: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+        self.0.append_with(append)
+    }
+
     /// Ends the connection once everything queued is sent, whatever the size (R51). Nothing more is received (R52).
     #[doc(alias = "loseConnection")]
     pub fn lose_connection(&self) {
@@ -127,6 +150,17 @@ impl Transport {
     #[must_use]
     pub fn is_reading_paused(&self) -> bool {
         self.0.has(Flags::READING_PAUSED)
+    }
+
+    /// Whether the protocol may be given more now: not while reading is paused, by the protocol or because too much waits
+    /// to be sent, nor once somebody asked to end the connection.
+    ///
+    /// For protocols that carry another one and cut what they receive into its messages: ask before each message, and
+    /// keep the rest while the answer is no; [`Protocol::reading_resumed`] says when to go on.
+    #[must_use]
+    #[inline]
+    pub fn wants_data(&self) -> bool {
+        self.0.wants_data()
     }
 
     /// How many bytes wait to be sent.
@@ -197,7 +231,8 @@ impl Transport {
         self.0.activity.set(self.0.handle.now());
     }
 
-    pub(crate) fn lose_after_timeout(&self) {
+    /// Ends the connection with [`Reason::TimedOut`]: what [`Protocol::timed_out`] does unless it is overridden.
+    pub fn lose_after_timeout(&self) {
         let after = self.0.idle_after.get().unwrap_or_default();
         self.0
             .lose_because(Reason::TimedOut(crate::reason::Timeout::Idle(after)));
