@@ -12,7 +12,6 @@ use std::panic::Location;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use crate::address::Address;
 use crate::back_off::BackOff;
 use crate::connector::{ConnectOptions, Connector, ConnectorState};
 use crate::deferred::{Deferred, Resolver};
@@ -20,7 +19,6 @@ use crate::endpoint::{ClientEndpoint, EndpointError};
 use crate::factory::Factory;
 use crate::failure::{Cancelled, Failure};
 use crate::handle::Handle;
-use crate::layer::Layer;
 use crate::protocol::Protocol;
 use crate::reason::{ConnectError, Reason};
 use crate::timer::DelayedCall;
@@ -230,31 +228,15 @@ impl<F: Factory> Factory for Kept<F> {
         self.factory.build_protocol(transport)
     }
 
+    fn wrapped(&mut self) -> Option<&mut dyn Factory> {
+        Some(&mut self.factory)
+    }
+
     fn connected(&mut self, transport: &Transport) {
         self.factory.connected(transport);
         if let Some(service) = self.service.upgrade() {
             service.connected(transport);
         }
-    }
-
-    fn accepts(&mut self, peer: &Address) -> bool {
-        self.factory.accepts(peer)
-    }
-
-    fn layers(&mut self, peer: &Address) -> Vec<Box<dyn Layer>> {
-        self.factory.layers(peer)
-    }
-
-    fn start_factory(&mut self) {
-        self.factory.start_factory();
-    }
-
-    fn stop_factory(&mut self) {
-        self.factory.stop_factory();
-    }
-
-    fn started_connecting(&mut self, connector: &Connector) {
-        self.factory.started_connecting(connector);
     }
 
     fn connection_failed(&mut self, connector: &Connector, error: ConnectError) {

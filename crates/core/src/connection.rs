@@ -16,7 +16,7 @@ use crate::address::Address;
 use crate::driver::{ConnId, StreamOptions};
 use crate::factory::Factory;
 use crate::handle::Handle;
-use crate::layer::{Layer, LayerError};
+use crate::layer::{Allowance, Direction, LayerError};
 use crate::limits::Limits;
 use crate::link::{Flags, Link};
 use crate::panic;
@@ -43,7 +43,6 @@ pub(crate) struct Birth {
     pub(crate) peer: Address,
     pub(crate) options: StreamOptions,
     pub(crate) limits: Rc<Limits>,
-    pub(crate) layers: Vec<Box<dyn Layer>>,
     pub(crate) owner: Owner,
 }
 
@@ -64,18 +63,14 @@ impl Connection {
             epoch: Cell::new(0),
             wishes: RefCell::default(),
         };
-        let mut connection = Self {
+        Self {
             transport: Transport(Rc::new(link)),
             owner: birth.owner,
             protocol: None,
             stack: None,
             held: Vec::new(),
             deadlines: Deadlines::default(),
-        };
-        for layer in birth.layers {
-            connection.stack_mut().push(layer);
         }
-        connection
     }
 
     pub(crate) fn link(&self) -> &Link {
@@ -103,6 +98,18 @@ impl Connection {
     }
 
     // ── Up ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// Begins with the layers that the factory wants.
+    pub(crate) fn begin(&mut self, factory: &mut dyn Factory) {
+        let peer = self.transport.peer().clone();
+        match catch_unwind(AssertUnwindSafe(|| factory.layers(&peer))) {
+            Ok(layers) => layers
+                .into_iter()
+                .for_each(|layer| self.stack_mut().push(layer)),
+            Err(payload) => self.panicked("layers", &*payload),
+        }
+        self.open(factory);
+    }
 
     /// Opens the layers as far as possible; once all are open, builds the protocol and tells it.
     pub(crate) fn open(&mut self, factory: &mut dyn Factory) {
@@ -168,15 +175,57 @@ impl Connection {
         let Some(mut stack) = self.stack.take() else {
             return;
         };
-        let outcome = stack.receive(data, &mut |data| self.deliver_or_hold(data));
-        let delay = stack.delay(self.link().handle.turn_time());
+        if stack.late.is_empty() {
+            let passed = self.run_up(&mut stack, data);
+            stack.late.extend_from_slice(&data[passed..]);
+        } else {
+            stack.late.extend_from_slice(data);
+        }
         self.stack = Some(stack);
-        if let Err(error) = outcome {
-            self.layer_failed(error);
-        } else if self.is_made() {
+        self.reopen_if_made();
+    }
+
+    /// Goes on with what had to wait because a layer shapes.
+    pub(crate) fn receive_late(&mut self) {
+        let Some(mut stack) = self.stack.take() else {
+            return;
+        };
+        let mut late = take(&mut stack.late);
+        let passed = self.run_up(&mut stack, &mut late);
+        if passed < late.len() {
+            late.drain(..passed);
+            stack.late = late;
+        }
+        self.stack = Some(stack);
+        self.reopen_if_made();
+    }
+
+    /// Runs bytes up through the layers as far as they allow it; gives how many.
+    fn run_up(&mut self, stack: &mut Stack, data: &mut [u8]) -> usize {
+        let now = self.link().handle.turn_time();
+        let mut passed = 0;
+        while passed < data.len() {
+            let count = match stack.allow(Direction::Up, data.len() - passed, now) {
+                Allowance::Bytes(count) => count,
+                Allowance::Wait(delay) => {
+                    self.quiet_reading(delay);
+                    return passed;
+                }
+            };
+            let piece = &mut data[passed..passed + count];
+            passed += count;
+            if let Err(error) = stack.receive(piece, &mut |data| self.deliver_or_hold(data)) {
+                self.layer_failed(error);
+                return data.len();
+            }
+        }
+        passed
+    }
+
+    fn reopen_if_made(&mut self) {
+        if self.is_made() {
             self.reopen();
         }
-        self.obey(delay);
     }
 
     fn deliver_or_hold(&mut self, data: &[u8]) {
@@ -199,9 +248,10 @@ impl Connection {
         }
     }
 
-    /// Reading goes on, after the protocol asked for it: it gets what was kept, then may deliver what it kept itself.
+    /// Reading goes on, if somebody waits for that: the protocol may deliver what it kept itself, then gets what is newer.
     pub(crate) fn reading_may_resume(&mut self) {
-        if self.link().has(Flags::RESUMING) && !self.link().has(Flags::LOSING) {
+        let must_wait = Flags::LOSING.or(Flags::READING_PAUSED).or(Flags::CHOKED);
+        if self.link().has(Flags::RESUMING) && !self.link().has(must_wait) {
             self.link().clear(Flags::RESUMING);
             self.call("reading_resumed", |protocol, transport| {
                 protocol.reading_resumed(transport);

@@ -131,11 +131,7 @@ impl Engine {
                 conn, epoch, call, ..
             } => self.registry.lend(LentCall { conn, epoch, call }),
             Timed::ConnectTimeout(connector) => connector.timed_out(self),
-            Timed::Deadline(conn, deadline) => {
-                if let Some(connection) = self.registry.connections.get_mut(conn.0) {
-                    connection.deadline(deadline);
-                }
-            }
+            Timed::Deadline(conn, deadline) => self.registry.deadline(conn, deadline),
         }
     }
 

@@ -63,20 +63,33 @@ pub trait Layer: 'static {
         Ok(())
     }
 
-    /// How long the layer may read nothing and send nothing from now on: asked after `receive` and `send`, for layers that
-    /// shape traffic. `None` is no delay.
-    fn delay(&mut self, now: Duration) -> Option<Delay> {
-        None
+    /// How many of the next `want` bytes may pass now, at least one, or how long all of them must wait: for layers that
+    /// shape traffic. Asked before bytes run up from the driver or down from the protocol, and again for what is left.
+    ///
+    /// Count what comes to `receive` and `send`, not what was granted: bytes of another layer's handshake come unasked, and
+    /// another layer may let fewer pass. While bytes wait to go up the driver reads nothing, so that back-pressure reaches
+    /// the peer. `now` is the driver's time.
+    fn allow(&mut self, direction: Direction, want: usize, now: Duration) -> Allowance {
+        Allowance::Bytes(want)
     }
 }
 
-/// A pause that a shaping layer asks for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Delay {
-    /// Read nothing for this long.
-    pub reading: Duration,
-    /// Send nothing for this long.
-    pub writing: Duration,
+/// Which way bytes run through the layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the driver to the protocol.
+    Up,
+    /// From the protocol to the driver.
+    Down,
+}
+
+/// How many bytes a layer lets pass now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allowance {
+    /// So many, at least one.
+    Bytes(usize),
+    /// None until so much time has passed.
+    Wait(Duration),
 }
 
 /// How a layer failed: the peer broke a rule, or the stream was cut.

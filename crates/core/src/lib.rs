@@ -81,7 +81,7 @@ pub use link::Overrun;
 pub use outcome::Outcome;
 pub use port::ListeningPort;
 pub use producer::{Producer, ProducerError};
-pub use protocol::{Protocol, lend};
+pub use protocol::{Protocol, lend, short_name};
 pub use react::Exit;
 pub use reactor::{Reactor, RunError};
 pub use reason::{ConnectError, ListenError, Reason, Timeout};

@@ -22,55 +22,91 @@ use crate::transport::Transport;
 ///     }
 /// }
 /// ```
-#[allow(
-    unused_variables,
-    reason = "the names of the arguments are documentation"
-)]
 pub trait Protocol: Any {
     /// The connection is there and every layer of it is open.
     #[doc(alias = "connectionMade")]
-    fn connection_made(&mut self, transport: &Transport) {}
+    fn connection_made(&mut self, transport: &Transport) {
+        if let Some(protocol) = self.wrapped() {
+            protocol.connection_made(transport);
+        }
+    }
 
     /// Some bytes came: at least one, cut anywhere. They are gone on return.
     #[doc(alias = "dataReceived")]
     fn data_received(&mut self, transport: &Transport, data: &[u8]);
 
+    /// The protocol inside this one: it gets every callback that this one does not override, and may be lent to closures.
+    ///
+    /// What is said on the transport goes past a wrapper; to see or change the bytes of a connection write a
+    /// [`Layer`](crate::Layer).
+    #[doc(alias = "ProtocolWrapper")]
+    fn wrapped(&mut self) -> Option<&mut dyn Protocol> {
+        None
+    }
+
     /// The peer sends nothing more. Unless this is overridden, what is queued is sent and the connection ends (R61).
     #[doc(alias = "readConnectionLost")]
     fn eof_received(&mut self, transport: &Transport) {
-        transport.lose_connection();
+        match self.wrapped() {
+            Some(protocol) => protocol.eof_received(transport),
+            None => transport.lose_connection(),
+        }
     }
 
     /// What was queued before [`Transport::lose_write_connection`] is sent, and our half is closed.
     #[doc(alias = "writeConnectionLost")]
-    fn write_connection_lost(&mut self, transport: &Transport) {}
+    fn write_connection_lost(&mut self, transport: &Transport) {
+        if let Some(protocol) = self.wrapped() {
+            protocol.write_connection_lost(transport);
+        }
+    }
 
     /// The connection is gone; the handle does nothing any more.
     #[doc(alias = "connectionLost")]
-    fn connection_lost(&mut self, transport: &Transport, reason: &Reason) {}
+    fn connection_lost(&mut self, transport: &Transport, reason: &Reason) {
+        if let Some(protocol) = self.wrapped() {
+            protocol.connection_lost(transport, reason);
+        }
+    }
 
     /// More waits to be sent than the high-water mark allows: write no more for now. Reading pauses by itself.
     #[doc(alias = "pauseProducing")]
-    fn writing_paused(&mut self, transport: &Transport) {}
+    fn writing_paused(&mut self, transport: &Transport) {
+        if let Some(protocol) = self.wrapped() {
+            protocol.writing_paused(transport);
+        }
+    }
 
     /// The queue is empty again.
     #[doc(alias = "resumeProducing")]
-    fn writing_resumed(&mut self, transport: &Transport) {}
+    fn writing_resumed(&mut self, transport: &Transport) {
+        if let Some(protocol) = self.wrapped() {
+            protocol.writing_resumed(transport);
+        }
+    }
 
-    /// Reading goes on after [`Transport::resume_reading`]; a protocol that kept bytes back delivers them now.
-    fn reading_resumed(&mut self, transport: &Transport) {}
+    /// Reading goes on: after [`Transport::resume_reading`], or once [`Transport::wants_data`] is true again. A protocol
+    /// that kept bytes back delivers them now, before newer ones.
+    fn reading_resumed(&mut self, transport: &Transport) {
+        if let Some(protocol) = self.wrapped() {
+            protocol.reading_resumed(transport);
+        }
+    }
 
     /// Nothing was received or sent for the time set by [`Transport::set_timeout`]. Unless this is overridden, the
     /// connection ends with [`Reason::TimedOut`].
     #[doc(alias = "timeoutConnection")]
     fn timed_out(&mut self, transport: &Transport) {
-        transport.lose_after_timeout();
+        match self.wrapped() {
+            Some(protocol) => protocol.timed_out(transport),
+            None => transport.lose_after_timeout(),
+        }
     }
 
     /// The part of this protocol that has the type `wanted`: for protocols that carry another one inside, so that
     /// [`Transport::call_later`] can lend the inner one. Forward with [`lend`].
     fn inner(&mut self, wanted: TypeId) -> Option<&mut dyn Any> {
-        None
+        lend(self.wrapped()?, wanted)
     }
 
     /// The protocol's name in logs.
@@ -81,35 +117,11 @@ pub trait Protocol: Any {
 
 /// A boxed protocol is a protocol, so that wrappers and factories may choose at run time.
 impl Protocol for Box<dyn Protocol> {
-    fn connection_made(&mut self, transport: &Transport) {
-        (**self).connection_made(transport);
-    }
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
         (**self).data_received(transport, data);
     }
-    fn eof_received(&mut self, transport: &Transport) {
-        (**self).eof_received(transport);
-    }
-    fn write_connection_lost(&mut self, transport: &Transport) {
-        (**self).write_connection_lost(transport);
-    }
-    fn connection_lost(&mut self, transport: &Transport, reason: &Reason) {
-        (**self).connection_lost(transport, reason);
-    }
-    fn writing_paused(&mut self, transport: &Transport) {
-        (**self).writing_paused(transport);
-    }
-    fn writing_resumed(&mut self, transport: &Transport) {
-        (**self).writing_resumed(transport);
-    }
-    fn reading_resumed(&mut self, transport: &Transport) {
-        (**self).reading_resumed(transport);
-    }
-    fn timed_out(&mut self, transport: &Transport) {
-        (**self).timed_out(transport);
-    }
-    fn inner(&mut self, wanted: TypeId) -> Option<&mut dyn Any> {
-        lend(&mut **self, wanted)
+    fn wrapped(&mut self) -> Option<&mut dyn Protocol> {
+        Some(&mut **self)
     }
     fn name(&self) -> &'static str {
         (**self).name()
@@ -126,7 +138,8 @@ pub fn lend(protocol: &mut dyn Protocol, wanted: TypeId) -> Option<&mut dyn Any>
 }
 
 /// `chat::Chat<alloc::string::String>` is `Chat`, which is what a log line needs.
-fn short_name(full: &'static str) -> &'static str {
+#[must_use]
+pub fn short_name(full: &'static str) -> &'static str {
     let base = full.split('<').next().unwrap_or(full);
     base.rsplit("::").next().unwrap_or(base)
 }

@@ -3,11 +3,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::address::Address;
 use crate::back_off::BackOff;
 use crate::connector::Connector;
 use crate::factory::Factory;
-use crate::layer::Layer;
 use crate::protocol::Protocol;
 use crate::reason::{ConnectError, Reason};
 use crate::timer::DelayedCall;
@@ -125,25 +123,13 @@ impl<F: Factory> Factory for ReconnectingFactory<F> {
         self.factory.build_protocol(transport)
     }
 
+    fn wrapped(&mut self) -> Option<&mut dyn Factory> {
+        Some(&mut self.factory)
+    }
+
     fn connected(&mut self, transport: &Transport) {
         self.retries = 0;
         self.factory.connected(transport);
-    }
-
-    fn accepts(&mut self, peer: &Address) -> bool {
-        self.factory.accepts(peer)
-    }
-
-    fn layers(&mut self, peer: &Address) -> Vec<Box<dyn Layer>> {
-        self.factory.layers(peer)
-    }
-
-    fn start_factory(&mut self) {
-        self.factory.start_factory();
-    }
-
-    fn stop_factory(&mut self) {
-        self.factory.stop_factory();
     }
 
     fn started_connecting(&mut self, connector: &Connector) {

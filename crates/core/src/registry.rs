@@ -8,11 +8,12 @@ use std::rc::Rc;
 
 use crate::address::Address;
 use crate::buffer::{Outgoing, Pool};
-use crate::connection::{Birth, Connection};
+use crate::connection::{Birth, Connection, Deadline};
 use crate::connector::Connector;
 use crate::driver::{
     ConnId, Demand, Event, Handler, ListenerId, LookupId, Sent, Signal, StreamOptions,
 };
+use crate::factory::Factory;
 use crate::handle::Handle;
 use crate::link::Flags;
 use crate::port::Port;
@@ -38,6 +39,13 @@ pub(crate) enum Owner {
 }
 
 impl Owner {
+    fn with_factory(&self, call: impl FnOnce(&mut dyn Factory)) {
+        match self {
+            Self::Port(port) => call(&mut **port.factory.borrow_mut()),
+            Self::Connector(connector) => connector.with_factory(call),
+        }
+    }
+
     /// The factory built no protocol (R43).
     pub(crate) fn refused(&self, transport: &Transport) {
         if let Self::Connector(connector) = self {
@@ -70,12 +78,10 @@ impl Registry {
 
     /// Opens layers as far as they go; builds the protocol when all are open.
     fn open(connection: &mut Connection) {
-        match connection.owner.clone() {
-            Owner::Port(port) => connection.open(&mut **port.factory.borrow_mut()),
-            Owner::Connector(connector) => {
-                connector.with_factory(|factory| connection.open(factory));
-            }
-        }
+        connection
+            .owner
+            .clone()
+            .with_factory(|factory| connection.open(factory));
     }
 
     fn accepted(
@@ -88,21 +94,16 @@ impl Registry {
         let Some(port) = self.ports.get(listener.0).cloned() else {
             return Demand::Close;
         };
-        let (limits, options) = (Rc::clone(&port.limits), port.options);
-        let welcome = || {
-            let mut factory = port.factory.borrow_mut();
-            factory.accepts(&peer).then(|| factory.layers(&peer))
-        };
-        let Some(layers) = ask(&peer, welcome).flatten() else {
+        if ask(&peer, || port.factory.borrow_mut().accepts(&peer)) != Some(true) {
             return Demand::Close;
-        };
+        }
+        let (limits, options) = (Rc::clone(&port.limits), port.options);
         self.begin(Birth {
             id,
             host,
             peer,
             options,
             limits,
-            layers,
             owner: Owner::Port(port),
         })
     }
@@ -112,20 +113,14 @@ impl Registry {
             return Demand::Close;
         };
         connector.connected(id);
-        let mut layers = None;
-        connector.with_factory(|factory| layers = ask(&peer, || factory.layers(&peer)));
         let (limits, options) = (connector.limits(), StreamOptions::default());
         let owner = Owner::Connector(connector);
-        let Some(layers) = layers else {
-            return Demand::Close;
-        };
         self.begin(Birth {
             id,
             host,
             peer,
             options,
             limits,
-            layers,
             owner,
         })
     }
@@ -134,7 +129,12 @@ impl Registry {
         let id = birth.id;
         self.connections
             .insert(id.0, Connection::new(&self.handle, birth));
-        self.during(id, Self::open)
+        self.during(id, |connection| {
+            connection
+                .owner
+                .clone()
+                .with_factory(|factory| connection.begin(factory));
+        })
     }
 
     /// Runs an event of one connection: what it writes leaves right after, so it needs no attention for bytes.
@@ -152,6 +152,17 @@ impl Registry {
     fn received(connection: &mut Connection, data: &mut [u8]) {
         connection.received(data);
         if !connection.is_made() {
+            Self::open(connection);
+        }
+    }
+
+    /// A deadline of a connection came due.
+    pub(crate) fn deadline(&mut self, id: ConnId, deadline: Deadline) {
+        let Some(connection) = self.connections.get_mut(id.0) else {
+            return;
+        };
+        connection.deadline(deadline);
+        if deadline == Deadline::QuietReading && !connection.is_made() {
             Self::open(connection);
         }
     }
@@ -180,11 +191,15 @@ impl Registry {
         });
         match &connection.owner {
             Owner::Connector(connector) => connector.ended(connection.is_made(), reason),
-            Owner::Port(_) if !connection.is_made() && !reason.is_clean() => {
-                let peer = connection.transport.peer();
-                tracing::info!(%peer, %reason, "a connection ended before its layers were open");
+            Owner::Port(port) => {
+                if !connection.is_made() && !reason.is_clean() {
+                    let peer = connection.transport.peer();
+                    tracing::info!(%peer, %reason, "a connection ended before its layers were open");
+                }
+                crate::panic::guard("a factory", || {
+                    port.factory.borrow_mut().ended(&connection.transport);
+                });
             }
-            Owner::Port(_) => {}
         }
     }
 

@@ -12,9 +12,9 @@ use std::mem::take;
 use std::time::Duration;
 
 use crate::buffer::{Outgoing, Pool};
-use crate::layer::{Delay, Layer, LayerError};
+use crate::layer::{Allowance, Direction, Layer, LayerError};
 
-/// How many bytes of the queue run down between two questions for a layer's delay.
+/// How many bytes of the queue run down at most between two questions for a layer's allowance.
 const PIECE_BYTES: usize = 16 * 1024;
 
 #[derive(Default)]
@@ -22,6 +22,8 @@ pub(crate) struct Stack {
     layers: Vec<Slot>,
     /// What goes to the driver.
     pub(crate) wire: Outgoing,
+    /// What came from the driver and must wait, because a layer shapes.
+    pub(crate) late: Vec<u8>,
     closed: bool,
 }
 
@@ -85,29 +87,40 @@ impl Stack {
         }
     }
 
-    /// Runs at most `count` bytes of the protocol's queue down. Stops early when a layer asks for a delay.
+    /// Runs the protocol's queue down as far as the layers allow; gives how long the rest must wait.
     pub(crate) fn send(
         &mut self,
         queue: &mut Outgoing,
-        mut count: usize,
         now: Duration,
         pool: &mut Pool,
-    ) -> Option<Delay> {
-        while count > 0 && !queue.is_empty() {
-            let piece = queue.first();
-            let length = piece.len().min(PIECE_BYTES).min(count);
-            match self.layers.last_mut() {
-                Some(top) => top.layer.send(&piece[..length], &mut top.down),
-                None => self.wire.write(&piece[..length], pool),
-            }
-            queue.advance(length, pool);
-            count -= length;
-            self.run_down(pool);
-            if let Some(delay) = self.delay(now) {
-                return Some(delay);
+    ) -> Option<Duration> {
+        while !queue.is_empty() {
+            let want = queue.first().len().min(PIECE_BYTES);
+            match self.allow(Direction::Down, want, now) {
+                Allowance::Bytes(count) => self.send_piece(queue, count, pool),
+                Allowance::Wait(delay) => return Some(delay),
             }
         }
         None
+    }
+
+    /// Runs `count` bytes of the protocol's queue down, whether the layers allow it or not.
+    pub(crate) fn send_at_once(&mut self, queue: &mut Outgoing, mut count: usize, pool: &mut Pool) {
+        while count > 0 && !queue.is_empty() {
+            let piece = queue.first().len().min(PIECE_BYTES).min(count);
+            self.send_piece(queue, piece, pool);
+            count -= piece;
+        }
+    }
+
+    fn send_piece(&mut self, queue: &mut Outgoing, length: usize, pool: &mut Pool) {
+        let piece = &queue.first()[..length];
+        match self.layers.last_mut() {
+            Some(top) => top.layer.send(piece, &mut top.down),
+            None => self.wire.write(piece, pool),
+        }
+        queue.advance(length, pool);
+        self.run_down(pool);
     }
 
     /// Moves what the layers have to say down to the wire.
@@ -143,19 +156,16 @@ impl Stack {
         self.layers.iter_mut().try_for_each(|slot| slot.layer.eof())
     }
 
-    /// The longest delays that any layer asks for.
-    pub(crate) fn delay(&mut self, now: Duration) -> Option<Delay> {
-        let mut longest: Option<Delay> = None;
+    /// How many of `want` bytes every layer lets pass; else the longest time that one of them asks for.
+    pub(crate) fn allow(&mut self, direction: Direction, want: usize, now: Duration) -> Allowance {
+        let (mut count, mut longest) = (want, None);
         for slot in &mut self.layers {
-            if let Some(delay) = slot.layer.delay(now) {
-                let before = longest.unwrap_or_default();
-                longest = Some(Delay {
-                    reading: before.reading.max(delay.reading),
-                    writing: before.writing.max(delay.writing),
-                });
+            match slot.layer.allow(direction, count, now) {
+                Allowance::Bytes(fewer) => count = fewer.clamp(1, count),
+                Allowance::Wait(delay) => longest = longest.max(Some(delay)),
             }
         }
-        longest
+        longest.map_or(Allowance::Bytes(count), Allowance::Wait)
     }
 }
 

@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use super::Connection;
-use crate::layer::Delay;
 use crate::link::Flags;
 use crate::reason::{Reason, Timeout};
 use crate::timed::Timed;
@@ -49,6 +48,7 @@ impl Connection {
                 self.deadlines.quiet_reading = None;
                 self.link().clear(Flags::SHAPED);
                 self.link().note();
+                self.receive_late();
             }
             Deadline::QuietWriting => {
                 self.deadlines.quiet_writing = None;
@@ -138,16 +138,19 @@ impl Connection {
         self.link().abort_because(Reason::TimedOut(timeout));
     }
 
-    /// A shaping layer wants quiet for a while.
-    pub(super) fn obey(&mut self, delay: Option<Delay>) {
-        let Delay { reading, writing } = delay.unwrap_or_default();
-        if reading > Duration::ZERO && self.deadlines.quiet_reading.is_none() {
-            self.link().set(Flags::SHAPED);
-            self.link().note();
-            self.deadlines.quiet_reading = Some(self.arm(reading, Deadline::QuietReading));
+    /// A shaping layer lets nothing up for a while: the driver pauses.
+    pub(super) fn quiet_reading(&mut self, delay: Duration) {
+        self.link().set(Flags::SHAPED);
+        self.link().note();
+        if self.deadlines.quiet_reading.is_none() {
+            self.deadlines.quiet_reading = Some(self.arm(delay, Deadline::QuietReading));
         }
-        if writing > Duration::ZERO && self.deadlines.quiet_writing.is_none() {
-            self.deadlines.quiet_writing = Some(self.arm(writing, Deadline::QuietWriting));
+    }
+
+    /// A shaping layer lets nothing down for a while.
+    pub(super) fn quiet_writing(&mut self, delay: Duration) {
+        if self.deadlines.quiet_writing.is_none() {
+            self.deadlines.quiet_writing = Some(self.arm(delay, Deadline::QuietWriting));
         }
     }
 

@@ -202,14 +202,19 @@ impl Connection {
         if let Some(stack) = &mut self.stack {
             let pool = &mut handle.shared().pool.borrow_mut();
             if stack.opening().is_none() && !self.deadlines.is_writing_quiet() {
-                delay = stack.send(&mut queue, usize::MAX, handle.turn_time(), pool);
+                delay = stack.send(&mut queue, handle.turn_time(), pool);
             }
             stack.run_down(pool);
         }
         let newer = self.link().outgoing.replace(queue);
         let pool = &mut handle.shared().pool.borrow_mut();
         self.link().outgoing.borrow_mut().append(newer, pool);
-        self.obey(delay);
+        if let Some(delay) = delay {
+            self.quiet_writing(delay);
+        }
+        if self.deadlines.is_writing_quiet() {
+            self.check_mark();
+        }
     }
 
     fn push_layers(&mut self, queue: &mut Outgoing) {
@@ -220,12 +225,8 @@ impl Connection {
         let mut pushed = 0;
         for (before, layer) in self.link().wish(|wishes| take(&mut wishes.layers)) {
             let pool = &mut handle.shared().pool.borrow_mut();
-            let now = handle.turn_time();
-            while pushed < before {
-                let left = queue.len();
-                self.stack_mut().send(queue, before - pushed, now, pool);
-                pushed += left - queue.len();
-            }
+            self.stack_mut().send_at_once(queue, before - pushed, pool);
+            pushed = before;
             self.stack_mut().push(layer);
             self.reopen();
             self.raise_held();
