@@ -7,7 +7,9 @@ use std::time::Duration;
 use mio::Registry;
 use mio::net::{TcpListener, TcpStream};
 use ropewalk_core::address::Address;
-use ropewalk_core::driver::{Listen, StreamOptions};
+use ropewalk_core::driver::Listen;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+use ropewalk_core::driver::StreamOptions;
 use ropewalk_core::slots::Key;
 use socket2::{SockRef, Socket};
 
@@ -27,8 +29,7 @@ const LONGEST_REST: Duration = Duration::from_millis(400);
 pub(crate) struct Listener {
     socket: TcpListener,
     address: SocketAddr,
-    /// Accepted sockets inherit the options of the listener on Linux; elsewhere each is given them.
-    #[cfg_attr(any(target_os = "linux", target_os = "android"), expect(dead_code))]
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
     options: StreamOptions,
     /// The kernel may have more for us, and makes no edge for it.
     pub(crate) ready: bool,
@@ -65,6 +66,7 @@ impl Listener {
         Ok(Self {
             address: socket.local_addr()?,
             socket,
+            #[cfg(not(any(target_os = "linux", target_os = "android")))]
             options: listen.options,
             ready: false,
             rests_until: None,
@@ -94,9 +96,20 @@ impl Listener {
             return Err(io::Error::from_raw_os_error(errno));
         }
         let (socket, peer) = self.socket.accept()?;
-        #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        apply(self.options, &SockRef::from(&socket))?;
+        self.apply_options(&socket);
         Ok((socket, peer))
+    }
+
+    /// Accepted sockets inherit the options of their listener.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    const fn apply_options(&self, _: &TcpStream) {}
+
+    /// Kernels refuse options for a peer that is gone already, which must not look like trouble of the listener.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    fn apply_options(&self, socket: &TcpStream) {
+        if let Err(error) = apply(self.options, &SockRef::from(socket)) {
+            tracing::debug!(%error, "cannot set the options of an accepted connection");
+        }
     }
 
     /// Our end of an accepted connection. Only a listener on the wildcard address must ask the kernel.

@@ -338,12 +338,23 @@ pub(crate) fn apply(options: StreamOptions, socket: &SockRef<'_>) -> io::Result<
 }
 
 /// Kernels count in whole seconds and refuse 0 and more than 32767.
+///
+/// The probes after the first follow four times as quickly, where that can be set: with Linux's nine of them a peer that
+/// vanished is noticed after three times and a quarter of `after`, and not eleven minutes later.
 fn keep_alive(socket: &SockRef<'_>, after: Duration) -> io::Result<()> {
     let seconds = after
         .as_secs()
         .saturating_add(u64::from(after.subsec_nanos() > 0));
-    let after = Duration::from_secs(seconds.clamp(1, 32_767));
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(after))
+    let seconds = seconds.clamp(1, 32_767);
+    let probes = TcpKeepalive::new().with_time(Duration::from_secs(seconds));
+    #[cfg(any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "freebsd",
+        target_vendor = "apple"
+    ))]
+    let probes = probes.with_interval(Duration::from_secs((seconds / 4).max(1)));
+    socket.set_tcp_keepalive(&probes)
 }
 
 /// A time-out below a millisecond is rounded up, because the kernel takes 0 as "its own".
@@ -355,4 +366,13 @@ fn user_timeout(socket: &SockRef<'_>, after: Option<Duration>) -> io::Result<()>
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn user_timeout(_: &SockRef<'_>, _: Option<Duration>) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
+}
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_costs_its_socket_and_three_words() {
+        assert!(size_of::<Option<Stream>>() <= size_of::<TcpStream>() + 24);
+    }
 }

@@ -132,15 +132,8 @@ impl ThreadPool {
         {
             Ok(handle) => self.handles.push(handle),
             Err(error) => {
-                let alone = {
-                    let mut state = self.shared.lock();
-                    state.running -= 1;
-                    state.running == 0
-                };
                 tracing::error!(%error, "cannot start a thread of the pool");
-                if alone {
-                    self.shared.lock().queue.clear();
-                }
+                self.shared.not_started();
             }
         }
     }
@@ -161,12 +154,18 @@ impl Shared {
     fn stop(&self) -> MutexGuard<'_, State> {
         let mut state = self.lock();
         state.stopped = true;
-        let dropped = std::mem::take(&mut state.queue);
         self.work.notify_all();
-        // Work runs its own code when it is dropped, which must not find the lock held.
-        drop(state);
-        drop(dropped);
+        drop_work(state);
         self.lock()
+    }
+
+    /// A thread that was counted never came; if there is no other, nobody will do the work.
+    fn not_started(&self) {
+        let mut state = self.lock();
+        state.running -= 1;
+        if state.running == 0 {
+            drop_work(state);
+        }
     }
 
     /// The life of a thread.
@@ -220,6 +219,13 @@ impl Shared {
         state.looking.retain(|&thread| thread != this);
         state
     }
+}
+
+/// Work runs its own code when it is dropped, which must not find the lock held.
+fn drop_work(mut state: MutexGuard<'_, State>) {
+    let work = std::mem::take(&mut state.queue);
+    drop(state);
+    drop(work);
 }
 
 /// A panic ends the job and not the thread.

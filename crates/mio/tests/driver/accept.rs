@@ -1,12 +1,13 @@
 //! A process whose descriptors ran out.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use ropewalk_core::buffer::{Outgoing, Pool};
-use ropewalk_core::driver::{ConnId, Demand};
+use ropewalk_core::driver::{ConnId, Demand, Driver};
 
 use crate::child::{Process, is_child, say};
 use crate::world::{CpuTime, Heard, PATIENCE, World};
@@ -97,4 +98,31 @@ fn r046_without_descriptors_waiting_peers_are_closed_and_nothing_spins() {
     );
     (&newcomer).write_all(b".").unwrap();
     server.succeed();
+}
+
+#[test]
+fn without_descriptors_those_that_linger_go_first() {
+    if !is_child() {
+        let test = "accept::without_descriptors_those_that_linger_go_first";
+        return Process::start(test, "ulimit -n 64").succeed();
+    }
+    let mut world = World::new();
+    let (_, address) = world.listen();
+    let lingering: Vec<_> = (0..5).map(|_| world.accepted()).collect();
+    for (conn, _) in &lingering {
+        world.driver.close(*conn);
+    }
+    let mut hoard: Vec<File> = Vec::new();
+    while let Ok(file) = File::open("/dev/null") {
+        hoard.push(file);
+    }
+    hoard.pop();
+    let peer = TcpStream::connect(address).unwrap();
+    let ends = (address, peer.local_addr().unwrap());
+    world.wait("newcomer", |log| {
+        log.heard.iter().find(
+            |heard| matches!(heard, Heard::Accepted { host, peer, .. } if (*host, *peer) == ends),
+        )?;
+        Some(())
+    });
 }
