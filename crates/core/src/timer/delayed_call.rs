@@ -12,9 +12,8 @@ use crate::timer::queue::TimerKey;
 /// Times are the driver's, in whole nanoseconds.
 pub struct DelayedCall {
     handle: Handle,
-    key: TimerKey,
-    /// Cancelled through this handle, and there is no other.
-    cancelled: Cell<bool>,
+    /// [`TimerKey::NONE`] once it was cancelled through this handle; there is no other.
+    key: Cell<TimerKey>,
 }
 
 /// Why a timed call could not be changed.
@@ -28,11 +27,8 @@ pub enum TimerError {
 
 impl DelayedCall {
     pub(crate) fn new(handle: Handle, key: TimerKey) -> Self {
-        Self {
-            handle,
-            key,
-            cancelled: Cell::new(false),
-        }
+        let key = Cell::new(key);
+        Self { handle, key }
     }
 
     /// Takes the call back.
@@ -41,11 +37,11 @@ impl DelayedCall {
     ///
     /// It was made or cancelled already; also from inside the call itself (rule 20).
     pub fn cancel(&self) -> Result<(), TimerError> {
-        let cancelled = self.handle.timers().borrow_mut().cancel(self.key);
+        let cancelled = self.handle.timers().borrow_mut().cancel(self.key.get());
         if cancelled.is_none() {
             return Err(self.why_gone());
         }
-        self.cancelled.set(true);
+        self.key.set(TimerKey::NONE);
         drop(cancelled);
         Ok(())
     }
@@ -80,11 +76,11 @@ impl DelayedCall {
     #[doc(alias = "getTime")]
     #[must_use]
     pub fn due(&self) -> Option<Duration> {
-        self.handle.timers().borrow().due(self.key)
+        self.handle.timers().borrow().due(self.key.get())
     }
 
     fn set_due(&self, due: Duration) -> Result<(), TimerError> {
-        let pending = self.handle.timers().borrow_mut().reset(self.key, due);
+        let pending = self.handle.timers().borrow_mut().reset(self.key.get(), due);
         if pending {
             Ok(())
         } else {
@@ -93,7 +89,7 @@ impl DelayedCall {
     }
 
     fn why_gone(&self) -> TimerError {
-        match self.cancelled.get() {
+        match self.key.get() == TimerKey::NONE {
             true => TimerError::AlreadyCancelled,
             false => TimerError::AlreadyCalled,
         }

@@ -7,10 +7,11 @@
 //!   TimerKey (index, generation)      schedule, reset ──► young: entries as they came, unsorted
 //!        │                                                  │  when one of them may be the next to run:
 //!        ▼                                                  ▼  those still true
-//!   slots: [ due, sequence, queued, value ] ◄── index ──  heap of (due, sequence, index), smallest first ──► pop
+//!   slots: [ due, sequence, … ] ◄──────── index ──────── heap of (due, sequence, index), smallest first ──► pop
+//!   values: [ what to do ]                                 (an array of its own, so that a reset touches little memory)
 //! ```
 //!
-//! A slot tells the truth. An entry is only a promise: each pending slot has exactly one that stands for it (`queued` is its sequence),
+//! A slot tells the truth. An entry is only a promise: each pending slot has exactly one that stands for it (it has the slot's `version`),
 //! never later than the slot's due time. All other entries are stale and dropped when met. So:
 //!
 //! - **schedule** appends one entry. Most timers are cancelled young, and those never cost a move in the heap.
@@ -32,8 +33,8 @@ use std::time::Duration;
 /// Below this many entries a sweep saves nothing worth its trouble.
 const SWEEP_FROM: usize = 1024;
 
-/// `queued` of an empty slot: no entry has this sequence.
-const NOT_QUEUED: u64 = u64::MAX;
+/// A slot that has come to this generation is not used again.
+const LAST_GENERATION: u32 = u32::MAX;
 
 /// Names one timer of one [`TimerQueue`], for ever: a key is never given out twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,10 +43,19 @@ pub(crate) struct TimerKey {
     generation: u32,
 }
 
+impl TimerKey {
+    /// The name of no timer: no slot comes to this generation.
+    pub(crate) const NONE: Self = Self {
+        index: u32::MAX,
+        generation: LAST_GENERATION,
+    };
+}
+
 /// Pending timers in the order of their due time, those of equal time in the order of scheduling.
 #[derive(Debug)]
 pub(crate) struct TimerQueue<T> {
-    slots: Vec<Slot<T>>,
+    slots: Vec<Slot>,
+    values: Vec<Option<T>>,
     free: Vec<u32>,
     pending: usize,
     sequence: u64,
@@ -58,15 +68,14 @@ pub(crate) struct TimerQueue<T> {
 }
 
 #[derive(Debug)]
-struct Slot<T> {
+struct Slot {
     /// When it is due, in nanoseconds of the driver's clock, and which scheduling or reset said so.
     due: u64,
     sequence: u64,
-    /// The one entry that stands for this slot: never later than `due`.
-    queued_due: u64,
-    queued: u64,
     generation: u32,
-    value: Option<T>,
+    /// The version of the entry that stands for this slot, if any does. It may wrap: an entry taken for true has the slot's sequence, too,
+    /// and that is never used twice.
+    version: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +83,7 @@ struct Entry {
     due: u64,
     sequence: u64,
     index: u32,
+    version: u32,
 }
 
 impl<T> TimerQueue<T> {
@@ -81,6 +91,7 @@ impl<T> TimerQueue<T> {
     pub(crate) fn new() -> Self {
         Self {
             slots: Vec::new(),
+            values: Vec::new(),
             free: Vec::new(),
             pending: 0,
             sequence: 0,
@@ -98,8 +109,8 @@ impl<T> TimerQueue<T> {
         let slot = &mut self.slots[index as usize];
         slot.due = due;
         slot.sequence = sequence;
-        slot.value = Some(value);
         let generation = slot.generation;
+        self.values[index as usize] = Some(value);
         self.pending += 1;
         self.enqueue(index);
         TimerKey { index, generation }
@@ -107,8 +118,8 @@ impl<T> TimerQueue<T> {
 
     /// Takes a pending timer out and gives its value back, so that the caller drops it outside any borrow.
     pub(crate) fn cancel(&mut self, key: TimerKey) -> Option<T> {
-        let value = self.pending_slot(key)?.value.take();
-        self.release(key.index);
+        self.pending_slot(key)?;
+        let value = self.release(key.index);
         self.sweep_if_mostly_stale();
         value
     }
@@ -119,9 +130,10 @@ impl<T> TimerQueue<T> {
         let Some(slot) = self.pending_slot(key) else {
             return false;
         };
+        let is_sooner = due < slot.due;
         slot.due = due;
         slot.sequence = sequence;
-        if due < slot.queued_due {
+        if is_sooner {
             self.enqueue(key.index);
             self.sweep_if_mostly_stale();
         }
@@ -131,8 +143,7 @@ impl<T> TimerQueue<T> {
     /// When a pending timer is due; `None` if it ran or was cancelled.
     pub(crate) fn due(&self, key: TimerKey) -> Option<Duration> {
         let slot = self.slots.get(key.index as usize)?;
-        let pending = slot.generation == key.generation && slot.value.is_some();
-        pending.then(|| Duration::from_nanos(slot.due))
+        (slot.generation == key.generation).then(|| Duration::from_nanos(slot.due))
     }
 
     /// The exact time of the earliest pending timer. Takes stale entries off the top, hence `&mut`.
@@ -155,13 +166,8 @@ impl<T> TimerQueue<T> {
             return None;
         }
         self.heap.pop();
-        let slot = &mut self.slots[entry.index as usize];
-        let key = TimerKey {
-            index: entry.index,
-            generation: slot.generation,
-        };
-        let value = slot.value.take()?;
-        self.release(entry.index);
+        let key = self.key(entry.index);
+        let value = self.release(entry.index)?;
         Some((key, value))
     }
 
@@ -177,13 +183,9 @@ impl<T> TimerQueue<T> {
 
     /// The pending timers in no particular order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (TimerKey, Duration, &T)> {
-        self.slots.iter().enumerate().filter_map(|(index, slot)| {
-            let key = TimerKey {
-                index: index as u32,
-                generation: slot.generation,
-            };
-            let value = slot.value.as_ref()?;
-            Some((key, Duration::from_nanos(slot.due), value))
+        self.values.iter().enumerate().filter_map(|(index, value)| {
+            let key = self.key(index as u32);
+            Some((key, self.due(key)?, value.as_ref()?))
         })
     }
 
@@ -209,18 +211,23 @@ impl<T> TimerQueue<T> {
         self.slots.push(Slot {
             due: 0,
             sequence: 0,
-            queued_due: 0,
-            queued: NOT_QUEUED,
             generation: 0,
-            value: None,
+            version: 0,
         });
+        self.values.push(None);
         index
     }
 
-    fn pending_slot(&mut self, key: TimerKey) -> Option<&mut Slot<T>> {
+    fn key(&self, index: u32) -> TimerKey {
+        let generation = self.slots[index as usize].generation;
+        TimerKey { index, generation }
+    }
+
+    /// A key is given out when its slot is filled, and the slot's generation changes when it is emptied: the same generation means pending.
+    fn pending_slot(&mut self, key: TimerKey) -> Option<&mut Slot> {
         self.slots
             .get_mut(key.index as usize)
-            .filter(|slot| slot.generation == key.generation && slot.value.is_some())
+            .filter(|slot| slot.generation == key.generation)
     }
 
     /// Makes the entry that stands for a slot; an older one becomes stale.
@@ -229,26 +236,26 @@ impl<T> TimerQueue<T> {
             self.sweep_young();
         }
         let slot = &mut self.slots[index as usize];
-        slot.queued_due = slot.due;
-        slot.queued = slot.sequence;
-        let (due, sequence) = (slot.due, slot.sequence);
-        self.young_earliest = self.young_earliest.min(due);
+        slot.version = slot.version.wrapping_add(1);
+        self.young_earliest = self.young_earliest.min(slot.due);
         self.young.push(Entry {
-            due,
-            sequence,
+            due: slot.due,
+            sequence: slot.sequence,
             index,
+            version: slot.version,
         });
     }
 
-    /// Makes an emptied slot free for the next timer. One whose generations are used up stays empty: no key may name two timers.
-    fn release(&mut self, index: u32) {
+    /// Empties a slot and makes it free for the next timer. One whose generations are used up stays empty: no key may name two timers.
+    fn release(&mut self, index: u32) -> Option<T> {
         self.pending -= 1;
         let slot = &mut self.slots[index as usize];
-        slot.queued = NOT_QUEUED;
-        if let Some(next) = slot.generation.checked_add(1) {
-            slot.generation = next;
+        slot.version = slot.version.wrapping_add(1);
+        slot.generation += 1;
+        if slot.generation < LAST_GENERATION {
             self.free.push(index);
         }
+        self.values[index as usize].take()
     }
 
     /// The top of the heap, once it tells the truth and nothing young can be before it.
@@ -261,7 +268,7 @@ impl<T> TimerQueue<T> {
             }
             let entry = top?;
             let slot = &self.slots[entry.index as usize];
-            if slot.queued != entry.sequence {
+            if slot.version != entry.version {
                 self.heap.pop();
             } else if slot.sequence != entry.sequence {
                 self.heap.pop();
@@ -296,13 +303,14 @@ impl<T> TimerQueue<T> {
             self.sweep_young();
             let slots = &self.slots;
             self.heap.retain(|entry| is_true(slots, entry));
+            self.heap.shrink_to(SWEEP_FROM.max(2 * self.heap.len()));
         }
     }
 }
 
 /// Whether the entry is the one that stands for its slot.
-fn is_true<T>(slots: &[Slot<T>], entry: &Entry) -> bool {
-    slots[entry.index as usize].queued == entry.sequence
+fn is_true(slots: &[Slot], entry: &Entry) -> bool {
+    slots[entry.index as usize].version == entry.version
 }
 
 /// Reversed, because [`BinaryHeap`] has its greatest entry on top.

@@ -86,6 +86,20 @@ fn an_old_key_never_names_a_new_timer() {
 }
 
 #[test]
+fn a_slot_whose_generations_are_used_up_is_not_used_again() {
+    let mut queue = TimerQueue::new();
+    let first = queue.schedule(ms(1), 'a');
+    queue.cancel(first);
+    queue.slots[0].generation = LAST_GENERATION - 1;
+    let last = queue.schedule(ms(1), 'b');
+    assert_eq!((last.index, queue.cancel(last)), (0, Some('b')));
+    let next = queue.schedule(ms(1), 'c');
+    assert_eq!(next.index, 1);
+    assert_eq!(queue.due(last), None);
+    assert_eq!(queue.due(TimerKey::NONE), None);
+}
+
+#[test]
 fn cancelled_timers_do_not_pile_up() {
     let mut queue = TimerQueue::new();
     queue.schedule(ms(1), 0);
