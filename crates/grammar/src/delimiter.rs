@@ -103,8 +103,22 @@ impl Delimiter {
         found
     }
 
+    /// Appends `line` and this delimiter to `out`.
+    ///
+    /// # Errors
+    ///
+    /// [`LineError::ContainsDelimiter`] when that would be read as more than one line (a name with a
+    /// CRLF inside must not become a second command); `out` is then unchanged.
+    pub fn send_line(&self, line: &[u8], out: &mut Vec<u8>) -> Result<(), LineError> {
+        let check = self.check(line);
+        check.map_err(|position| LineError::ContainsDelimiter { position })?;
+        out.extend_from_slice(line);
+        out.extend_from_slice(self.as_bytes());
+        Ok(())
+    }
+
     /// Whether `line` followed by this delimiter is read back as `line`; else where it would end.
-    pub(crate) fn check(&self, line: &[u8]) -> Result<(), usize> {
+    fn check(&self, line: &[u8]) -> Result<(), usize> {
         let length = self.as_bytes().len();
         let end = match self.search(0, line) {
             Search::Found { end } => end,

@@ -69,7 +69,32 @@ impl<'a, G: Framing> Input<'a, G> {
     ///
     /// The rule that the peer broke. [`rest`](Input::rest) then begins with the frame that broke
     /// it.
+    #[inline]
     pub fn next_event(&mut self) -> Option<Result<G::Event<'_>, G::Error>> {
+        let next = self.next_with_unread()?;
+        Some(next.map(|(event, _)| event))
+    }
+
+    /// [`next_event`](Self::next_event), with how many received bytes wait behind the event.
+    ///
+    /// For protocols that change what the bytes mean, as STARTTLS does: what came in clear behind the
+    /// command must not be taken for something that came under protection.
+    ///
+    /// ```
+    /// use ropewalk_grammar::{Framing, LineEvent, LineGrammar};
+    ///
+    /// let mut grammar = LineGrammar::new();
+    /// let mut input = grammar.receive(b"STARTTLS\r\nRCPT TO:");
+    /// let (line, unread) = input.next_with_unread().unwrap()?;
+    /// assert_eq!((line, unread), (LineEvent::Line(b"STARTTLS"), b"RCPT TO:".len()));
+    /// # Ok::<(), ropewalk_grammar::LineError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`next_event`](Self::next_event).
+    #[inline]
+    pub fn next_with_unread(&mut self) -> Option<Result<(G::Event<'_>, usize), G::Error>> {
         self.last = Last::None;
         if self.backlog.has_failed() {
             return None;
@@ -83,8 +108,9 @@ impl<'a, G: Framing> Input<'a, G> {
             Ok(None) => None,
             Ok(Some(frame)) => {
                 self.take(&frame);
+                let unread = self.backlog.len() + self.data.len() - self.read;
                 let body = &self.last_bytes()[frame.body];
-                Some(Ok(self.grammar.event(body)))
+                Some(Ok((self.grammar.event(body), unread)))
             }
             Err(error) => {
                 self.backlog.set_failed(true);

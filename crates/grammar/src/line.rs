@@ -257,20 +257,16 @@ impl Framing for LineGrammar {
     ///
     /// # Errors
     ///
-    /// [`LineError::ContainsDelimiter`] when the line would be read as more than one (a name with
-    /// a CRLF inside must not become a second command); `out` is then unchanged.
+    /// [`LineError::ContainsDelimiter`], as [`Delimiter::send_line`]; `out` is then unchanged.
     #[doc(alias = "sendLine")]
     fn send(&self, event: LineEvent<'_>, out: &mut Vec<u8>) -> Result<(), LineError> {
         match event {
-            LineEvent::Raw(data) => out.extend_from_slice(data),
-            LineEvent::Line(line) => {
-                let check = self.delimiter.check(line);
-                check.map_err(|position| LineError::ContainsDelimiter { position })?;
-                out.extend_from_slice(line);
-                out.extend_from_slice(self.delimiter.as_bytes());
+            LineEvent::Raw(data) => {
+                out.extend_from_slice(data);
+                Ok(())
             }
+            LineEvent::Line(line) => self.delimiter.send_line(line, out),
         }
-        Ok(())
     }
 
     fn backlog(&self) -> &Backlog {

@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io::Write;
 
 use crate::{Backlog, Frame, Framing, Pending, cost};
 
@@ -136,8 +137,7 @@ impl Framing for NetstringGrammar {
     /// None today: the format can say any length.
     #[doc(alias = "sendString")]
     fn send(&self, string: &[u8], out: &mut Vec<u8>) -> Result<(), NetstringError> {
-        out.extend_from_slice(string.len().to_string().as_bytes());
-        out.push(b':');
+        let _never_fails = write!(out, "{}:", string.len());
         out.extend_from_slice(string);
         out.push(b',');
         Ok(())
