@@ -15,6 +15,9 @@ use crate::wire::{Life, Trouble, other};
 /// destroys what the peer has not read yet.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// How much it reads meanwhile; a peer that sends more is reset.
+const LINGER_BYTES: u64 = 1024 * 1024;
+
 impl Network {
     /// Ends a connection in order: everything sent, then the end.
     pub(crate) fn close(&mut self, host: usize, conn: ConnId) {
@@ -60,6 +63,16 @@ impl Network {
         end.life = Life::Orphaned;
         self.release_descriptor(key, side);
         self.end_if_over(key, side);
+    }
+
+    /// Ends the lingering over a peer that sends too much.
+    pub(crate) fn linger_no_longer(&mut self, key: Key, side: usize) {
+        let Some(wire) = self.wires.get(key) else {
+            return;
+        };
+        if wire.ends[side].discarded > LINGER_BYTES && wire.ends[side].held.is_empty() {
+            self.lingered(key, side);
+        }
     }
 
     /// Ends a connection at once; what was not read by the peer is lost.

@@ -10,19 +10,21 @@
 //! reactor's business. What will befall the connection by the plan of faults is drawn when it is made.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
 use std::time::Duration;
 
 use ropewalk_core::Address;
 use ropewalk_core::driver::{ConnId, Connect, Listen, ListenerId};
 use ropewalk_core::slots::Key;
 
-use crate::host::{Host, Ready, free_port};
+use crate::fate::Fate;
+use crate::host::Ready;
+use crate::link::Link;
 use crate::network::Network;
 use crate::pipe::Pipe;
-use crate::rule::Link;
+use crate::route::Route;
 use crate::schedule::Happening;
-use crate::wire::{CLIENT, End, Fate, Life, SERVER, Trouble, Wire, other};
+use crate::wire::{CLIENT, End, Life, SERVER, Trouble, Wire, other};
 
 /// An accepted connection, to be told.
 #[derive(Debug)]
@@ -30,26 +32,6 @@ pub(crate) struct Accepted {
     pub(crate) conn: ConnId,
     pub(crate) host: Address,
     pub(crate) peer: Address,
-}
-
-/// The way of a connection: its two addresses, and the host of the far one.
-#[derive(Clone, Copy, Debug)]
-struct Route {
-    from: SocketAddr,
-    to: SocketAddr,
-    far: usize,
-}
-
-impl Route {
-    /// For a connection that never will be.
-    const fn nowhere(host: usize) -> Self {
-        let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
-        Self {
-            from: address,
-            to: address,
-            far: host,
-        }
-    }
 }
 
 impl Network {
@@ -111,85 +93,6 @@ impl Network {
             fates,
             forgotten: false,
         }
-    }
-
-    /// Draws from the plan of faults what will befall a new connection, and in which direction.
-    fn draw_fate(&mut self, fates: &mut [Fate; 2]) {
-        const FAR: u64 = 64 * 1024;
-        const BACK_WITHIN: Duration = Duration::from_secs(60);
-        let (faults, random) = (self.faults, &mut self.random);
-        if random.chance(faults.reset) {
-            fates[random.index(2)].reset_after = Some(random.skewed(FAR));
-        }
-        if random.chance(faults.vanish) {
-            fates[random.index(2)].vanish_after = Some(random.skewed(FAR));
-        }
-        if random.chance(faults.half_open) {
-            let fate = &mut fates[random.index(2)];
-            fate.vanish_after = Some(random.skewed(FAR));
-            fate.back_after = Some(random.duration(BACK_WITHIN));
-        }
-    }
-
-    fn route(&mut self, host: usize, connect: &Connect) -> Result<Route, Trouble> {
-        let unsupported = Trouble::Kind(io::ErrorKind::Unsupported);
-        let mut to = connect.address.socket().ok_or(unsupported)?;
-        if to.ip().is_unspecified() {
-            to.set_ip(loopback(to.is_ipv4()));
-        }
-        let far = if to.ip().is_loopback() {
-            host
-        } else {
-            self.far_host(to.ip())?
-        };
-        let bind = connect
-            .bind
-            .as_ref()
-            .map(|bind| bind.socket().ok_or(unsupported))
-            .transpose()?;
-        let from = self.source(host, bind, to)?;
-        Ok(Route { from, to, far })
-    }
-
-    fn far_host(&self, ip: IpAddr) -> Result<usize, Trouble> {
-        self.routes
-            .get(&ip)
-            .copied()
-            .ok_or(Trouble::Kind(io::ErrorKind::HostUnreachable))
-    }
-
-    /// The local address of a connection to `to`, with a port that no connection to there uses.
-    fn source(
-        &mut self,
-        host: usize,
-        bind: Option<SocketAddr>,
-        to: SocketAddr,
-    ) -> Result<SocketAddr, Trouble> {
-        let asked = bind
-            .filter(|bind| !bind.ip().is_unspecified())
-            .map(|bind| bind.ip());
-        if asked.is_some_and(|ip| !self.hosts[host].owns(ip)) {
-            return Err(Trouble::Kind(io::ErrorKind::AddrNotAvailable));
-        }
-        let ip = asked.map_or_else(|| self.hosts[host].source(to.ip()), Ok)?;
-        let wires = &self.wires;
-        let used = |port| {
-            let from = SocketAddr::new(ip, port);
-            wires.iter().any(|(_, wire)| {
-                let end = &wire.ends[CLIENT];
-                end.host == host
-                    && end.address == from
-                    && wire.ends[SERVER].address == to
-                    && end.life != Life::Gone
-            })
-        };
-        let busy = Trouble::Kind(io::ErrorKind::AddrInUse);
-        let port = match bind.map_or(0, |bind| bind.port()) {
-            0 => free_port(&mut self.hosts[host], used).ok_or(busy)?,
-            port if used(port) => return Err(busy),
-            port => port,
-        };
-        Ok(SocketAddr::new(ip, port))
     }
 
     /// A request to connect is at its host.
@@ -289,19 +192,6 @@ impl Network {
         self.draw_partition(key);
     }
 
-    /// Cuts the link of a new connection for a while, if the plan of faults says so.
-    fn draw_partition(&mut self, key: Key) {
-        const WITHIN: Duration = Duration::from_secs(10);
-        if !self.random.chance(self.faults.partition) {
-            return;
-        }
-        let ends = &self.wires.get(key).expect("just answered").ends;
-        let (a, b) = (ends[CLIENT].host, ends[SERVER].host);
-        let start = self.random.duration(WITHIN);
-        let length = self.random.duration(self.faults.partition_for);
-        self.plan(start, Happening::Cut { a, b, length });
-    }
-
     /// Takes a connection out of a listener's backlog; `None` when it is empty.
     ///
     /// One for which there is no descriptor is accepted and closed at once, by means of a reserve, as on real systems:
@@ -377,20 +267,5 @@ impl Network {
         for wire in place.turned_away {
             self.plan(Duration::ZERO, Happening::Knock { wire });
         }
-    }
-}
-
-fn loopback(v4: bool) -> IpAddr {
-    if v4 {
-        Ipv4Addr::LOCALHOST.into()
-    } else {
-        Ipv6Addr::LOCALHOST.into()
-    }
-}
-
-impl Host {
-    /// The names of those who listen, for a deadlock's report.
-    pub(crate) fn listening(&self) -> impl Iterator<Item = SocketAddr> {
-        self.listeners.iter().map(|(_, listener)| listener.address)
     }
 }

@@ -198,6 +198,11 @@ impl Host {
             .collect()
     }
 
+    /// The names of those who listen, for a deadlock's report.
+    pub(crate) fn listening(&self) -> impl Iterator<Item = SocketAddr> {
+        self.listeners.iter().map(|(_, listener)| listener.address)
+    }
+
     /// Counts a peer that was accepted and closed for want of a descriptor; says how many when a line is due.
     pub(crate) fn shed(&mut self, now: Duration) -> Option<u64> {
         self.shed_unsaid += 1;

@@ -14,9 +14,11 @@
 
 mod driver;
 mod ending;
+mod fate;
 mod faults;
 mod handshake;
 mod host;
+mod link;
 mod name;
 mod netstat;
 mod network;
@@ -24,6 +26,7 @@ mod notice;
 mod patience;
 mod pipe;
 mod random;
+mod route;
 mod rule;
 mod run;
 mod schedule;

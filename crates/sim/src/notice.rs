@@ -7,9 +7,9 @@ use ropewalk_core::Address;
 use ropewalk_core::driver::ConnId;
 use ropewalk_core::slots::Key;
 
+use crate::link::Reading;
 use crate::network::Network;
 use crate::pipe::Fin;
-use crate::rule::Reading;
 use crate::schedule::Happening;
 use crate::wire::{Life, Wire, other};
 

@@ -72,7 +72,11 @@ impl Network {
             return;
         }
         let answered = self.is_answered(wire, side) && wire.is_dead_end(side);
-        let kind = if answered { io::ErrorKind::ConnectionReset } else { io::ErrorKind::TimedOut };
+        let kind = if answered {
+            io::ErrorKind::ConnectionReset
+        } else {
+            io::ErrorKind::TimedOut
+        };
         self.send_reset(key, other(side));
         self.fail(key, side, Trouble::Kind(kind));
     }
@@ -85,7 +89,10 @@ impl Network {
         }
         if wire.pipes[side].is_outstanding() || !end.held.is_empty() {
             let kernels = end.broken_since.map(|_| RETRANSMISSION);
-            return end.user_timeout.or(kernels).map(|limit| end.progress_at.saturating_add(limit));
+            return end
+                .user_timeout
+                .or(kernels)
+                .map(|limit| end.progress_at.saturating_add(limit));
         }
         unanswered_probe(end, self.is_answered(wire, side))
     }

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use ropewalk_core::driver::Deadlock;
 use ropewalk_core::{Reactor, RunError};
 
 use crate::driver::{Crashed, IDLE_POLLS, IDLE_TIME, SimDriver};
@@ -67,11 +68,7 @@ impl World {
     /// # Errors
     ///
     /// As [`run`](Self::run); a world that waits for nothing but `time` is no deadlock.
-    pub fn run_until(
-        &self,
-        time: Duration,
-        reactors: &mut [&mut Reactor],
-    ) -> Result<(), RunError> {
+    pub fn run_until(&self, time: Duration, reactors: &mut [&mut Reactor]) -> Result<(), RunError> {
         self.run_while(|_| true, time, reactors)
     }
 
@@ -134,7 +131,12 @@ struct Round<'a, 'b> {
 impl<'a, 'b> Round<'a, 'b> {
     fn new(world: &'a World, reactors: &'a mut [&'b mut Reactor]) -> Self {
         let crashed = vec![false; reactors.len()];
-        Self { world, reactors, crashed, idle: 0 }
+        Self {
+            world,
+            reactors,
+            crashed,
+            idle: 0,
+        }
     }
 
     fn runs(&self, place: usize) -> bool {
@@ -177,7 +179,18 @@ impl<'a, 'b> Round<'a, 'b> {
     /// How long the reactors would wait; nothing if one has work now.
     fn wait(&self) -> Option<Duration> {
         let running = (0..self.reactors.len()).filter(|&place| self.runs(place));
-        running.filter_map(|place| self.reactors[place].wait()).min()
+        running
+            .filter_map(|place| self.reactors[place].wait())
+            .min()
+    }
+
+    /// Who waits for what: sockets and the like, and the tasks of each reactor.
+    fn deadlock(&self) -> Deadlock {
+        let mut deadlock = self.world.deadlock();
+        let running = (0..self.reactors.len()).filter(|&place| self.runs(place));
+        let tasks = running.flat_map(|place| self.reactors[place].tasks().live());
+        deadlock.waiting.extend(tasks.map(|task| task.to_string()));
+        deadlock
     }
 
     /// Lets time go on to what happens next; false when `limit` is reached.
@@ -186,11 +199,20 @@ impl<'a, 'b> Round<'a, 'b> {
         if now >= limit {
             return Ok(false);
         }
-        let wait = self.wait().map(|wait| now.saturating_add(wait.max(IDLE_TIME)));
+        let wait = self
+            .wait()
+            .map(|wait| now.saturating_add(wait.max(IDLE_TIME)));
         let limit_alone = (limit != Duration::MAX).then_some(limit);
-        match self.world.next().into_iter().chain(wait).chain(limit_alone).min() {
+        match self
+            .world
+            .next()
+            .into_iter()
+            .chain(wait)
+            .chain(limit_alone)
+            .min()
+        {
             Some(next) => self.world.advance(next.min(limit)),
-            None => return Err(RunError::Driver(io::Error::other(self.world.deadlock()))),
+            None => return Err(RunError::Driver(io::Error::other(self.deadlock()))),
         }
         self.idle = 0;
         Ok(true)

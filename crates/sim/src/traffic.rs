@@ -17,11 +17,11 @@ use ropewalk_core::driver::{ConnId, Sent};
 use ropewalk_core::slots::Key;
 
 use crate::driver::Mood;
+use crate::link::{Link, Passage};
 use crate::network::Network;
-use crate::rule::{Link, Passage};
 use crate::schedule::Happening;
 use crate::trace::Digest;
-use crate::wire::{Life, Trouble, Wire, other};
+use crate::wire::{Life, Wire, other};
 
 /// The longest segment; a slow link sends shorter ones, a hundred a second.
 const SEGMENT: u64 = 64 * 1024;
@@ -213,10 +213,13 @@ impl Network {
         if limit > 0 {
             pipe.land(limit);
         }
+        let delivered = pipe.delivered();
         if matches!(receiver, Life::Lingering | Life::Orphaned) {
+            wire.ends[other(side)].discarded += pipe.unread() as u64;
             pipe.discard_unread();
+            self.linger_no_longer(key, other(side));
         }
-        if fate.limit(pipe.delivered()) == 0 {
+        if fate.limit(delivered) == 0 {
             self.strike(key, side);
             return false;
         }
@@ -224,7 +227,7 @@ impl Network {
     }
 
     /// Both ends learn of what landed: the receiver that the peer lives, the sender that its bytes are there.
-    fn heard(&mut self, key: Key, side: usize) {
+    pub(crate) fn heard(&mut self, key: Key, side: usize) {
         let Some(wire) = self.wires.get(key) else {
             return;
         };
@@ -244,117 +247,12 @@ impl Network {
         self.end_if_over(key, other(side));
     }
 
-    /// What the plan or a rule holds in store for this byte.
-    fn strike(&mut self, key: Key, side: usize) {
-        let wire = self.wires.get_mut(key).expect("its segment landed");
-        let fate = std::mem::take(&mut wire.fates[side]);
-        let delivered = wire.pipes[side].delivered();
-        if fate.reset_after.is_some_and(|bytes| bytes <= delivered) {
-            wire.pipes[side].cut_off();
-            self.heard(key, side);
-            self.break_up(key, side);
-        } else {
-            self.fall_silent(key, &[0, 1]);
-            if let Some(back) = fate.back_after {
-                self.plan(back, Happening::Back { wire: key });
-            }
-        }
-    }
-
-    /// A reset from between the ends: the receiver of `side`'s bytes reads what it has, then learns of it.
-    fn break_up(&mut self, key: Key, side: usize) {
-        let Some(wire) = self.wires.get(key) else {
-            return;
-        };
-        let (serial, host) = (wire.serial, wire.ends[other(side)].host);
-        self.note(host, format_args!("c{serial} is reset by the network"));
-        self.send_reset(key, side);
-        self.fail(
-            key,
-            other(side),
-            Trouble::Kind(io::ErrorKind::ConnectionReset),
-        );
-    }
-
-    /// From now on nothing that these sides send arrives.
-    pub(crate) fn fall_silent(&mut self, key: Key, sides: &[usize]) {
-        let Some(wire) = self.wires.get_mut(key) else {
-            return;
-        };
-        sides.iter().for_each(|&side| wire.ends[side].silent = true);
-        let (serial, host) = (wire.serial, wire.ends[sides[0]].host);
-        self.note(host, format_args!("c{serial} vanishes into the void"));
-        self.review(key, 0);
-        self.review(key, 1);
-    }
-
-    /// What was silent is back and knows nothing of this connection: the next byte is answered with a reset.
-    pub(crate) fn come_back(&mut self, key: Key) {
-        let Some(wire) = self.wires.get_mut(key) else {
-            return;
-        };
-        wire.forgotten = true;
-        wire.ends.iter_mut().for_each(|end| end.silent = false);
-        let (serial, host) = (wire.serial, wire.ends[0].host);
-        self.note(host, format_args!("c{serial} is back, and forgotten"));
-        self.review(key, 0);
-        self.review(key, 1);
-    }
-
-    /// The state of a link changed: looks anew at what waits on it.
-    pub(crate) fn review(&mut self, key: Key, side: usize) {
-        let Some(wire) = self.wires.get(key) else {
-            return;
-        };
-        let (there, back) = (self.passes(wire, side), self.passes(wire, other(side)));
-        let dead_end = wire.is_dead_end(side);
-        let now = self.now();
-        let wire = self.wires.get_mut(key).expect("it was there");
-        let end = &mut wire.ends[side];
-        if there && back && !dead_end {
-            if end.broken_since.take().is_some() {
-                end.progress_at = now;
-            }
-        } else {
-            end.broken_since.get_or_insert(now);
-        }
-        if back {
-            wire.pipes[side].acknowledge();
-        }
-        if there {
-            self.send_again(key, side);
-        }
-        self.feed(key, side);
-        self.watch(key, side);
-    }
-
-    /// Segments that waited for the link are on their way again.
-    fn send_again(&mut self, key: Key, side: usize) {
-        let after = self.travel(key, side);
-        let now = self.now();
-        let wire = self.wires.get_mut(key).expect("it was there");
-        let overdue = wire.pipes[side].next_due().is_some_and(|due| due <= now);
-        if overdue && !wire.ends[side].arrival_scheduled {
-            wire.pipes[side].delay_until(now.saturating_add(after));
-            self.expect_arrival(key, side);
-        }
-    }
-
     pub(crate) fn note_received(&mut self, key: Key, side: usize, data: &[u8]) {
         let serial = self.wires.get(key).expect("it gave the bytes").serial;
         self.note(
             self.host_of(key, side),
             format_args!("c{serial} receives {}", Digest(data)),
         );
-    }
-}
-
-impl Wire {
-    /// Whether what `side` sends would be answered by a reset, and it does not know.
-    pub(crate) fn is_dead_end(&self, side: usize) -> bool {
-        let gone = self.ends[other(side)].life == Life::Gone;
-        let told = self.pipes[other(side)].fin() == crate::pipe::Fin::Landed;
-        self.forgotten || gone && !told && self.ends[side].life != Life::Connecting
     }
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 use ropewalk_core::buffer::Outgoing;
 use ropewalk_core::driver::ConnId;
 
-use crate::pipe::Pipe;
+use crate::fate::Fate;
+use crate::pipe::{Fin, Pipe};
 
 /// The end that connected.
 pub(crate) const CLIENT: usize = 0;
@@ -33,24 +34,6 @@ pub(crate) struct Wire {
     pub(crate) forgotten: bool,
 }
 
-/// What will befall a pipe when so many bytes were delivered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Fate {
-    pub(crate) reset_after: Option<u64>,
-    pub(crate) vanish_after: Option<u64>,
-    /// After having vanished: how long until a reset is the answer to everything.
-    pub(crate) back_after: Option<Duration>,
-}
-
-impl Fate {
-    /// How many bytes of a segment still come through, `delivered` having done so.
-    pub(crate) fn limit(&self, delivered: u64) -> usize {
-        let nearest = self.reset_after.into_iter().chain(self.vanish_after).min();
-        let left = nearest.map_or(u64::MAX, |nearest| nearest.saturating_sub(delivered));
-        usize::try_from(left).unwrap_or(usize::MAX)
-    }
-}
-
 #[derive(Debug)]
 pub(crate) struct End {
     pub(crate) host: usize,
@@ -72,6 +55,8 @@ pub(crate) struct End {
     pub(crate) trouble: Option<Trouble>,
     /// Bytes that a completion-like send took and the send buffer had no room for.
     pub(crate) held: Outgoing,
+    /// How many bytes came, and were thrown away, since the application closed it.
+    pub(crate) discarded: u64,
     /// The application asked for the end of the stream, after `held`.
     pub(crate) finishing: bool,
     /// The pipe that this end sends into leads nowhere, for good.
@@ -108,6 +93,7 @@ impl End {
             has_room: false,
             trouble: None,
             held: Outgoing::default(),
+            discarded: 0,
             finishing: false,
             silent: false,
             arrival_scheduled: false,
@@ -179,18 +165,11 @@ impl fmt::Display for Trouble {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_nearest_fate_limits() {
-        let fate = Fate {
-            reset_after: Some(10),
-            vanish_after: Some(7),
-            back_after: None,
-        };
-        assert_eq!((fate.limit(0), fate.limit(7), fate.limit(9)), (7, 0, 0));
-        assert_eq!(Fate::default().limit(5), usize::MAX);
+impl Wire {
+    /// Whether what `side` sends would be answered by a reset, and it does not know.
+    pub(crate) fn is_dead_end(&self, side: usize) -> bool {
+        let gone = self.ends[other(side)].life == Life::Gone;
+        let told = self.pipes[other(side)].fin() == Fin::Landed;
+        self.forgotten || gone && !told && self.ends[side].life != Life::Connecting
     }
 }

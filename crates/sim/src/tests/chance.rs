@@ -22,7 +22,12 @@ impl Story {
         world.set_mood(mood);
         let server = Probe::new(world.driver("server"));
         let client = Probe::new(world.driver("client"));
-        Self { world, server, client, written: Vec::new() }
+        Self {
+            world,
+            server,
+            client,
+            written: Vec::new(),
+        }
     }
 
     fn tell(&mut self) {
@@ -46,7 +51,9 @@ impl Story {
         for (conn, written) in &mut self.written {
             let stream = &self.client.log.streams[conn];
             if stream.host.is_some() && !stream.over && random.chance(0.7) {
-                let data: Vec<u8> = (0..random.skewed(20_000)).map(|_| random.number() as u8).collect();
+                let data: Vec<u8> = (0..random.skewed(20_000))
+                    .map(|_| random.number() as u8)
+                    .collect();
                 written.extend_from_slice(&data);
                 self.client.write(*conn, &data);
             }
@@ -90,7 +97,11 @@ impl Story {
     }
 
     fn run(&mut self, until: u64) {
-        run_all(&self.world, &mut [&mut self.server, &mut self.client], secs(until));
+        run_all(
+            &self.world,
+            &mut [&mut self.server, &mut self.client],
+            secs(until),
+        );
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use ropewalk_core::driver::{Connect, ConnId, Driver, SocketOption, StreamOptions};
+use ropewalk_core::driver::{ConnId, Connect, Driver, SocketOption, StreamOptions};
 
 use super::probe::{Probe, Seen, connect_to, ms, pattern, run_all, secs, two_hosts};
 use crate::{Crashed, Mood, Rule, World};
@@ -29,7 +29,28 @@ fn closing_over_unread_bytes_loses_nothing_of_the_answer() {
     server.close(here);
     client.write(there, &pattern(10_000));
     run_all(&world, &mut [&mut server, &mut client], secs(3));
-    assert_eq!(client.news(), [Seen::Received(there, b"too long".to_vec()), Seen::Eof(there)]);
+    assert_eq!(
+        client.news(),
+        [
+            Seen::Received(there, b"too long".to_vec()),
+            Seen::Eof(there)
+        ]
+    );
+}
+
+#[test]
+fn lingering_ends_over_a_peer_that_sends_too_much() {
+    let world = World::new(1);
+    let (mut server, mut client, here, there) = two_hosts(&world);
+    server.close(here);
+    client.write(there, &pattern(5_000_000));
+    run_all(&world, &mut [&mut server, &mut client], ms(1500));
+    let news = client.news();
+    assert!(news.contains(&Seen::Eof(there)));
+    assert_eq!(
+        news.last(),
+        Some(&Seen::Failed(there, ErrorKind::ConnectionReset))
+    );
 }
 
 #[test]
@@ -41,7 +62,10 @@ fn writing_to_a_peer_that_is_gone_is_answered_with_a_reset() {
     assert_eq!(client.news(), [Seen::Eof(there)]);
     client.write(there, b"is anybody there?");
     run_all(&world, &mut [&mut server, &mut client], secs(10));
-    assert_eq!(client.news(), [Seen::Failed(there, ErrorKind::ConnectionReset)]);
+    assert_eq!(
+        client.news(),
+        [Seen::Failed(there, ErrorKind::ConnectionReset)]
+    );
     assert_eq!(server.news(), []);
     assert_eq!(world.netstat().len(), 1, "only the listener is left");
 }
@@ -72,7 +96,10 @@ fn an_abort_resets_the_peer_and_drops_what_was_under_way() {
     assert_eq!(server.news(), [], "paused");
     server.resume(here);
     run_all(&world, &mut [&mut server, &mut client], secs(4));
-    assert_eq!(server.news(), [Seen::Failed(here, ErrorKind::ConnectionReset)]);
+    assert_eq!(
+        server.news(),
+        [Seen::Failed(here, ErrorKind::ConnectionReset)]
+    );
     assert_eq!(server.received(here), b"");
 }
 
@@ -86,7 +113,10 @@ fn a_blocked_writer_hears_of_a_reset_while_paused() {
     run_all(&world, &mut [&mut server, &mut client], secs(2));
     client.abort(there);
     run_all(&world, &mut [&mut server, &mut client], secs(3));
-    assert_eq!(server.news().last(), Some(&Seen::Failed(here, ErrorKind::ConnectionReset)));
+    assert_eq!(
+        server.news().last(),
+        Some(&Seen::Failed(here, ErrorKind::ConnectionReset))
+    );
 }
 
 #[test]
@@ -100,8 +130,14 @@ fn a_rule_resets_at_that_byte_on_both_sides() {
         client.write(there, b"0123456789");
         run_all(&world, &mut [&mut server, &mut client], secs(2));
         assert_eq!(server.received(here), &b"0123456789"[..bytes as usize]);
-        assert_eq!(server.news().last(), Some(&Seen::Failed(here, ErrorKind::ConnectionReset)));
-        assert_eq!(client.news(), [Seen::Failed(there, ErrorKind::ConnectionReset)]);
+        assert_eq!(
+            server.news().last(),
+            Some(&Seen::Failed(here, ErrorKind::ConnectionReset))
+        );
+        assert_eq!(
+            client.news(),
+            [Seen::Failed(there, ErrorKind::ConnectionReset)]
+        );
     }
 }
 
@@ -111,8 +147,14 @@ fn all_connections_between_two_hosts_are_reset_on_demand() {
     let (mut server, mut client, here, there) = two_hosts(&world);
     world.after(secs(1), |world| world.reset("client", "server"));
     run_all(&world, &mut [&mut server, &mut client], secs(9));
-    assert_eq!(server.news(), [Seen::Failed(here, ErrorKind::ConnectionReset)]);
-    assert_eq!(client.news(), [Seen::Failed(there, ErrorKind::ConnectionReset)]);
+    assert_eq!(
+        server.news(),
+        [Seen::Failed(here, ErrorKind::ConnectionReset)]
+    );
+    assert_eq!(
+        client.news(),
+        [Seen::Failed(there, ErrorKind::ConnectionReset)]
+    );
 }
 
 #[test]
@@ -152,7 +194,8 @@ fn a_lost_link_is_silent_for_ever_for_who_sent_over_it() {
     let (mut server, mut client, here, there) = two_hosts(&world);
     let idle = client.connect("10.0.0.1:80");
     run_all(&world, &mut [&mut server, &mut client], secs(2));
-    (server.news(), client.news());
+    server.news();
+    client.news();
     let guard = world.guard(Rule::between("server", "client").lose());
     client.write(there, b"lost");
     run_all(&world, &mut [&mut server, &mut client], secs(9));
@@ -165,8 +208,14 @@ fn a_lost_link_is_silent_for_ever_for_who_sent_over_it() {
 }
 
 fn with_keep_alive(client: &mut Probe, seconds: u64) -> ConnId {
-    let options = StreamOptions { keep_alive: Some(secs(seconds)), ..StreamOptions::default() };
-    client.connect_with(&Connect { options, ..connect_to("10.0.0.1:80") })
+    let options = StreamOptions {
+        keep_alive: Some(secs(seconds)),
+        ..StreamOptions::default()
+    };
+    client.connect_with(&Connect {
+        options,
+        ..connect_to("10.0.0.1:80")
+    })
 }
 
 #[test]
@@ -202,14 +251,28 @@ fn without_keep_alive_an_idle_connection_stays_half_open() {
     let world = World::new(1);
     let (mut server, mut client, _, there) = two_hosts(&world);
     world.crash("server");
-    assert!(server.poll(None).unwrap_err().get_ref().unwrap().is::<Crashed>());
+    assert!(
+        server
+            .poll(None)
+            .unwrap_err()
+            .get_ref()
+            .unwrap()
+            .is::<Crashed>()
+    );
     run_all(&world, &mut [&mut client], secs(1_000_000));
     assert_eq!(client.news(), []);
-    assert!(world.netstat()[0].state.contains("cut from its peer"), "{:?}", world.netstat());
+    assert!(
+        world.netstat()[0].state.contains("cut from its peer"),
+        "{:?}",
+        world.netstat()
+    );
     world.restart("server");
     client.write(there, b"still there?");
     run_all(&world, &mut [&mut client], secs(1_000_001));
-    assert_eq!(client.news(), [Seen::Failed(there, ErrorKind::ConnectionReset)]);
+    assert_eq!(
+        client.news(),
+        [Seen::Failed(there, ErrorKind::ConnectionReset)]
+    );
 }
 
 #[test]
@@ -222,7 +285,10 @@ fn a_restarted_host_answers_what_was_sent_meanwhile_with_a_reset() {
     assert_eq!(client.news(), []);
     world.restart("server");
     run_all(&world, &mut [&mut client], secs(101));
-    assert_eq!(client.news(), [Seen::Failed(there, ErrorKind::ConnectionReset)]);
+    assert_eq!(
+        client.news(),
+        [Seen::Failed(there, ErrorKind::ConnectionReset)]
+    );
 }
 
 #[test]
@@ -237,12 +303,19 @@ fn keep_alive_notices_a_restarted_host() {
     let mut again = Probe::new(world.driver("server"));
     again.listen("10.0.0.1:80");
     run_all(&world, &mut [&mut again, &mut client], secs(100));
-    assert_eq!(client.news(), [Seen::Failed(conn, ErrorKind::ConnectionReset)]);
+    assert_eq!(
+        client.news(),
+        [Seen::Failed(conn, ErrorKind::ConnectionReset)]
+    );
     assert_eq!(again.news(), []);
     drop(server);
     client.connect("10.0.0.1:80");
     run_all(&world, &mut [&mut again, &mut client], secs(101));
-    assert_eq!(again.log.accepted.len(), 1, "the old driver's end does not end the new one");
+    assert_eq!(
+        again.log.accepted.len(),
+        1,
+        "the old driver's end does not end the new one"
+    );
 }
 
 #[test]
@@ -273,7 +346,10 @@ fn the_user_time_out_strikes_a_reader_that_stopped() {
         server.pause(here);
         client.write(there, &pattern(500_000));
         run_all(&world, &mut [&mut server, &mut client], secs(9));
-        assert_eq!(client.news().last(), Some(&Seen::Failed(there, ErrorKind::TimedOut)));
+        assert_eq!(
+            client.news().last(),
+            Some(&Seen::Failed(there, ErrorKind::TimedOut))
+        );
     }
 }
 
@@ -298,7 +374,10 @@ fn a_dropped_driver_is_a_process_that_ended() {
     assert_eq!(client.news(), [Seen::Eof(there)]);
     let refused = client.connect("10.0.0.1:80");
     run_all(&world, &mut [&mut client], secs(3));
-    assert_eq!(client.news(), [Seen::ConnectFailed(refused, ErrorKind::ConnectionRefused)]);
+    assert_eq!(
+        client.news(),
+        [Seen::ConnectFailed(refused, ErrorKind::ConnectionRefused)]
+    );
 }
 
 #[test]
@@ -310,5 +389,8 @@ fn a_process_that_ends_over_unread_bytes_resets() {
     run_all(&world, &mut [&mut server, &mut client], secs(2));
     drop(server);
     run_all(&world, &mut [&mut client], secs(3));
-    assert_eq!(client.news(), [Seen::Failed(there, ErrorKind::ConnectionReset)]);
+    assert_eq!(
+        client.news(),
+        [Seen::Failed(there, ErrorKind::ConnectionReset)]
+    );
 }

@@ -4,7 +4,9 @@ use std::io::ErrorKind;
 
 use ropewalk_core::driver::{Connect, Demand, Driver, SocketOption};
 
-use super::probe::{Probe, Seen, connect_to, listen_on, ms, port_of, run_all, secs, tcp, two_hosts};
+use super::probe::{
+    Probe, Seen, connect_to, listen_on, ms, port_of, run_all, secs, tcp, two_hosts,
+};
 use crate::{Faults, Recording, Rule, World};
 
 #[test]
@@ -18,7 +20,10 @@ fn accepted_comes_after_one_delay_connected_after_a_round_trip() {
     let conn = client.connect("10.0.0.1:80");
     run_all(&world, &mut [&mut server, &mut client], secs(1));
     let here = server.log.accepted[0];
-    assert_eq!((server.news(), client.news()), (vec![Seen::Accepted(here)], vec![Seen::Connected(conn)]));
+    assert_eq!(
+        (server.news(), client.news()),
+        (vec![Seen::Accepted(here)], vec![Seen::Connected(conn)])
+    );
     let trace = {
         world.record(Recording::Kept);
         world.netstat()
@@ -42,13 +47,30 @@ fn times_of_the_handshake_are_those_of_the_links() {
     client.connect("10.0.0.1:80");
     run_all(&world, &mut [&mut server, &mut client], secs(1));
     let trace = world.trace();
-    assert!(trace.text().contains("0.030000000 server accepts c1 at 10.0.0.1:80"), "{}", trace.text());
-    assert!(trace.text().contains("0.080000000 client c1 tells Connected"), "{}", trace.text());
+    assert!(
+        trace
+            .text()
+            .contains("0.030000000 server accepts c1 at 10.0.0.1:80"),
+        "{}",
+        trace.text()
+    );
+    assert!(
+        trace
+            .text()
+            .contains("0.080000000 client c1 tells Connected"),
+        "{}",
+        trace.text()
+    );
 }
 
 #[test]
 fn one_reactor_listens_and_connects_over_both_families() {
-    for address in ["127.0.0.1:8000", "[::1]:8000", "10.0.0.1:8000", "[fd00::1]:8000"] {
+    for address in [
+        "127.0.0.1:8000",
+        "[::1]:8000",
+        "10.0.0.1:8000",
+        "[fd00::1]:8000",
+    ] {
         let mut probe = Probe::alone(1);
         let (client, server) = probe.pair(address);
         probe.write(client, b"ping");
@@ -86,18 +108,30 @@ fn attempts_fail_for_distinct_reasons() {
     assert_eq!(kind("127.0.0.1:1"), ErrorKind::ConnectionRefused);
     assert_eq!(kind("10.9.9.9:1"), ErrorKind::ConnectionRefused);
     assert_eq!(kind("192.0.2.1:1"), ErrorKind::HostUnreachable);
-    let bound = |bind| Connect { bind: Some(tcp(bind)), ..connect_to("10.9.9.9:1") };
-    assert_eq!(failure_of(&mut probe, &bound("192.0.2.7:0")), ErrorKind::AddrNotAvailable);
+    let bound = |bind| Connect {
+        bind: Some(tcp(bind)),
+        ..connect_to("10.9.9.9:1")
+    };
+    assert_eq!(
+        failure_of(&mut probe, &bound("192.0.2.7:0")),
+        ErrorKind::AddrNotAvailable
+    );
     let mut old = Probe::new(probe.world().driver("v4"));
     drop(probe);
-    assert_eq!(failure_of(&mut old, &connect_to("[fd00::1]:1")), ErrorKind::NetworkUnreachable);
+    assert_eq!(
+        failure_of(&mut old, &connect_to("[fd00::1]:1")),
+        ErrorKind::NetworkUnreachable
+    );
 }
 
 #[test]
 fn a_bound_address_is_kept_and_a_pair_is_used_once() {
     let mut probe = Probe::alone(1);
     probe.listen("10.0.0.1:80");
-    let bound = Connect { bind: Some(tcp("127.0.0.1:4000")), ..connect_to("10.0.0.1:80") };
+    let bound = Connect {
+        bind: Some(tcp("127.0.0.1:4000")),
+        ..connect_to("10.0.0.1:80")
+    };
     let first = probe.connect_with(&bound);
     probe.run();
     assert_eq!(probe.log.streams[&first].host, Some(tcp("127.0.0.1:4000")));
@@ -123,7 +157,10 @@ fn a_stopped_port_refuses_at_once_and_can_be_bound_again() {
     let old = probe.connect("127.0.0.1:8000");
     probe.run();
     probe.driver.stop_listening(listener);
-    assert_eq!(failure_of(&mut probe, &connect_to("127.0.0.1:8000")), ErrorKind::ConnectionRefused);
+    assert_eq!(
+        failure_of(&mut probe, &connect_to("127.0.0.1:8000")),
+        ErrorKind::ConnectionRefused
+    );
     probe.listen("127.0.0.1:8000");
     let server = probe.log.accepted[0];
     probe.write(old, b"still there");
@@ -139,11 +176,18 @@ fn who_waits_in_the_backlog_of_a_stopped_port_is_reset() {
     let listener = server.listen("10.0.0.1:80");
     let conn = client.connect("10.0.0.1:80");
     run_all(&world, &mut [&mut client], ms(10));
-    assert_eq!(client.news(), [Seen::Connected(conn)], "the kernel accepts for the server");
+    assert_eq!(
+        client.news(),
+        [Seen::Connected(conn)],
+        "the kernel accepts for the server"
+    );
     server.driver.stop_listening(listener);
     run_all(&world, &mut [&mut server, &mut client], secs(1));
     assert_eq!(server.news(), []);
-    assert_eq!(client.news(), [Seen::Failed(conn, ErrorKind::ConnectionReset)]);
+    assert_eq!(
+        client.news(),
+        [Seen::Failed(conn, ErrorKind::ConnectionReset)]
+    );
 }
 
 #[test]
@@ -177,7 +221,10 @@ fn an_attempt_given_up_is_never_heard_of_again() {
     let conn = server.log.accepted[0];
     assert_eq!(
         server.news(),
-        [Seen::Accepted(conn), Seen::Failed(conn, ErrorKind::ConnectionReset)]
+        [
+            Seen::Accepted(conn),
+            Seen::Failed(conn, ErrorKind::ConnectionReset)
+        ]
     );
     assert_eq!(client.news(), []);
     assert_eq!(world.netstat().len(), 1, "{:?}", world.netstat());
@@ -227,10 +274,22 @@ fn without_descriptors_peers_are_accepted_and_closed() {
     server.listen("10.0.0.1:80");
     let conns = [(); 3].map(|()| client.connect("10.0.0.1:80"));
     run_all(&world, &mut [&mut server, &mut client], secs(1));
-    assert_eq!(server.log.accepted.len(), 1, "one descriptor is the listener's");
+    assert_eq!(
+        server.log.accepted.len(),
+        1,
+        "one descriptor is the listener's"
+    );
     let news = client.news();
-    assert_eq!(news.iter().filter(|seen| matches!(seen, Seen::Eof(_))).count(), 2);
-    let kept = conns.into_iter().find(|&conn| !news.contains(&Seen::Eof(conn))).unwrap();
+    assert_eq!(
+        news.iter()
+            .filter(|seen| matches!(seen, Seen::Eof(_)))
+            .count(),
+        2
+    );
+    let kept = conns
+        .into_iter()
+        .find(|&conn| !news.contains(&Seen::Eof(conn)))
+        .unwrap();
     client.close(kept);
     server.close(server.log.accepted[0]);
     run_all(&world, &mut [&mut server, &mut client], secs(2));
@@ -256,7 +315,10 @@ fn exhaustion_is_drawn_too() {
     let world = World::new(1);
     let mut server = Probe::new(world.driver("server"));
     let mut client = Probe::new(world.driver("client"));
-    world.set_faults(Faults { exhaust: 0.5, ..Faults::none() });
+    world.set_faults(Faults {
+        exhaust: 0.5,
+        ..Faults::none()
+    });
     server.listen("10.0.0.1:80");
     (0..100).for_each(|_| _ = client.connect("10.0.0.1:80"));
     run_all(&world, &mut [&mut server, &mut client], secs(1));

@@ -78,17 +78,29 @@ impl Stream {
 
 impl Log {
     fn stream(&mut self, conn: ConnId) -> &mut Stream {
-        let stream = self.streams.get_mut(&conn).expect("an event names a connection that is known");
+        let stream = self
+            .streams
+            .get_mut(&conn)
+            .expect("an event names a connection that is known");
         assert!(!stream.over, "an event names a connection that is over");
         stream
     }
 
     fn note(&mut self, event: Event<'_>) {
         let seen = match event {
-            Event::Accepted { conn, host, peer, .. } => {
+            Event::Accepted {
+                conn, host, peer, ..
+            } => {
                 let (host, peer) = (Some(host), Some(peer));
-                let stream = Stream { host, peer, ..Stream::default() };
-                assert!(self.streams.insert(conn, stream).is_none(), "a name is used twice");
+                let stream = Stream {
+                    host,
+                    peer,
+                    ..Stream::default()
+                };
+                assert!(
+                    self.streams.insert(conn, stream).is_none(),
+                    "a name is used twice"
+                );
                 self.accepted.push(conn);
                 Seen::Accepted(conn)
             }
@@ -114,12 +126,18 @@ impl Log {
             Event::Eof { conn } => {
                 let stream = self.stream(conn);
                 assert!(!stream.paused, "the end was told while paused");
-                assert!(!std::mem::replace(&mut stream.eof, true), "the end was told twice");
+                assert!(
+                    !std::mem::replace(&mut stream.eof, true),
+                    "the end was told twice"
+                );
                 Seen::Eof(conn)
             }
             Event::Writable { conn } => {
                 let stream = self.stream(conn);
-                assert!(std::mem::take(&mut stream.waits_for_room), "room was told to nobody");
+                assert!(
+                    std::mem::take(&mut stream.waits_for_room),
+                    "room was told to nobody"
+                );
                 Seen::Writable(conn)
             }
             Event::Failed { conn, error } => {
@@ -142,14 +160,20 @@ impl Handler for Log {
         let conn = match &event {
             Event::Received { conn, data } if self.echo => {
                 let (conn, data) = (*conn, data.to_vec());
-                self.streams.get_mut(&conn).unwrap().outgoing.write(&data, &mut self.pool);
+                self.streams
+                    .get_mut(&conn)
+                    .unwrap()
+                    .outgoing
+                    .write(&data, &mut self.pool);
                 Some(conn)
             }
             Event::Received { conn, .. } | Event::Accepted { conn, .. } => Some(*conn),
             _ => None,
         };
         self.note(event);
-        let Some(conn) = conn.filter(|_| !self.demands.is_empty()) else { return Demand::Continue };
+        let Some(conn) = conn.filter(|_| !self.demands.is_empty()) else {
+            return Demand::Continue;
+        };
         let demand = self.demands.remove(0);
         let stream = self.stream(conn);
         stream.paused |= demand == Demand::Pause;
@@ -168,7 +192,11 @@ impl Handler for Log {
         let done = !lives || stream.closing && !stream.waits_for_room;
         stream.over |= done;
         self.pool = pool;
-        if done { Demand::Close } else { Demand::Continue }
+        if done {
+            Demand::Close
+        } else {
+            Demand::Continue
+        }
     }
 }
 
@@ -187,18 +215,31 @@ pub(super) fn listen_on(address: &str) -> Listen {
         address: tcp(address),
         backlog: 128,
         reuse_port: false,
-        options: StreamOptions { keep_alive: None, ..StreamOptions::default() },
+        options: StreamOptions {
+            keep_alive: None,
+            ..StreamOptions::default()
+        },
     }
 }
 
 pub(super) fn connect_to(address: &str) -> Connect {
-    let options = StreamOptions { keep_alive: None, ..StreamOptions::default() };
-    Connect { address: tcp(address), bind: None, options }
+    let options = StreamOptions {
+        keep_alive: None,
+        ..StreamOptions::default()
+    };
+    Connect {
+        address: tcp(address),
+        bind: None,
+        options,
+    }
 }
 
 impl Probe {
     pub(super) fn new(driver: SimDriver) -> Self {
-        Self { driver, log: Log::default() }
+        Self {
+            driver,
+            log: Log::default(),
+        }
     }
 
     pub(super) fn alone(seed: u64) -> Self {
@@ -214,7 +255,10 @@ impl Probe {
     }
 
     pub(super) fn listen(&mut self, address: &str) -> ListenerId {
-        self.driver.listen(&listen_on(address)).expect("a free address").0
+        self.driver
+            .listen(&listen_on(address))
+            .expect("a free address")
+            .0
     }
 
     pub(super) fn connect(&mut self, address: &str) -> ConnId {
@@ -223,7 +267,10 @@ impl Probe {
 
     pub(super) fn connect_with(&mut self, connect: &Connect) -> ConnId {
         let conn = self.driver.connect(connect);
-        assert!(self.log.streams.insert(conn, Stream::default()).is_none(), "a name is used twice");
+        assert!(
+            self.log.streams.insert(conn, Stream::default()).is_none(),
+            "a name is used twice"
+        );
         conn
     }
 
@@ -233,7 +280,9 @@ impl Probe {
         let stream = log.streams.get_mut(&conn).expect("a connection");
         stream.outgoing.write(data, &mut log.pool);
         let driver = &mut self.driver;
-        stream.send(&mut log.pool, &mut |outgoing, pool| driver.send(conn, outgoing, pool));
+        stream.send(&mut log.pool, &mut |outgoing, pool| {
+            driver.send(conn, outgoing, pool)
+        });
     }
 
     /// Closes once everything queued is sent, as a reactor does.
@@ -253,12 +302,20 @@ impl Probe {
     }
 
     pub(super) fn pause(&mut self, conn: ConnId) {
-        self.log.streams.get_mut(&conn).expect("a connection").paused = true;
+        self.log
+            .streams
+            .get_mut(&conn)
+            .expect("a connection")
+            .paused = true;
         self.driver.pause(conn);
     }
 
     pub(super) fn resume(&mut self, conn: ConnId) {
-        self.log.streams.get_mut(&conn).expect("a connection").paused = false;
+        self.log
+            .streams
+            .get_mut(&conn)
+            .expect("a connection")
+            .paused = false;
         self.driver.resume(conn);
     }
 
@@ -271,7 +328,9 @@ impl Probe {
     pub(super) fn run(&mut self) -> Deadlock {
         for _ in 0..1_000_000 {
             if let Err(error) = self.poll(None) {
-                let deadlock = error.get_ref().and_then(|inner| inner.downcast_ref::<Deadlock>());
+                let deadlock = error
+                    .get_ref()
+                    .and_then(|inner| inner.downcast_ref::<Deadlock>());
                 return deadlock.expect("only a deadlock ends it").clone();
             }
         }
@@ -311,7 +370,9 @@ impl Probe {
 pub(super) fn run_all(world: &World, probes: &mut [&mut Probe], until: Duration) {
     loop {
         let steps = world.network().steps;
-        probes.iter_mut().for_each(|probe| _ = probe.poll(Some(Duration::ZERO)));
+        probes
+            .iter_mut()
+            .for_each(|probe| _ = probe.poll(Some(Duration::ZERO)));
         if world.network().steps == steps {
             match world.next() {
                 Some(next) if next <= until => world.advance(next),
@@ -327,7 +388,11 @@ pub(super) fn two_hosts(world: &World) -> (Probe, Probe, ConnId, ConnId) {
     let mut client = Probe::new(world.driver("client"));
     server.listen("10.0.0.1:80");
     let there = client.connect("10.0.0.1:80");
-    run_all(world, &mut [&mut server, &mut client], Duration::from_secs(1));
+    run_all(
+        world,
+        &mut [&mut server, &mut client],
+        Duration::from_secs(1),
+    );
     let here = server.log.accepted[0];
     server.news();
     client.news();
@@ -335,7 +400,10 @@ pub(super) fn two_hosts(world: &World) -> (Probe, Probe, ConnId, ConnId) {
 }
 
 pub(super) fn port_of(address: &Address) -> u16 {
-    address.socket().map(|socket: SocketAddr| socket.port()).expect("a TCP address")
+    address
+        .socket()
+        .map(|socket: SocketAddr| socket.port())
+        .expect("a TCP address")
 }
 
 pub(super) fn ms(millis: u64) -> Duration {

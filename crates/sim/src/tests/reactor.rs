@@ -38,7 +38,11 @@ struct Sender {
 
 impl Sender {
     fn new(lines: &Lines, len: usize) -> Self {
-        Self { lines: lines.clone(), sends: pattern(len), back: 0 }
+        Self {
+            lines: lines.clone(),
+            sends: pattern(len),
+            back: 0,
+        }
     }
 }
 
@@ -56,14 +60,20 @@ impl Protocol for Sender {
     }
 
     fn connection_lost(&mut self, transport: &Transport, reason: &Reason) {
-        self.lines.borrow_mut().push(format!("{} back, {reason}", self.back));
+        self.lines
+            .borrow_mut()
+            .push(format!("{} back, {reason}", self.back));
         let _stopped_before = transport.reactor().stop();
     }
 }
 
 fn waiting(error: &RunError) -> Vec<String> {
-    let RunError::Driver(error) = error else { panic!("no driver's error: {error}") };
-    let deadlock = error.get_ref().and_then(|inner| inner.downcast_ref::<Deadlock>());
+    let RunError::Driver(error) = error else {
+        panic!("no driver's error: {error}")
+    };
+    let deadlock = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<Deadlock>());
     deadlock.expect("a deadlock").waiting.clone()
 }
 
@@ -76,11 +86,19 @@ fn one_reactor_talks_with_itself_in_both_moods() {
             driver.world().set_faults(Faults::gentle());
             let mut reactor = Reactor::new(driver);
             let (here, there) = (lines.clone(), lines.clone());
-            reactor.listen("tcp:127.0.0.1:7", move || Echo(here.clone())).unwrap();
-            reactor.connect("tcp:127.0.0.1:7", move || Sender::new(&there, 50_000)).unwrap();
+            reactor
+                .listen("tcp:127.0.0.1:7", move || Echo(here.clone()))
+                .unwrap();
+            reactor
+                .connect("tcp:127.0.0.1:7", move || Sender::new(&there, 50_000))
+                .unwrap();
             reactor.run().unwrap();
             let told = lines.borrow();
-            assert_eq!(told[..2], ["made", "50000 back, closed cleanly"], "{mood:?} seed {seed}");
+            assert_eq!(
+                told[..2],
+                ["made", "50000 back, closed cleanly"],
+                "{mood:?} seed {seed}"
+            );
             assert_eq!(told.len(), 3, "{told:?}");
         }
     }
@@ -89,7 +107,9 @@ fn one_reactor_talks_with_itself_in_both_moods() {
 #[test]
 fn a_reactor_that_can_never_stop_says_what_it_waits_for() {
     let error = run(1, |reactor| {
-        reactor.listen("tcp:127.0.0.1:80", || Echo(Lines::default())).unwrap();
+        reactor
+            .listen("tcp:127.0.0.1:80", || Echo(Lines::default()))
+            .unwrap();
         let _unheard = reactor.resolve("localhost");
     })
     .unwrap_err();
@@ -103,7 +123,10 @@ fn signals_stop_a_reactor_at_their_time() {
     world.at(secs(9), |world| world.signal("sim", Signal::Terminate));
     let mut reactor = Reactor::new(driver).catching_signals();
     reactor.run().unwrap();
-    assert_eq!((world.now(), reactor.exit_signal()), (secs(9), Some(Signal::Terminate)));
+    assert_eq!(
+        (world.now(), reactor.exit_signal()),
+        (secs(9), Some(Signal::Terminate))
+    );
 }
 
 /// What jobs in threads and calls from them did, in order.
@@ -151,9 +174,13 @@ fn hosts_run_until_all_have_stopped() {
     let mut server = Reactor::new(world.driver("server"));
     let mut client = Reactor::new(world.driver("client"));
     let (here, there) = (lines.clone(), told.clone());
-    server.listen("tcp:10.0.0.1:7", move || Echo(here.clone())).unwrap();
+    server
+        .listen("tcp:10.0.0.1:7", move || Echo(here.clone()))
+        .unwrap();
     server.call_later(secs(100), |reactor| reactor.stop().unwrap());
-    client.connect("tcp:server:7", move || Sender::new(&there, 50_000)).unwrap();
+    client
+        .connect("tcp:server:7", move || Sender::new(&there, 50_000))
+        .unwrap();
     world.run(&mut [&mut server, &mut client]).unwrap();
     assert_eq!(*told.borrow(), ["50000 back, closed cleanly"]);
     assert_eq!(*lines.borrow(), ["made", "lost: closed cleanly"]);
@@ -165,10 +192,20 @@ fn hosts_that_all_wait_are_a_deadlock() {
     let world = World::new(5);
     let mut server = Reactor::new(world.driver("server"));
     let mut client = Reactor::new(world.driver("client"));
-    server.listen("tcp:10.0.0.1:7", || Echo(Lines::default())).unwrap();
+    server
+        .listen("tcp:10.0.0.1:7", || Echo(Lines::default()))
+        .unwrap();
+    let _never = client.spawn(std::future::pending::<()>());
     let error = world.run(&mut [&mut server, &mut client]).unwrap_err();
-    assert_eq!(waiting(&error), ["server: tcp:10.0.0.1:7 is listening"]);
-    world.run_until(secs(9), &mut [&mut server, &mut client]).unwrap();
+    let waiting = waiting(&error);
+    assert_eq!(waiting[0], "server: tcp:10.0.0.1:7 is listening");
+    assert!(
+        waiting[1].contains("reactor.rs"),
+        "the task, by its place: {waiting:?}"
+    );
+    world
+        .run_until(secs(9), &mut [&mut server, &mut client])
+        .unwrap();
     assert_eq!(world.now(), secs(9));
 }
 
@@ -176,23 +213,33 @@ fn hosts_that_all_wait_are_a_deadlock() {
 fn a_host_crashes_and_is_back_with_a_new_reactor() {
     let world = World::new(5);
     let lines = Lines::default();
-    let (mut server, mut client) =
-        (Reactor::new(world.driver("server")), Reactor::new(world.driver("client")));
+    let (mut server, mut client) = (
+        Reactor::new(world.driver("server")),
+        Reactor::new(world.driver("client")),
+    );
     let listen = |server: &mut Reactor| {
-        server.listen("tcp:10.0.0.1:7", || Echo(Lines::default())).unwrap();
+        server
+            .listen("tcp:10.0.0.1:7", || Echo(Lines::default()))
+            .unwrap();
     };
     listen(&mut server);
     world.at(secs(1), |world| world.crash("server"));
     let there = lines.clone();
     client.call_later(secs(2), move |reactor| {
-        reactor.connect("tcp:10.0.0.1:7", move || Sender::new(&there, 10)).unwrap();
+        reactor
+            .connect("tcp:10.0.0.1:7", move || Sender::new(&there, 10))
+            .unwrap();
     });
-    world.run_until(secs(5), &mut [&mut server, &mut client]).unwrap();
+    world
+        .run_until(secs(5), &mut [&mut server, &mut client])
+        .unwrap();
     world.restart("server");
     let mut again = Reactor::new(world.driver("server"));
     listen(&mut again);
     again.call_later(secs(50), |reactor| reactor.stop().unwrap());
-    world.run(&mut [&mut server, &mut again, &mut client]).unwrap();
+    world
+        .run(&mut [&mut server, &mut again, &mut client])
+        .unwrap();
     assert_eq!(*lines.borrow(), ["10 back, closed cleanly"]);
 }
 
@@ -205,13 +252,17 @@ fn crowd(seed: u64, mood: Mood) -> (Vec<String>, u64) {
     let lines = Lines::default();
     let mut server = Reactor::new(world.driver("server"));
     let here = lines.clone();
-    server.listen("tcp:0.0.0.0:7", move || Echo(here.clone())).unwrap();
+    server
+        .listen("tcp:0.0.0.0:7", move || Echo(here.clone()))
+        .unwrap();
     let mut clients: Vec<Reactor> = (0..5)
         .map(|number| Reactor::new(world.driver(&format!("client{number}"))))
         .collect();
     for client in &mut clients {
         let there = lines.clone();
-        client.connect("tcp:server:7", move || Sender::new(&there, 20_000)).unwrap();
+        client
+            .connect("tcp:server:7", move || Sender::new(&there, 20_000))
+            .unwrap();
         client.call_later(secs(4000), |reactor| _ = reactor.stop());
     }
     server.call_later(secs(4000), |reactor| _ = reactor.stop());
@@ -225,7 +276,11 @@ fn crowd(seed: u64, mood: Mood) -> (Vec<String>, u64) {
 #[test]
 fn under_every_fault_each_made_is_lost_once_and_seeds_repeat() {
     for seed in 0..40 {
-        let mood = if seed % 2 == 0 { Mood::Readiness } else { Mood::Completion };
+        let mood = if seed % 2 == 0 {
+            Mood::Readiness
+        } else {
+            Mood::Completion
+        };
         let (lines, hash) = crowd(seed, mood);
         let count = |what: &str| lines.iter().filter(|line| line.starts_with(what)).count();
         assert_eq!(count("made"), count("lost"), "seed {seed}");

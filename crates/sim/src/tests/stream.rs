@@ -34,7 +34,10 @@ fn a_readiness_like_send_takes_what_fits() {
     probe.world().install(Rule::everywhere().buffers(1000, 500));
     let (client, _) = probe.pair("127.0.0.1:80");
     assert!(matches!(send(&mut probe, client, 600), (Sent::Done, 0)));
-    assert!(matches!(send(&mut probe, client, 600), (Sent::Blocked, 200)));
+    assert!(matches!(
+        send(&mut probe, client, 600),
+        (Sent::Blocked, 200)
+    ));
 }
 
 #[test]
@@ -46,7 +49,11 @@ fn a_completion_like_send_takes_all_and_reports_later() {
     assert!(matches!(send(&mut probe, client, 5000), (Sent::Taken, 0)));
     probe.pause(server);
     probe.run();
-    assert_eq!(probe.news(), [], "they are not gone while the peer reads nothing");
+    assert_eq!(
+        probe.news(),
+        [],
+        "they are not gone while the peer reads nothing"
+    );
     probe.resume(server);
     probe.run();
     assert!(probe.news().contains(&Seen::Writable(client)));
@@ -57,7 +64,10 @@ fn a_completion_like_send_takes_all_and_reports_later() {
 fn a_completion_like_driver_holds_bytes_after_close() {
     let mut probe = Probe::new(SimDriver::alone(1).with_mood(Mood::Completion));
     let (client, server) = probe.pair("127.0.0.1:80");
-    assert!(matches!(send(&mut probe, client, 500_000), (Sent::Taken, 0)));
+    assert!(matches!(
+        send(&mut probe, client, 500_000),
+        (Sent::Taken, 0)
+    ));
     probe.log.streams.get_mut(&client).unwrap().over = true;
     probe.driver.close(client);
     probe.run();
@@ -75,7 +85,10 @@ fn back_pressure_reaches_the_sender_and_ends() {
     let deadlock = probe.run();
     assert!(probe.log.streams[&client].waits_for_room);
     let text = deadlock.to_string();
-    assert!(text.contains("blocked in writing") && text.contains("65536 bytes unread"), "{text}");
+    assert!(
+        text.contains("blocked in writing") && text.contains("65536 bytes unread"),
+        "{text}"
+    );
     probe.resume(server);
     probe.run();
     assert_eq!(probe.received(server), data);
@@ -106,7 +119,10 @@ fn pieces_are_as_long_as_the_rule_says() {
     probe.run();
     let lengths: Vec<usize> = probe.news().iter().filter_map(piece_len).collect();
     let (_, all_but_last) = lengths.split_last().unwrap();
-    assert!(all_but_last.iter().all(|len| (2..=5).contains(len)), "{lengths:?}");
+    assert!(
+        all_but_last.iter().all(|len| (2..=5).contains(len)),
+        "{lengths:?}"
+    );
     assert!((2..=5).all(|len| all_but_last.contains(&len)));
     assert_eq!(probe.received(server), pattern(1000));
 }
@@ -121,7 +137,9 @@ fn piece_len(seen: &Seen) -> Option<usize> {
 #[test]
 fn pieces_are_joined_when_the_rule_says() {
     let mut probe = Probe::alone(3);
-    probe.world().install(Rule::everywhere().split(1..=1).coalesce(1.0));
+    probe
+        .world()
+        .install(Rule::everywhere().split(1..=1).coalesce(1.0));
     let (client, server) = probe.pair("127.0.0.1:80");
     probe.write(client, &pattern(1000));
     probe.run();
@@ -195,7 +213,10 @@ fn a_stopped_reader_takes_nothing_until_the_rule_ends() {
 #[test]
 fn short_sends_are_drawn() {
     let mut probe = Probe::alone(1);
-    probe.world().set_faults(Faults { short_send: 1.0, ..Faults::none() });
+    probe.world().set_faults(Faults {
+        short_send: 1.0,
+        ..Faults::none()
+    });
     let (client, server) = probe.pair("127.0.0.1:80");
     probe.write(client, b"hello world");
     assert!(probe.log.streams[&client].waits_for_room);
@@ -211,11 +232,19 @@ fn a_half_closed_stream_flows_the_other_way() {
     probe.driver.shutdown_write(client);
     probe.run();
     assert_eq!(probe.news().last(), Some(&Seen::Eof(server)));
-    assert!(matches!(send(&mut probe, client, 1), (Sent::Failed(error), _) if error.kind() == ErrorKind::BrokenPipe));
+    assert!(
+        matches!(send(&mut probe, client, 1), (Sent::Failed(error), _) if error.kind() == ErrorKind::BrokenPipe)
+    );
     probe.write(server, b"answer");
     probe.close(server);
     probe.run();
-    assert_eq!(probe.news(), [Seen::Received(client, b"answer".to_vec()), Seen::Eof(client)]);
+    assert_eq!(
+        probe.news(),
+        [
+            Seen::Received(client, b"answer".to_vec()),
+            Seen::Eof(client)
+        ]
+    );
 }
 
 #[test]
@@ -227,7 +256,11 @@ fn what_an_event_wrote_leaves_with_it() {
     probe.write(client, b"x");
     probe.run();
     assert_eq!(probe.received(client), b"x");
-    assert_eq!(probe.received(server), b"xx", "also what was written in an event that paused");
+    assert_eq!(
+        probe.received(server),
+        b"xx",
+        "also what was written in an event that paused"
+    );
 }
 
 #[test]
@@ -240,7 +273,10 @@ fn bytes_are_accounted_for() {
     probe.run();
     let sockets = probe.world().netstat();
     let sender = sockets.iter().find(|socket| socket.sent_bytes > 0).unwrap();
-    let receiver = sockets.iter().find(|socket| socket.unread_bytes > 0).unwrap();
+    let receiver = sockets
+        .iter()
+        .find(|socket| socket.unread_bytes > 0)
+        .unwrap();
     assert_eq!((receiver.unread_bytes, sender.delivered_bytes), (500, 500));
     let held = receiver.unread_bytes + sender.in_flight_bytes + sender.unsent_bytes;
     assert_eq!(held as u64, sender.sent_bytes);

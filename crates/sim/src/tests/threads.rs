@@ -8,24 +8,29 @@ use ropewalk_core::driver::Driver;
 use super::probe::{Probe, ms, secs};
 use crate::Faults;
 
-type Order = Arc<Mutex<Vec<usize>>>;
-
-fn give_jobs(probe: &mut Probe, count: usize) -> Order {
-    let order = Order::default();
+fn give_jobs(probe: &mut Probe, count: usize) -> Arc<Mutex<Vec<usize>>> {
+    let order = Arc::<Mutex<Vec<usize>>>::default();
     for number in 0..count {
         let own = order.clone();
-        probe.driver.run_in_thread(Box::new(move || own.lock().unwrap().push(number)));
+        probe
+            .driver
+            .run_in_thread(Box::new(move || own.lock().unwrap().push(number)));
     }
     order
 }
 
 fn order_of(seed: u64) -> Vec<usize> {
     let mut probe = Probe::alone(seed);
-    probe.world().set_faults(Faults { thread_delay: secs(1), ..Faults::none() });
+    probe.world().set_faults(Faults {
+        thread_delay: secs(1),
+        ..Faults::none()
+    });
     let order = give_jobs(&mut probe, 30);
     probe.run();
-    let order = order.lock().unwrap().clone();
-    order
+    Arc::into_inner(order)
+        .expect("all jobs are over")
+        .into_inner()
+        .unwrap()
 }
 
 #[test]
@@ -40,7 +45,10 @@ fn the_order_of_jobs_is_the_seeds() {
 #[test]
 fn with_one_thread_jobs_wait_in_order() {
     let mut probe = Probe::alone(1);
-    probe.world().set_faults(Faults { thread_delay: secs(1), ..Faults::none() });
+    probe.world().set_faults(Faults {
+        thread_delay: secs(1),
+        ..Faults::none()
+    });
     probe.driver.set_thread_limit(1);
     let order = give_jobs(&mut probe, 10);
     probe.run();
@@ -58,14 +66,20 @@ fn a_job_runs_within_poll_and_can_wake_it() {
     }));
     assert!(!ran.load(Ordering::Relaxed));
     probe.poll(None).unwrap();
-    assert!(ran.load(Ordering::Relaxed), "poll returned because it was woken");
+    assert!(
+        ran.load(Ordering::Relaxed),
+        "poll returned because it was woken"
+    );
     assert!(probe.now() < ms(1));
 }
 
 #[test]
 fn a_blocked_job_goes_on_after_the_answer() {
     let mut probe = Probe::alone(1);
-    let (state, answer) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let (state, answer) = (
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(AtomicBool::new(false)),
+    );
     let (own, asked, waker) = (state.clone(), answer.clone(), probe.driver.waker());
     probe.driver.run_in_thread(Box::new(move || {
         own.store(1, Ordering::Relaxed);
@@ -77,7 +91,10 @@ fn a_blocked_job_goes_on_after_the_answer() {
     probe.poll(None).unwrap();
     assert_eq!(state.load(Ordering::Relaxed), 1);
     let deadlock = probe.run();
-    assert_eq!(deadlock.waiting, ["sim: jobs wait for an answer of the reactor: 1"]);
+    assert_eq!(
+        deadlock.waiting,
+        ["sim: jobs wait for an answer of the reactor: 1"]
+    );
     answer.store(true, Ordering::Relaxed);
     probe.poll(None).unwrap();
     assert_eq!(state.load(Ordering::Relaxed), 2);

@@ -55,7 +55,10 @@ fn a_change_in_the_past_is_made_at_once() {
     probe.run_until(secs(9));
     probe.world().at(secs(1), |world| world.host("there"));
     probe.poll(Some(ms(0))).unwrap();
-    assert_eq!((probe.world().addresses("there").len(), probe.now()), (2, secs(9)));
+    assert_eq!(
+        (probe.world().addresses("there").len(), probe.now()),
+        (2, secs(9))
+    );
 }
 
 #[test]
@@ -78,7 +81,10 @@ fn a_deadlock_names_who_waits_for_what() {
     let deadlock = probe.run();
     assert_eq!(deadlock.waiting.len(), 3);
     assert_eq!(deadlock.waiting[0], "sim: tcp:127.0.0.1:80 is listening");
-    assert!(deadlock.waiting[1].ends_with("to tcp:127.0.0.1:80 is open, paused"), "{deadlock}");
+    assert!(
+        deadlock.waiting[1].ends_with("to tcp:127.0.0.1:80 is open, paused"),
+        "{deadlock}"
+    );
     assert!(deadlock.waiting[2].ends_with(" is open"), "{deadlock}");
 }
 
@@ -102,7 +108,9 @@ fn a_host_runs_one_process() {
 }
 
 #[test]
-#[should_panic(expected = "no host named \"nowhere\"; add it with World::host (there are [\"sim\"])")]
+#[should_panic(
+    expected = "no host named \"nowhere\"; add it with World::host (there are [\"sim\"])"
+)]
 fn an_unknown_host_is_named_with_a_remedy() {
     SimDriver::alone(1).world().partition("sim", "nowhere");
 }
