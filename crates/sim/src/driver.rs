@@ -53,8 +53,9 @@ pub struct SimDriver {
     /// Jobs that wait for the reactor, in order.
     blocked: Vec<(u64, Strand)>,
     buffer: Vec<u8>,
-    /// How often in a row it was polled at one moment for nothing.
+    /// How often in a row it was polled at this moment for nothing.
     idle_polls: u32,
+    idle_at: Duration,
 }
 
 /// A reactor that never waits must not stop time: after so many idle polls in a row each takes [`IDLE_TIME`].
@@ -100,6 +101,7 @@ impl SimDriver {
             blocked: Vec::new(),
             buffer: Vec::new(),
             idle_polls: 0,
+            idle_at: Duration::ZERO,
         }
     }
 
@@ -216,14 +218,23 @@ impl SimDriver {
         }
     }
 
+    /// One more poll for nothing.
+    fn idle(&mut self, now: Duration) {
+        if std::mem::replace(&mut self.idle_at, now) != now {
+            self.idle_polls = 0;
+        }
+        self.idle_polls += 1;
+        if self.idle_polls > IDLE_POLLS && self.world.drivers() == 1 {
+            self.world.advance(now + IDLE_TIME);
+            self.idle_at = now + IDLE_TIME;
+        }
+    }
+
     /// Lets time pass until something happens, at most until `until`; false if that was now.
     fn wait(&mut self, until: Option<Duration>) -> io::Result<bool> {
         let now = self.world.now();
         if until.is_some_and(|until| until <= now) {
-            self.idle_polls += 1;
-            if self.idle_polls > IDLE_POLLS && self.world.drivers() == 1 {
-                self.world.advance(now + IDLE_TIME);
-            }
+            self.idle(now);
             return Ok(false);
         }
         if self.world.drivers() > 1 {

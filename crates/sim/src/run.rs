@@ -199,9 +199,10 @@ impl<'a, 'b> Round<'a, 'b> {
         if now >= limit {
             return Ok(false);
         }
-        let wait = self
-            .wait()
-            .map(|wait| now.saturating_add(wait.max(IDLE_TIME)));
+        let wait = self.wait();
+        let idles = wait == Some(Duration::ZERO);
+        let wait = if idles { Some(IDLE_TIME) } else { wait };
+        let wait = wait.map(|wait| now.saturating_add(wait));
         let limit_alone = (limit != Duration::MAX).then_some(limit);
         match self
             .world
@@ -214,7 +215,9 @@ impl<'a, 'b> Round<'a, 'b> {
             Some(next) => self.world.advance(next.min(limit)),
             None => return Err(RunError::Driver(io::Error::other(self.deadlock()))),
         }
-        self.idle = 0;
+        if !idles {
+            self.idle = 0;
+        }
         Ok(true)
     }
 }

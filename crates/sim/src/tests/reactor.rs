@@ -116,6 +116,47 @@ fn a_reactor_that_can_never_stop_says_what_it_waits_for() {
     assert_eq!(waiting(&error), ["sim: tcp:127.0.0.1:80 is listening"]);
 }
 
+/// Ticks every second, that many times, and then stops.
+fn tick(reactor: &ropewalk_core::Handle, left: u32) {
+    match left {
+        0 => reactor.stop().unwrap(),
+        _ => _ = reactor.call_later(secs(1), move |reactor| tick(reactor, left - 1)),
+    }
+}
+
+#[test]
+fn timers_are_exact_however_many() {
+    let world = run(1, |reactor| tick(reactor, 5000)).unwrap();
+    assert_eq!(world.now(), secs(5000));
+    let world = World::new(1);
+    let mut one = Reactor::new(world.driver("one"));
+    tick(&one, 5000);
+    world.run(&mut [&mut one]).unwrap();
+    assert_eq!(world.now(), secs(5000));
+}
+
+/// Works for ever, so that its reactor never waits.
+fn churn(reactor: &ropewalk_core::Handle) {
+    reactor.call_soon(churn);
+}
+
+#[test]
+fn time_passes_over_reactors_that_never_wait() {
+    let alone = run(1, |reactor| {
+        churn(reactor);
+        reactor.call_later(secs(1) / 100, |reactor| reactor.stop().unwrap());
+    });
+    assert_eq!(alone.unwrap().now(), secs(1) / 100);
+    let world = World::new(1);
+    let mut one = Reactor::new(world.driver("one"));
+    let mut two = Reactor::new(world.driver("two"));
+    churn(&one);
+    one.call_later(secs(1) / 100, |reactor| reactor.stop().unwrap());
+    two.call_later(secs(9), |reactor| reactor.stop().unwrap());
+    world.run(&mut [&mut one, &mut two]).unwrap();
+    assert_eq!(world.now(), secs(9));
+}
+
 #[test]
 fn signals_stop_a_reactor_at_their_time() {
     let driver = SimDriver::alone(1);
