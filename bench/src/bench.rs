@@ -1,37 +1,35 @@
 //! The course of a comparison: which peers, in which order, which runs count.
 //!
-//! Peers alternate within every round (A B C, then C B A, …), so that whatever the machine does between
-//! rounds hits all alike. A run in which something else used more than a tenth of a core is repeated,
-//! and left out of the medians as long as there are others.
+//! Servers of all peers stay up and take turns in short slices (A B C, C B A, …: a lap each), so that
+//! whatever the machine does hits all alike. A slice in which something else used more than a tenth of a
+//! core is left out, and further laps are made for it.
 
 use std::path::PathBuf;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use clap::Args;
 
 use crate::Outcome;
-use crate::cpu;
-use crate::process::{self, Server};
-use crate::record::{NOISE_LIMIT, Record};
+use crate::process::{self, Session};
+use crate::record::Record;
+use crate::results::Results;
 use crate::server::{Mode, Peer};
-use crate::stats::{median, paired_ratio, spread};
 
 /// Seconds of the raw probe before and after each case.
-const PROBE_SECONDS: f64 = 0.5;
-/// How long the machine is watched to find out whether it is quiet.
-const QUIET_WATCH: Duration = Duration::from_millis(400);
+const PROBE_SECONDS: f64 = 0.3;
 
 /// What every comparison can be told.
 #[derive(Args, Clone)]
 pub(crate) struct Options {
-    /// Seconds of each measured window.
+    /// Seconds each peer is measured in one round.
     #[arg(long, global = true, default_value_t = 3.0)]
     seconds: f64,
-    /// Seconds of load before each window.
+    /// Seconds of one slice: the peers take turns so often.
+    #[arg(long, global = true, default_value_t = 0.3)]
+    pub(crate) slice: f64,
+    /// Seconds of load before the first slice.
     #[arg(long, global = true, default_value_t = 0.5)]
     warm_up: f64,
-    /// How many rounds, each with one run of every peer.
+    /// How many rounds.
     #[arg(long, global = true, default_value_t = 3)]
     rounds: usize,
     /// Only these peers (bare is always there: it is what the others are divided by).
@@ -46,12 +44,9 @@ pub(crate) struct Options {
     /// Also count system calls per message (with perf or strace, in runs of their own).
     #[arg(long, global = true)]
     pub(crate) syscalls: bool,
-    /// How often a run is repeated because something else ran meanwhile.
-    #[arg(long, global = true, default_value_t = 2)]
-    retries: usize,
-    /// Seconds to wait, before each run, for the machine to become quiet.
-    #[arg(long, global = true, default_value_t = 0.0)]
-    patience: f64,
+    /// How many times as many laps may be made because something else ran meanwhile.
+    #[arg(long, global = true, default_value_t = 3)]
+    patience: usize,
     /// Priority of servers and generators alike, −20 (first, needs root) to 19: on a machine that
     /// others use, a low number keeps them from interrupting.
     #[arg(long, global = true, default_value_t = 0, allow_hyphen_values = true)]
@@ -112,23 +107,9 @@ impl Bench {
             .is_none_or(|text| case.contains(text.as_str()))
     }
 
-    /// The words that tell a generator how long to run.
-    pub(crate) fn timing(&self) -> Vec<String> {
-        let Options {
-            seconds, warm_up, ..
-        } = &self.options;
-        words(&[
-            "--seconds",
-            &seconds.to_string(),
-            "--warm-up",
-            &warm_up.to_string(),
-        ])
-    }
-
-    /// One run of `peer` under the load that `arguments` describe.
-    pub(crate) fn measure(&self, peer: &Peer, mode: Mode, arguments: &[String]) -> Outcome<Record> {
-        let arguments = [arguments, &self.timing()].concat();
-        Server::start(peer, mode, false)?.load(&arguments)
+    /// A server of `peer` and a generator of that load, warm.
+    pub(crate) fn session(&self, peer: &Peer, mode: Mode, load: &[String]) -> Outcome<Session> {
+        Session::start(peer, mode, load, self.options.warm_up, false)
     }
 
     /// Allocations per operation in steady state; `None` for a peer that cannot be counted.
@@ -136,194 +117,103 @@ impl Bench {
         if !peer.is_built_in() {
             return None;
         }
-        let arguments = [load, &words(&["--seconds", "0.5", "--warm-up", "0.5"])].concat();
-        Server::start(peer, mode, true)
-            .ok()?
-            .load(&arguments)
-            .ok()?
-            .per_op("allocations")
+        let mut session = Session::start(peer, mode, load, self.options.warm_up, true).ok()?;
+        session.slice(0.5).ok()?.per_op("allocations")
     }
 
-    /// The bare loop's CPU per message now, in microseconds: how fast the machine is at the moment.
-    pub(crate) fn probe(&self) -> Outcome<f64> {
-        let seconds = PROBE_SECONDS.min(self.options.seconds).to_string();
-        let load = words(&[
-            "echo",
-            "--connections",
-            "100",
-            "--seconds",
-            &seconds,
-            "--warm-up",
-            "0.1",
-        ]);
-        let record = Server::start(&Peer::Bare, Mode::Echo, false)?.load(&load)?;
-        record
-            .total_us()
-            .ok_or_else(|| "the probe did nothing".into())
+    /// Measures all peers under one load, slice by slice.
+    pub(crate) fn compare(&self, mode: Mode, load: &[String]) -> Outcome<Results> {
+        let peers: Vec<(Peer, Mode)> = self
+            .peers(mode)
+            .into_iter()
+            .map(|peer| (peer, mode))
+            .collect();
+        self.compare_servers(&peers, load, self.options.slice)
     }
 
-    /// Runs every peer once per round, in alternating order.
-    pub(crate) fn alternate(
+    /// Measures these servers under one load, in slices of that length.
+    pub(crate) fn compare_servers(
+        &self,
+        servers: &[(Peer, Mode)],
+        load: &[String],
+        slice: f64,
+    ) -> Outcome<Results> {
+        let before = self.probe()?;
+        let mut sessions: Vec<Option<Session>> = Vec::new();
+        for (peer, mode) in servers {
+            sessions.push(told(peer, self.session(peer, *mode, load)));
+        }
+        let mut results = Results::new(servers.iter().map(|(peer, _)| peer.clone()));
+        let laps = (self.options.rounds.max(1) as f64 * self.options.seconds / slice).ceil();
+        self.laps(laps as usize, &mut results, |index, peer| {
+            let record = told(peer, sessions[index].as_mut()?.slice(slice));
+            if record.is_none() {
+                sessions[index] = None;
+            }
+            record
+        });
+        drop(sessions);
+        results.set_probe(before, self.probe()?);
+        Ok(results)
+    }
+
+    /// Measures these peers by a whole run each per round: for what cannot be cut into slices.
+    pub(crate) fn compare_runs(
         &self,
         peers: &[Peer],
         run: impl Fn(&Peer) -> Outcome<Record>,
     ) -> Outcome<Results> {
         let before = self.probe()?;
-        let mut results = Results::new(peers, before);
-        for round in 0..self.options.rounds.max(1) {
-            let forward: Vec<usize> = (0..peers.len()).collect();
-            let backward = forward.iter().rev().copied().collect();
-            for index in if round % 2 == 0 { forward } else { backward } {
-                let record = self.quiet_run(&peers[index], &run);
-                results.runs[index].1.push(record);
-            }
-        }
-        results.probe.1 = self.probe()?;
+        let mut results = Results::new(peers.iter().cloned());
+        let rounds = self.options.rounds.max(1);
+        self.laps(rounds, &mut results, |_, peer| told(peer, run(peer)));
+        results.set_probe(before, self.probe()?);
         Ok(results)
     }
 
-    fn quiet_run(&self, peer: &Peer, run: impl Fn(&Peer) -> Outcome<Record>) -> Option<Record> {
-        let mut quietest: Option<Record> = None;
-        for _ in 0..=self.options.retries {
-            self.wait_for_quiet();
-            let record = match run(peer) {
-                Ok(record) => record,
-                Err(error) => {
-                    eprintln!("{}: {error}", peer.name());
-                    return None;
-                }
+    /// Makes laps until so many were quiet for all, or patience ends.
+    fn laps(
+        &self,
+        wanted: usize,
+        results: &mut Results,
+        mut run: impl FnMut(usize, &Peer) -> Option<Record>,
+    ) {
+        let peers: Vec<Peer> = results.peers().cloned().collect();
+        for lap in 0..wanted * self.options.patience.max(1) {
+            let forward = 0..peers.len();
+            let order: Vec<usize> = if lap % 2 == 0 {
+                forward.collect()
+            } else {
+                forward.rev().collect()
             };
-            if !record.is_noisy() {
-                return Some(record);
+            for index in order {
+                results.push(index, run(index, &peers[index]));
             }
-            let others = |record: &Record| record.get("others").unwrap_or(0.0);
-            if quietest
-                .as_ref()
-                .is_none_or(|best| others(&record) < others(best))
-            {
-                quietest = Some(record);
+            if results.quiet_laps() >= wanted {
+                return;
             }
         }
-        quietest
     }
 
-    fn wait_for_quiet(&self) {
-        let end =
-            Instant::now() + Duration::from_secs_f64(self.options.patience.clamp(0.0, 3600.0));
-        while Instant::now() < end {
-            let Ok((before, _)) = cpu::machine_ticks() else {
-                return;
-            };
-            thread::sleep(QUIET_WATCH);
-            let Ok((after, _)) = cpu::machine_ticks() else {
-                return;
-            };
-            if cpu::busy_cores(before, after, QUIET_WATCH.as_secs_f64()) < NOISE_LIMIT {
-                return;
-            }
-        }
+    /// The bare loop's CPU per message now, in microseconds: how fast the machine is at the moment.
+    fn probe(&self) -> Outcome<f64> {
+        let load = words(&["echo", "--connections", "100"]);
+        let mut session = Session::start(&Peer::Bare, Mode::Echo, &load, 0.1, false)?;
+        let record = session.slice(PROBE_SECONDS)?;
+        record
+            .total_us()
+            .ok_or_else(|| "the probe did nothing".into())
     }
+}
+
+/// The outcome, or `None` after saying why.
+fn told<T>(peer: &Peer, outcome: Outcome<T>) -> Option<T> {
+    outcome
+        .inspect_err(|error| eprintln!("{}: {error}", peer.name()))
+        .ok()
 }
 
 /// Owned words of a command line.
 pub(crate) fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
-}
-
-/// All runs of one case, by peer and round.
-pub(crate) struct Results {
-    /// `None` where a run failed.
-    runs: Vec<(Peer, Vec<Option<Record>>)>,
-    probe: (f64, f64),
-}
-
-impl Results {
-    fn new(peers: &[Peer], probe: f64) -> Self {
-        let runs = peers
-            .iter()
-            .map(|peer| (peer.clone(), Vec::new()))
-            .collect();
-        Self {
-            runs,
-            probe: (probe, probe),
-        }
-    }
-
-    /// The peers, in the order they were given.
-    pub(crate) fn peers(&self) -> impl Iterator<Item = &Peer> {
-        self.runs.iter().map(|(peer, _)| peer)
-    }
-
-    /// One number of each round; noisy rounds are left out unless all are noisy.
-    pub(crate) fn values<F>(&self, peer: &Peer, number: F) -> Vec<Option<f64>>
-    where
-        F: Fn(&Record) -> Option<f64>,
-    {
-        let runs = self.runs.iter().find(|(other, _)| other == peer);
-        let runs = runs.map_or(&[][..], |(_, runs)| runs);
-        let clean = |record: &&Record| !record.is_noisy();
-        let all_noisy = !runs.iter().flatten().any(|record| clean(&record));
-        let counts = |record: &&Record| all_noisy || clean(record);
-        runs.iter()
-            .map(|run| run.as_ref().filter(counts).and_then(&number))
-            .collect()
-    }
-
-    /// The median of one number over the rounds.
-    pub(crate) fn median(
-        &self,
-        peer: &Peer,
-        number: impl Fn(&Record) -> Option<f64>,
-    ) -> Option<f64> {
-        let values: Vec<f64> = self.values(peer, number).into_iter().flatten().collect();
-        median(&values)
-    }
-
-    /// The median over the rounds of `number` of `peer` divided by `base_number` of `base`.
-    pub(crate) fn ratio(
-        &self,
-        peer: &Peer,
-        number: impl Fn(&Record) -> Option<f64>,
-        base: &Peer,
-        base_number: impl Fn(&Record) -> Option<f64>,
-    ) -> Option<f64> {
-        paired_ratio(&self.values(peer, number), &self.values(base, base_number))
-    }
-
-    /// How far the rounds lie apart, and how many were noisy: what the numbers are worth.
-    pub(crate) fn remarks(&self, peer: &Peer, number: impl Fn(&Record) -> Option<f64>) -> String {
-        let values: Vec<f64> = self.values(peer, number).into_iter().flatten().collect();
-        let spread = spread(&values).map_or(0.0, |spread| spread * 100.0);
-        let runs = self
-            .runs
-            .iter()
-            .find(|(other, _)| other == peer)
-            .map(|(_, runs)| runs);
-        let noisy = runs
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter(|record| record.is_noisy())
-            .count();
-        let total = runs.map_or(0, Vec::len);
-        match noisy {
-            0 => format!("±{:.0} %", spread / 2.0),
-            _ if noisy == total => format!("±{:.0} %, ALL NOISY", spread / 2.0),
-            _ => format!("±{:.0} %, {noisy} of {total} left out", spread / 2.0),
-        }
-    }
-
-    /// What the raw probe said before and after.
-    pub(crate) fn probe_line(&self) -> String {
-        let (before, after) = self.probe;
-        let change = (after / before - 1.0) * 100.0;
-        let warning = if change.abs() > 10.0 {
-            ": the machine changed its speed"
-        } else {
-            ""
-        };
-        format!(
-            "bare-loop probe before and after: {before:.2} → {after:.2} µs ({change:+.0} %{warning})"
-        )
-    }
 }

@@ -94,13 +94,21 @@ pub(crate) fn peak_resident_bytes(pid: u32) -> io::Result<u64> {
     Ok(number(kib)? * 1024)
 }
 
+/// Whether the process waits for something: then its CPU time stands still.
+pub(crate) fn is_asleep(pid: u32) -> io::Result<bool> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    Ok(text
+        .rsplit_once(") ")
+        .is_some_and(|(_, rest)| rest.starts_with('S')))
+}
+
 /// How many descriptors the process has open.
 pub(crate) fn open_descriptors(pid: u32) -> io::Result<usize> {
     Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count())
 }
 
 /// Nanoseconds of CPU used by the whole machine and by nobody, in ticks: (busy, stolen by the host).
-pub(crate) fn machine_ticks() -> io::Result<(u64, u64)> {
+fn machine_ticks() -> io::Result<(u64, u64)> {
     let text = fs::read_to_string("/proc/stat")?;
     let mut fields = text.lines().next().unwrap_or("").split_whitespace().skip(1);
     let mut next = || number(fields.next());
@@ -108,11 +116,6 @@ pub(crate) fn machine_ticks() -> io::Result<(u64, u64)> {
     let (_idle, _iowait) = (next()?, next()?);
     let (irq, softirq, stolen) = (next()?, next()?, next()?);
     Ok((user + nice + system + irq + softirq, stolen))
-}
-
-/// What part of one core was busy between two readings `wall_s` apart.
-pub(crate) fn busy_cores(before: u64, after: u64, wall_s: f64) -> f64 {
-    (after - before) as f64 * TICK_NS / 1e9 / wall_s
 }
 
 /// Watches how much of a core others use while this process computes.

@@ -9,6 +9,7 @@ mod cpu;
 mod load;
 mod process;
 mod record;
+mod results;
 mod server;
 mod socket;
 mod stats;
@@ -102,7 +103,7 @@ fn run(arguments: Arguments) -> Outcome<()> {
             mode,
             counter,
         } => return serve(&peer, mode, counter),
-        Command::Load(load) => return tell(&load.run()?),
+        Command::Load(load) => return load.run(),
         Command::Compute { work, peer } => return tell(&work::compute(&work, &built_in(&peer)?)?),
     };
     let bench = Bench::new(arguments.options)?;

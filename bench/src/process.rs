@@ -6,9 +6,9 @@
     reason = "pinning a child, its priority, and tying its life to ours happen between fork and exec"
 )]
 
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use crate::Outcome;
@@ -66,6 +66,10 @@ impl Server {
 
     /// Runs a load generator against this server until it has told its numbers.
     pub(crate) fn load(&self, arguments: &[String]) -> Outcome<Record> {
+        record_of(&mut self.generator(arguments)?, GENERATOR_CORE)
+    }
+
+    fn generator(&self, arguments: &[String]) -> Outcome<Command> {
         let mut command = this_binary()?;
         command.arg("load").args(arguments);
         command.args([
@@ -77,7 +81,7 @@ impl Server {
         if let Some(counter) = &self.counter {
             command.arg("--counter").arg(counter.path());
         }
-        record_of(&mut command, GENERATOR_CORE)
+        Ok(command)
     }
 }
 
@@ -85,6 +89,60 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A server and a generator that is connected to it and works slice by slice.
+pub(crate) struct Session {
+    generator: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    /// After the generator: it is dropped, and so killed, last.
+    server: Server,
+}
+
+impl Session {
+    /// Starts both and lets them warm up. With `count`, the server's allocations are counted.
+    pub(crate) fn start(
+        peer: &Peer,
+        mode: Mode,
+        load: &[String],
+        warm_up: f64,
+        count: bool,
+    ) -> Outcome<Self> {
+        let server = Server::start(peer, mode, count)?;
+        let mut command = server.generator(load)?;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut generator = pinned(&mut command, GENERATOR_CORE).spawn()?;
+        let input = generator.stdin.take().ok_or("no pipe")?;
+        let output = BufReader::new(generator.stdout.take().ok_or("no pipe")?);
+        let mut session = Self {
+            generator,
+            input,
+            output,
+            server,
+        };
+        session.slice(warm_up)?;
+        Ok(session)
+    }
+
+    pub(crate) fn server_pid(&self) -> u32 {
+        self.server.pid()
+    }
+
+    /// Works for so many seconds; what was done and used meanwhile.
+    pub(crate) fn slice(&mut self, seconds: f64) -> Outcome<Record> {
+        writeln!(self.input, "{seconds}")?;
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        Record::parse(&line).ok_or_else(|| "the generator gave up".into())
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = self.generator.kill();
+        let _ = self.generator.wait();
     }
 }
 

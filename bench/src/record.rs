@@ -29,14 +29,9 @@ impl Record {
         self.per_op("server_us")
     }
 
-    /// The part of [`Record::total_us`] spent in user code.
-    pub(crate) fn user_us(&self) -> Option<f64> {
-        self.per_op("user_us")
-    }
-
     /// Operations per second of wall time.
     pub(crate) fn rate(&self) -> Option<f64> {
-        Some(self.get("ops")? / self.get("wall_s")?)
+        Some(self.get("ops")? / self.get("work_s")?)
     }
 
     /// The named number divided by the number of operations.

@@ -35,11 +35,13 @@ pub(crate) fn paired_ratio(ours: &[Option<f64>], base: &[Option<f64>]) -> Option
     median(&ratios)
 }
 
-/// How far apart the rounds are: the largest value over the smallest, less one.
+/// Half the distance between the quartiles, as a part of the median: how far apart ordinary values are.
 pub(crate) fn spread(values: &[f64]) -> Option<f64> {
-    let smallest = values.iter().copied().min_by(f64::total_cmp)?;
-    let largest = values.iter().copied().max_by(f64::total_cmp)?;
-    (smallest > 0.0).then(|| largest / smallest - 1.0)
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = median(&sorted).filter(|middle| *middle > 0.0)?;
+    let quartile = |share: f64| sorted[((sorted.len() - 1) as f64 * share).round() as usize];
+    Some((quartile(0.75) - quartile(0.25)) / 2.0 / middle)
 }
 
 #[cfg(test)]
@@ -87,9 +89,9 @@ mod tests {
     }
 
     #[test]
-    fn spread_of_equal_rounds_is_nothing() {
+    fn spread_sees_the_ordinary_values_only() {
         assert_eq!(spread(&[3.0, 3.0]), Some(0.0));
-        assert_eq!(spread(&[2.0, 3.0]), Some(0.5));
+        assert_eq!(spread(&[8.0, 9.0, 10.0, 11.0, 900.0]), Some(0.1));
         assert_eq!(spread(&[]), None);
     }
 }

@@ -9,8 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::Outcome;
-use crate::bench::words;
-use crate::process::Server;
+use crate::process::Session;
 use crate::record::Record;
 use crate::server::{Mode, Peer};
 
@@ -31,13 +30,13 @@ const ATTACH: Duration = Duration::from_millis(700);
 
 /// Calls per operation: in `receive`, `send`, `wait`, and `rest`.
 pub(crate) fn per_operation(peer: &Peer, mode: Mode, load: &[String]) -> Outcome<Record> {
-    let server = Server::start(peer, mode, false)?;
-    let report = std::env::temp_dir().join(format!("ropewalk-bench-calls-{}", server.pid()));
-    let mut tracer = Tracer::attach(server.pid(), report)?;
+    let mut session = Session::start(peer, mode, load, 0.3, false)?;
+    let pid = session.server_pid();
+    let report = std::env::temp_dir().join(format!("ropewalk-bench-calls-{pid}"));
+    let mut tracer = Tracer::attach(pid, report)?;
     thread::sleep(ATTACH);
-    let timing = words(&["--seconds", "1.5", "--warm-up", "0"]);
-    let record = server.load(&[load, &timing].concat());
-    drop(server);
+    let record = session.slice(1.0);
+    drop(session);
     let counts = tracer.finish()?;
     let ops = record?
         .get("ops")

@@ -78,8 +78,7 @@ fn a_short_echo_counts_messages_and_cpu() {
         "--size",
         "100",
     ];
-    let times = ["--seconds", "0.1", "--warm-up", "0.02"];
-    let output = server.generate(&[&arguments[..], &times].concat());
+    let output = server.generate(&[&arguments[..], &["--once", "0.1"]].concat());
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}");
     let ops = text

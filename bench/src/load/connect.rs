@@ -7,88 +7,91 @@ use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use super::slice::Generator;
 use super::{PATIENCE, Target};
 use crate::Outcome;
-use crate::cpu::Snapshot;
-use crate::record::Record;
 use crate::socket::{self, Epoll, READABLE, WRITABLE};
 
 const SOURCES: u64 = 16;
 /// Connections under way at any time.
 const AT_ONCE: usize = 64;
 
-/// Connects over and over until the window is over; an operation is one connection, seen to its end.
-pub(crate) fn run(target: &Target) -> Outcome<Record> {
-    let mut churn = Churn {
-        epoll: Epoll::new()?,
-        port: target.port,
-        slots: Vec::new(),
-        begun: 0,
-        done: 0,
-    };
-    for index in 0..AT_ONCE {
-        let fd = churn.begin(index)?;
-        churn.slots.push(fd);
-    }
-    churn.run_for(target.warm_up())?;
-    let start = Snapshot::take(&target.subject())?;
-    let before = churn.done;
-    churn.run_for(target.window())?;
-    let end = Snapshot::take(&target.subject())?;
-    Ok(start.until(&end, churn.done - before))
-}
-
-struct Churn {
+/// Connects over and over; an operation is one connection, seen to its end.
+pub(crate) struct Churn {
     epoll: Epoll,
     port: u16,
-    slots: Vec<OwnedFd>,
+    slots: Vec<Option<OwnedFd>>,
     begun: u64,
-    done: u64,
 }
 
 impl Churn {
-    fn run_for(&mut self, length: Duration) -> Outcome<()> {
-        let end = Instant::now() + length;
-        let mut heard = Instant::now();
-        while Instant::now() < end {
-            let count = self.epoll.wait(100)?;
-            for event in 0..count {
-                let (token, readiness) = self.epoll.event(event);
-                self.step(token as usize, readiness)?;
-            }
-            if count > 0 {
-                heard = Instant::now();
-            } else if heard.elapsed() > PATIENCE {
-                return Err("no connection came to its end for 10 s".into());
-            }
-        }
-        Ok(())
+    pub(crate) fn new(target: &Target) -> Outcome<Self> {
+        let slots = (0..AT_ONCE).map(|_| None).collect();
+        Ok(Self {
+            epoll: Epoll::new()?,
+            port: target.port,
+            slots,
+            begun: 0,
+        })
     }
 
-    fn begin(&mut self, index: usize) -> Outcome<OwnedFd> {
+    fn begin(&mut self, index: usize) -> Outcome<()> {
         let source = Ipv4Addr::new(127, 0, 0, 1 + (self.begun % SOURCES) as u8);
         self.begun += 1;
         let fd = socket::connect_from(source, self.port)?;
         self.epoll.add(fd.as_raw_fd(), index as u64, WRITABLE)?;
-        Ok(fd)
+        self.slots[index] = Some(fd);
+        Ok(())
     }
 
-    fn step(&mut self, index: usize, readiness: u32) -> Outcome<()> {
-        let fd = self.slots[index].as_raw_fd();
+    /// Takes one connection a step further; whether it came to its end.
+    fn step(&mut self, index: usize, readiness: u32) -> Outcome<bool> {
+        let Some(fd) = self.slots[index].as_ref().map(AsRawFd::as_raw_fd) else {
+            return Ok(false);
+        };
         if readiness & WRITABLE != 0 {
             socket::shutdown_write(fd)?;
             self.epoll.modify(fd, index as u64, READABLE)?;
-            return Ok(());
+            return Ok(false);
         }
         match socket::recv(fd, &mut [0; 64])? {
-            None => Ok(()),
+            None => Ok(false),
             Some(0) => {
-                self.done += 1;
-                // The slot's old descriptor closes when the new one takes its place.
-                self.slots[index] = self.begin(index)?;
-                Ok(())
+                self.slots[index] = None;
+                Ok(true)
             }
             Some(_) => Err("bytes that nobody sent".into()),
         }
+    }
+}
+
+impl Generator for Churn {
+    fn work(&mut self, length: Duration) -> Outcome<u64> {
+        let end = Instant::now() + length;
+        (0..AT_ONCE).try_for_each(|index| self.begin(index))?;
+        let (mut under_way, mut done, mut heard) = (AT_ONCE, 0, Instant::now());
+        while under_way > 0 {
+            let count = self.epoll.wait(100)?;
+            let now = Instant::now();
+            for event in 0..count {
+                let (token, readiness) = self.epoll.event(event);
+                let index = token as usize;
+                if !self.step(index, readiness)? {
+                    continue;
+                }
+                done += 1;
+                if now < end {
+                    self.begin(index)?;
+                } else {
+                    under_way -= 1;
+                }
+            }
+            if count > 0 {
+                heard = now;
+            } else if now - heard > PATIENCE {
+                return Err("no connection came to its end for 10 s".into());
+            }
+        }
+        Ok(done)
     }
 }

@@ -2,66 +2,68 @@
 
 use std::time::{Duration, Instant};
 
+use super::slice::Generator;
 use super::swarm::Swarm;
 use super::{PATIENCE, Target};
 use crate::Outcome;
-use crate::cpu::Snapshot;
-use crate::record::Record;
 
-/// Keeps `depth` messages of `size` bytes under way on each connection.
-pub(crate) fn run(target: &Target, depth: usize, size: usize) -> Outcome<Record> {
-    let mut swarm = Swarm::connect(target.port, target.connections)?;
-    let size = size.max(1) as u64;
-    for index in 0..swarm.len() {
-        swarm.push(index, depth.max(1) as u64 * size)?;
-    }
-    let mut echo = ClosedLoop {
-        swarm,
-        size,
-        done: 0,
-    };
-    echo.run_for(target.warm_up())?;
-    let start = Snapshot::take(&target.subject())?;
-    let before = echo.done;
-    echo.run_for(target.window())?;
-    let end = Snapshot::take(&target.subject())?;
-    Ok(start.until(&end, echo.done - before))
-}
-
-struct ClosedLoop {
+/// Keeps a number of messages under way on each connection.
+pub(crate) struct ClosedLoop {
     swarm: Swarm,
+    /// Bytes of a message, and of all that are under way on one connection.
     size: u64,
-    done: u64,
+    window: u64,
 }
 
 impl ClosedLoop {
-    fn run_for(&mut self, length: Duration) -> Outcome<()> {
-        let end = Instant::now() + length;
-        let mut heard = Instant::now();
-        loop {
-            let now = Instant::now();
-            if now >= end {
-                return Ok(());
+    pub(crate) fn new(target: &Target, depth: usize, size: usize) -> Outcome<Self> {
+        let size = size.max(1) as u64;
+        let swarm = Swarm::connect(target.port, target.connections)?;
+        Ok(Self {
+            swarm,
+            size,
+            window: depth.max(1) as u64 * size,
+        })
+    }
+
+    /// Receives once; with `again`, sends as many messages as came back. How many did.
+    fn turn(&mut self, again: bool) -> Outcome<u64> {
+        let (size, mut done) = (self.size, 0);
+        self.swarm.turn(100, |swarm, index, bytes| {
+            let received = swarm.received(index);
+            let complete = received / size - (received - bytes) / size;
+            done += complete;
+            if again && complete > 0 {
+                swarm.push(index, complete * size)
+            } else {
+                Ok(())
             }
-            if self.turn()? {
+        })?;
+        Ok(done)
+    }
+}
+
+impl Generator for ClosedLoop {
+    fn work(&mut self, length: Duration) -> Outcome<u64> {
+        let end = Instant::now() + length;
+        for index in 0..self.swarm.len() {
+            self.swarm.push(index, self.window)?;
+        }
+        let mut missing = self.swarm.len() as u64 * self.window / self.size;
+        let (mut done, mut heard) = (0, Instant::now());
+        while missing > 0 {
+            let now = Instant::now();
+            let back = self.turn(now < end)?;
+            done += back;
+            if now >= end {
+                missing -= back;
+            }
+            if back > 0 {
                 heard = now;
             } else if now - heard > PATIENCE {
                 return Err("no answer for 10 s".into());
             }
         }
-    }
-
-    fn turn(&mut self) -> Outcome<bool> {
-        let (size, done) = (self.size, &mut self.done);
-        self.swarm.turn(100, |swarm, index, bytes| {
-            let received = swarm.received(index);
-            let complete = received / size - (received - bytes) / size;
-            *done += complete;
-            if complete > 0 {
-                swarm.push(index, complete * size)
-            } else {
-                Ok(())
-            }
-        })
+        Ok(done)
     }
 }

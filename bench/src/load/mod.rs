@@ -5,6 +5,7 @@ pub(crate) mod connect;
 pub(crate) mod echo;
 pub(crate) mod idle;
 pub(crate) mod paced;
+mod slice;
 pub(crate) mod swarm;
 
 use std::path::PathBuf;
@@ -14,7 +15,6 @@ use clap::{Args, Subcommand};
 
 use crate::Outcome;
 use crate::cpu::Subject;
-use crate::record::Record;
 
 /// A generator that has seen no byte for so long gives up: the server is stuck or lost something.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -38,12 +38,9 @@ pub(crate) struct Target {
     counter: Option<PathBuf>,
     #[arg(long, default_value_t = 1)]
     pub(crate) connections: usize,
-    /// Seconds before the window.
-    #[arg(long, default_value_t = 0.5)]
-    warm_up: f64,
-    /// Seconds of the window.
-    #[arg(long, default_value_t = 3.0)]
-    seconds: f64,
+    /// Works once for so many seconds; else as often and as long as lines on standard input say.
+    #[arg(long)]
+    once: Option<f64>,
 }
 
 impl Target {
@@ -52,14 +49,6 @@ impl Target {
             pid: self.pid,
             counter: self.counter.clone(),
         }
-    }
-
-    pub(crate) fn warm_up(&self) -> Duration {
-        Duration::from_secs_f64(self.warm_up.clamp(0.0, MOST_SECONDS))
-    }
-
-    pub(crate) fn window(&self) -> Duration {
-        Duration::from_secs_f64(self.seconds.clamp(0.01, MOST_SECONDS))
     }
 
     fn check(&self) -> Outcome<()> {
@@ -120,23 +109,27 @@ pub(crate) enum Load {
 }
 
 impl Load {
-    /// Runs to its end and tells the numbers.
-    pub(crate) fn run(&self) -> Outcome<Record> {
-        self.target().check()?;
+    /// Runs to its end and prints its numbers.
+    pub(crate) fn run(&self) -> Outcome<()> {
+        let target = self.target();
+        target.check()?;
         match self {
-            Self::Echo {
-                target,
-                depth,
-                size,
-            } => echo::run(target, *depth, *size),
-            Self::Paced { target, size, rate } => paced::run(target, *size, *rate),
+            Self::Echo { depth, size, .. } => {
+                slice::serve(target, echo::ClosedLoop::new(target, *depth, *size)?)
+            }
+            Self::Paced { size, rate, .. } => {
+                slice::serve(target, paced::Paced::new(target, *size, *rate)?)
+            }
             Self::Idle {
-                target,
-                bursting,
-                burst,
-            } => idle::run(target, *bursting, *burst),
-            Self::Connect { target } => connect::run(target),
-            Self::Broadcast { target, size } => broadcast::run(target, *size),
+                bursting, burst, ..
+            } => {
+                println!("{}", idle::run(target, *bursting, *burst)?);
+                Ok(())
+            }
+            Self::Connect { .. } => slice::serve(target, connect::Churn::new(target)?),
+            Self::Broadcast { size, .. } => {
+                slice::serve(target, broadcast::Broadcast::new(target, *size)?)
+            }
         }
     }
 

@@ -8,74 +8,56 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::Target;
+use super::slice::Generator;
 use super::swarm::Swarm;
 use crate::Outcome;
-use crate::cpu::Snapshot;
 use crate::record::Record;
 use crate::stats::quantile;
 
-/// So many messages under way mean that the server cannot keep up: the run ends as overloaded.
+/// So many messages under way mean that the server cannot keep up: the slice ends as overloaded.
 const MOST_UNDER_WAY: usize = 200_000;
 /// How long the last answers are waited for.
-const LAST_ANSWERS: Duration = Duration::from_secs(2);
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
 /// How many due messages are sent before the answers are looked at again.
 const SENDS_PER_TURN: usize = 16;
+/// The first part of a slice is not counted: caches are cold, and the server has just been woken.
+const NOT_COUNTED: f64 = 0.1;
 
-/// Sends `rate` messages of `size` bytes per second over all connections in turn.
-pub(crate) fn run(target: &Target, size: usize, rate: f64) -> Outcome<Record> {
-    let swarm = Swarm::connect(target.port, target.connections)?;
-    let waiting = vec![VecDeque::new(); swarm.len()];
-    let schedule = Schedule {
-        state: 0x9E37_79B9_7F4A_7C15,
-        due_ns: 0.0,
-        mean_gap_ns: 1e9 / rate,
-    };
-    let size = size.max(1) as u64;
-    let mut paced = Paced {
-        swarm,
-        size,
-        began: Instant::now(),
-        schedule,
-        sent: 0,
-        waiting,
-        under_way: 0,
-        latencies: None,
-    };
-    paced.run_until(target.warm_up())?;
-    let start = Snapshot::take(&target.subject())?;
-    let before = paced.sent;
-    paced.latencies = Some(Vec::with_capacity(
-        (rate * target.window().as_secs_f64() * 1.2) as usize,
-    ));
-    paced.run_until(target.warm_up() + target.window())?;
-    let end = Snapshot::take(&target.subject())?;
-    let mut record = start.until(&end, (paced.sent - before) as u64);
-    paced.drain()?;
-    paced.tell(&mut record);
-    Ok(record)
-}
-
-struct Paced {
+/// Sends messages over all connections in turn, each at its time.
+pub(crate) struct Paced {
     swarm: Swarm,
     size: u64,
+    mean_gap_ns: f64,
     began: Instant,
     schedule: Schedule,
     sent: usize,
     /// When the messages under way were due, by connection, oldest first.
     waiting: Vec<VecDeque<u64>>,
     under_way: usize,
-    /// Nanoseconds, once the warm-up is over.
-    latencies: Option<Vec<u32>>,
+    overloaded: bool,
+    /// Messages due before this are not counted.
+    counted_from_ns: u64,
+    latencies: Vec<u32>,
 }
 
 impl Paced {
-    fn run_until(&mut self, end: Duration) -> Outcome<()> {
-        let end_ns = end.as_nanos() as u64;
-        while self.now_ns() < end_ns && self.under_way < MOST_UNDER_WAY {
-            self.send_due(end_ns)?;
-            self.receive()?;
-        }
-        Ok(())
+    /// `rate` messages of `size` bytes per second.
+    pub(crate) fn new(target: &Target, size: usize, rate: f64) -> Outcome<Self> {
+        let swarm = Swarm::connect(target.port, target.connections)?;
+        let (waiting, mean_gap_ns) = (vec![VecDeque::new(); swarm.len()], 1e9 / rate);
+        Ok(Self {
+            swarm,
+            size: size.max(1) as u64,
+            mean_gap_ns,
+            began: Instant::now(),
+            schedule: Schedule::new(mean_gap_ns),
+            sent: 0,
+            waiting,
+            under_way: 0,
+            overloaded: false,
+            counted_from_ns: 0,
+            latencies: Vec::new(),
+        })
     }
 
     fn send_due(&mut self, end_ns: u64) -> Outcome<()> {
@@ -102,6 +84,7 @@ impl Paced {
             began,
             waiting,
             under_way,
+            counted_from_ns,
             latencies,
             ..
         } = self;
@@ -111,7 +94,7 @@ impl Paced {
             for _ in (received - bytes) / *size..received / *size {
                 let due = waiting[index].pop_front().ok_or("an answer to nothing")?;
                 *under_way -= 1;
-                if let Some(latencies) = latencies {
+                if due >= *counted_from_ns {
                     latencies.push(u32::try_from(now - due).unwrap_or(u32::MAX));
                 }
             }
@@ -120,27 +103,42 @@ impl Paced {
         Ok(())
     }
 
-    fn drain(&mut self) -> Outcome<()> {
-        let end = Instant::now() + LAST_ANSWERS;
-        while self.under_way > 0 && Instant::now() < end {
+    fn now_ns(&self) -> u64 {
+        self.began.elapsed().as_nanos() as u64
+    }
+}
+
+impl Generator for Paced {
+    fn work(&mut self, length: Duration) -> Outcome<u64> {
+        if self.overloaded {
+            return Ok(0);
+        }
+        (self.began, self.sent) = (Instant::now(), 0);
+        self.schedule = Schedule::new(self.mean_gap_ns);
+        self.counted_from_ns = (length.as_nanos() as f64 * NOT_COUNTED) as u64;
+        self.latencies.clear();
+        let end_ns = length.as_nanos() as u64;
+        while self.now_ns() < end_ns && self.under_way < MOST_UNDER_WAY {
+            self.send_due(end_ns)?;
             self.receive()?;
         }
-        Ok(())
+        let last = Instant::now() + LAST_ANSWERS;
+        self.overloaded = self.under_way >= MOST_UNDER_WAY;
+        while self.under_way > 0 && Instant::now() < last {
+            self.receive()?;
+        }
+        self.overloaded |= self.under_way > 0;
+        Ok(self.sent as u64)
     }
 
     fn tell(&mut self, record: &mut Record) {
-        record.set("overloaded", f64::from(u8::from(self.under_way > 0)));
-        let latencies = self.latencies.get_or_insert_default();
-        latencies.sort_unstable();
+        record.set("overloaded", f64::from(u8::from(self.overloaded)));
+        self.latencies.sort_unstable();
         for (name, share) in [("p50_us", 0.5), ("p99_us", 0.99), ("p999_us", 0.999)] {
-            if let Some(latency) = quantile(latencies, share) {
+            if let Some(latency) = quantile(&self.latencies, share) {
                 record.set(name, f64::from(latency) / 1e3);
             }
         }
-    }
-
-    fn now_ns(&self) -> u64 {
-        self.began.elapsed().as_nanos() as u64
     }
 }
 
@@ -152,6 +150,14 @@ struct Schedule {
 }
 
 impl Schedule {
+    const fn new(mean_gap_ns: f64) -> Self {
+        Self {
+            state: 0x9E37_79B9_7F4A_7C15,
+            due_ns: 0.0,
+            mean_gap_ns,
+        }
+    }
+
     fn advance(&mut self) {
         self.state ^= self.state << 13;
         self.state ^= self.state >> 7;
@@ -167,12 +173,7 @@ mod tests {
 
     #[test]
     fn the_schedule_keeps_its_rate_and_repeats() {
-        let schedule = || Schedule {
-            state: 7,
-            due_ns: 0.0,
-            mean_gap_ns: 1000.0,
-        };
-        let (mut first, mut second) = (schedule(), schedule());
+        let (mut first, mut second) = (Schedule::new(1000.0), Schedule::new(1000.0));
         for _ in 0..100_000 {
             first.advance();
             second.advance();

@@ -15,9 +15,7 @@ pub(crate) fn run(bench: &Bench) -> Outcome<()> {
         .filter(|size| bench.wants(size))
         .try_for_each(|size| {
             let load = words(&["broadcast", "--connections", "1000", "--size", size]);
-            let peers = bench.peers(Mode::Broadcast);
-            let results =
-                bench.alternate(&peers, |peer| bench.measure(peer, Mode::Broadcast, &load))?;
+            let results = bench.compare(Mode::Broadcast, &load)?;
             let title = format!("broadcast: {size} B to 1000 connections");
             let table = cpu_table(&title, &results, &["allocations each"], |peer| {
                 vec![cell(bench.allocations(peer, Mode::Broadcast, &load), 4)]

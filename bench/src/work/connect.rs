@@ -7,9 +7,7 @@ use crate::server::Mode;
 
 /// Runs every peer; an operation is one connection from accept to close.
 pub(crate) fn run(bench: &Bench) -> Outcome<()> {
-    let load = words(&["connect"]);
-    let peers = bench.peers(Mode::Accept);
-    let results = bench.alternate(&peers, |peer| bench.measure(peer, Mode::Accept, &load))?;
+    let results = bench.compare(Mode::Accept, &words(&["connect"]))?;
     let title = "connect: connect, accept, end of stream, close";
     let table = cpu_table(title, &results, &[], |_| Vec::new());
     print!("{table}");

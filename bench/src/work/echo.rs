@@ -91,8 +91,7 @@ pub(crate) fn run(bench: &Bench) -> Outcome<()> {
 
 fn run_case(bench: &Bench, case: &Case) -> Outcome<()> {
     let load = case.load();
-    let peers = bench.peers(Mode::Echo);
-    let results = bench.alternate(&peers, |peer| bench.measure(peer, Mode::Echo, &load))?;
+    let results = bench.compare(Mode::Echo, &load)?;
     let mut columns = vec!["allocations each"];
     if bench.options.syscalls {
         columns.push("recv + send + wait + other calls each");

@@ -21,7 +21,7 @@ const COLUMNS: [&str; 7] = [
 /// Runs every peer once per round and prints the medians.
 pub(crate) fn run(bench: &Bench) -> Outcome<()> {
     let load = words(&["idle", "--connections", CONNECTIONS]);
-    let results = bench.alternate(&bench.peers(Mode::Idle), |peer| {
+    let results = bench.compare_runs(&bench.peers(Mode::Idle), |peer| {
         Server::start(peer, Mode::Idle, false)?.load(&load)
     })?;
     let mut table = Table::new(
@@ -31,10 +31,10 @@ pub(crate) fn run(bench: &Bench) -> Outcome<()> {
         &COLUMNS,
     );
     let numbers = ["connected", "used", "full", "retained", "peak", "left"];
-    for peer in results.peers() {
+    for (index, peer) in results.peers().enumerate() {
         let number = |name: &&str| {
             let key = format!("{name}_bytes");
-            signed(results.median(peer, |record| record.get(&key)))
+            signed(results.median(index, |record| record.get(&key)))
         };
         let cells: Vec<String> = numbers.iter().map(number).collect();
         table.row([vec![peer.name().to_owned()], cells].concat());

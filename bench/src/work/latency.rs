@@ -1,21 +1,24 @@
 //! Latency at half of the bare loop's peak: 1000 connections, a schedule fixed beforehand.
 
 use crate::Outcome;
-use crate::bench::{Bench, Results, words};
+use crate::bench::{Bench, words};
 use crate::record::Record;
+use crate::results::Results;
 use crate::server::{Mode, Peer};
 use crate::table::{Table, cell, grouped};
 
 const CONNECTIONS: &str = "1000";
 
+/// Seconds of one slice: long enough for a hundred thousand messages, of which 1 % are beyond the p99.
+const SLICE: f64 = 1.0;
+
 /// Finds the bare loop's peak, then runs every peer at half of it.
 pub(crate) fn run(bench: &Bench) -> Outcome<()> {
     let peak = words(&["echo", "--connections", CONNECTIONS]);
     let peak = bench
-        .measure(&Peer::Bare, Mode::Echo, &peak)?
-        .rate()
-        .ok_or("no peak")?;
-    let rate = (peak / 2.0).round();
+        .session(&Peer::Bare, Mode::Echo, &peak)?
+        .slice(SLICE)?;
+    let rate = (peak.rate().ok_or("no peak")? / 2.0).round();
     let load = words(&[
         "paced",
         "--connections",
@@ -23,14 +26,17 @@ pub(crate) fn run(bench: &Bench) -> Outcome<()> {
         "--rate",
         &rate.to_string(),
     ]);
-    let results = bench.alternate(&bench.peers(Mode::Echo), |peer| {
-        bench.measure(peer, Mode::Echo, &load)
-    })?;
-    print!("{}", table(&results, rate));
+    let servers: Vec<(Peer, Mode)> = bench
+        .peers(Mode::Echo)
+        .into_iter()
+        .map(|peer| (peer, Mode::Echo))
+        .collect();
+    let results = bench.compare_servers(&servers, &load, SLICE)?;
+    print!("{}", table(&results, rate)?);
     Ok(())
 }
 
-fn table(results: &Results, rate: f64) -> Table {
+fn table(results: &Results, rate: f64) -> Outcome<Table> {
     let rate = grouped(Some(rate));
     let title = format!(
         "latency: 64 B × {CONNECTIONS} connections, {rate} messages/s, open loop; {}",
@@ -44,21 +50,22 @@ fn table(results: &Results, rate: f64) -> Table {
         "(p50 µs)",
         "(p99 µs)",
         "(p99.9 µs)",
-        "runs",
+        "laps",
     ];
     let mut table = Table::new(title, &columns);
-    for peer in results.peers() {
-        table.row(row(results, peer));
+    let bare = results.place(&Peer::Bare).ok_or("nothing to divide by")?;
+    for (index, peer) in results.peers().enumerate() {
+        table.row(row(results, index, peer.name(), bare));
     }
-    table
+    Ok(table)
 }
 
-fn row(results: &Results, peer: &Peer) -> Vec<String> {
-    let overloaded = results.median(peer, |record| record.get("overloaded"));
+fn row(results: &Results, index: usize, name: &str, bare: usize) -> Vec<String> {
+    let overloaded = results.median(index, |record| record.get("overloaded"));
     if overloaded.is_some_and(|overloaded| overloaded > 0.0) {
         let dashes = vec!["–".to_owned(); 6];
         return [
-            vec![peer.name().to_owned()],
+            vec![name.to_owned()],
             dashes,
             vec!["cannot keep up".to_owned()],
         ]
@@ -67,16 +74,16 @@ fn row(results: &Results, peer: &Peer) -> Vec<String> {
     let p50 = |record: &Record| record.get("p50_us");
     let p99 = |record: &Record| record.get("p99_us");
     vec![
-        peer.name().to_owned(),
-        cell(results.ratio(peer, p50, &Peer::Bare, p50), 3),
-        cell(results.ratio(peer, p99, &Peer::Bare, p99), 3),
+        name.to_owned(),
+        cell(results.ratio(index, p50, bare, p50), 3),
+        cell(results.ratio(index, p99, bare, p99), 3),
         cell(
-            results.ratio(peer, Record::total_us, &Peer::Bare, Record::total_us),
+            results.ratio(index, Record::total_us, bare, Record::total_us),
             3,
         ),
-        cell(results.median(peer, p50), 1),
-        cell(results.median(peer, p99), 1),
-        cell(results.median(peer, |record| record.get("p999_us")), 1),
-        results.remarks(peer, p50),
+        cell(results.median(index, p50), 1),
+        cell(results.median(index, p99), 1),
+        cell(results.median(index, |record| record.get("p999_us")), 1),
+        results.remarks(index, p50),
     ]
 }

@@ -9,9 +9,10 @@ pub(crate) mod tasks;
 pub(crate) mod timers;
 
 use crate::Outcome;
-use crate::bench::{Bench, Results};
+use crate::bench::Bench;
 use crate::cpu::OthersWatch;
 use crate::record::Record;
+use crate::results::Results;
 use crate::server::Peer;
 use crate::table::{Table, cell, grouped};
 
@@ -76,25 +77,26 @@ const CPU_COLUMNS: [&str; 7] = [
 ];
 
 /// Server CPU per operation of one peer: the ratios, then what they are made of, for information.
-fn cpu_cells(results: &Results, peer: &Peer) -> Vec<String> {
-    let system = |record: &Record| Some(record.total_us()? - record.user_us()?);
-    let to_bare = |number: fn(&Record) -> Option<f64>| {
-        results.ratio(peer, number, &Peer::Bare, Record::total_us)
+fn cpu_cells(results: &Results, index: usize, name: &str) -> Vec<String> {
+    let to = |peer: &Peer| {
+        results.ratio(
+            index,
+            Record::total_us,
+            results.place(peer)?,
+            Record::total_us,
+        )
     };
+    let to_bare = to(&Peer::Bare);
+    let user_share = results.share(index, "user_us", "server_us");
+    let user = to_bare.zip(user_share).map(|(total, share)| total * share);
     vec![
-        peer.name().to_owned(),
-        cell(to_bare(Record::total_us), 3),
-        cell(
-            results.ratio(peer, Record::total_us, &Peer::Tokio, Record::total_us),
-            3,
-        ),
-        cell(to_bare(Record::user_us), 3),
-        cell(
-            results.ratio(peer, system, &Peer::Bare, Record::total_us),
-            3,
-        ),
-        cell(results.median(peer, Record::total_us), 2),
-        grouped(results.median(peer, Record::rate)),
+        name.to_owned(),
+        cell(to_bare, 3),
+        cell(to(&Peer::Tokio), 3),
+        cell(user, 3),
+        cell(to_bare.zip(user).map(|(total, user)| total - user), 3),
+        cell(results.median(index, Record::total_us), 2),
+        grouped(results.median(index, Record::rate)),
     ]
 }
 
@@ -105,11 +107,11 @@ fn cpu_table(
     more: &[&str],
     cells: impl Fn(&Peer) -> Vec<String>,
 ) -> Table {
-    let columns = [&CPU_COLUMNS[..], more, &["runs"]].concat();
+    let columns = [&CPU_COLUMNS[..], more, &["laps"]].concat();
     let mut table = Table::new(format!("{title}; {}", results.probe_line()), &columns);
-    for peer in results.peers() {
-        let remarks = vec![results.remarks(peer, Record::total_us)];
-        table.row([cpu_cells(results, peer), cells(peer), remarks].concat());
+    for (index, peer) in results.peers().enumerate() {
+        let remarks = vec![results.remarks(index, Record::total_us)];
+        table.row([cpu_cells(results, index, peer.name()), cells(peer), remarks].concat());
     }
     table
 }

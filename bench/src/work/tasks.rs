@@ -29,7 +29,7 @@ const WAKES: u32 = 1000;
 
 /// Compares the engines, each in processes of its own.
 pub(crate) fn run(bench: &Bench) -> Outcome<()> {
-    let results = bench.alternate(&bench.engines(), |peer| process::compute("tasks", peer))?;
+    let results = bench.compare_runs(&bench.engines(), |peer| process::compute("tasks", peer))?;
     let columns = [
         "engine",
         "spawn ÷ tokio",
@@ -41,12 +41,15 @@ pub(crate) fn run(bench: &Bench) -> Outcome<()> {
     ];
     let title = "tasks: 1 000 000 spawned and ended, 1000 at a time; 1000 woken 1000 times each";
     let mut table = Table::new(format!("{title}; {}", results.probe_line()), &columns);
-    for peer in results.peers() {
+    let tokio = results
+        .place(&Peer::Tokio)
+        .ok_or("nothing to divide by: tokio is left out")?;
+    for (index, peer) in results.peers().enumerate() {
         let ratio = |name: &'static str| {
             let number = move |record: &Record| record.get(name);
-            cell(results.ratio(peer, number, &Peer::Tokio, number), 3)
+            cell(results.ratio(index, number, tokio, number), 3)
         };
-        let nanoseconds = |name| cell(results.median(peer, |record| record.get(name)), 1);
+        let nanoseconds = |name| cell(results.median(index, |record| record.get(name)), 1);
         table.row(vec![
             peer.name().to_owned(),
             ratio("spawn"),
@@ -54,7 +57,7 @@ pub(crate) fn run(bench: &Bench) -> Outcome<()> {
             nanoseconds("spawn"),
             nanoseconds("wake"),
             nanoseconds("chain"),
-            results.remarks(peer, |record| record.get("spawn")),
+            results.remarks(index, |record| record.get("spawn")),
         ]);
     }
     print!("{table}");

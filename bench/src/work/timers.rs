@@ -13,10 +13,11 @@ use std::time::Duration;
 use tokio::time::Sleep;
 
 use crate::Outcome;
-use crate::bench::{Bench, Results, words};
+use crate::bench::{Bench, words};
 use crate::cpu::ThreadWatch;
 use crate::process;
 use crate::record::Record;
+use crate::results::Results;
 use crate::server::{Mode, Peer, ours};
 use crate::table::{Table, cell};
 
@@ -28,8 +29,9 @@ const ORDERS: [(&str, usize); 2] = [("ordered", 1), ("scattered", 611_953)];
 /// Compares the engines, each in processes of its own; then what a time-out per message adds to echo.
 pub(crate) fn run(bench: &Bench) -> Outcome<()> {
     if bench.wants("pending") {
-        let results = bench.alternate(&bench.engines(), |peer| process::compute("timers", peer))?;
-        print!("{}", pending_table(&results));
+        let results =
+            bench.compare_runs(&bench.engines(), |peer| process::compute("timers", peer))?;
+        print!("{}", pending_table(&results)?);
     }
     if bench.wants("timeout") {
         print!("{}", timeout_table(bench)?);
@@ -37,7 +39,7 @@ pub(crate) fn run(bench: &Bench) -> Outcome<()> {
     Ok(())
 }
 
-fn pending_table(results: &Results) -> Table {
+fn pending_table(results: &Results) -> Outcome<Table> {
     let columns = [
         "engine",
         "schedule ÷ tokio",
@@ -50,66 +52,73 @@ fn pending_table(results: &Results) -> Table {
     ];
     let title = "timers: 1 000 000 pending; divided by tokio's sleep registered and dropped";
     let mut table = Table::new(format!("{title}; {}", results.probe_line()), &columns);
+    let tokio = results
+        .place(&Peer::Tokio)
+        .ok_or("nothing to divide by: tokio is left out")?;
     for (order, _) in ORDERS {
-        for peer in results.peers() {
-            table.row(pending_row(results, peer, order));
+        for (index, peer) in results.peers().enumerate() {
+            let name = format!("{}, {order}", peer.name());
+            table.row(pending_row(results, (index, tokio), order, name));
         }
     }
-    table
+    Ok(table)
 }
 
-fn pending_row(results: &Results, peer: &Peer, order: &str) -> Vec<String> {
+fn pending_row(
+    results: &Results,
+    (index, tokio): (usize, usize),
+    order: &str,
+    title: String,
+) -> Vec<String> {
     let number = |name: &str| {
         let name = format!("{name}_{order}");
         move |record: &Record| record.get(&name)
     };
     let base = |record: &Record| Some(number("schedule")(record)? + number("cancel")(record)?);
-    let ratio = |name| cell(results.ratio(peer, number(name), &Peer::Tokio, base), 3);
-    let nanoseconds = |name| cell(results.median(peer, number(name)), 0);
+    let ratio = |name| cell(results.ratio(index, number(name), tokio, base), 3);
+    let nanoseconds = |name| cell(results.median(index, number(name)), 0);
     vec![
-        format!("{}, {order}", peer.name()),
+        title,
         ratio("schedule"),
         ratio("reset"),
         ratio("cancel"),
         nanoseconds("schedule"),
         nanoseconds("reset"),
         nanoseconds("cancel"),
-        results.remarks(peer, base),
+        results.remarks(index, base),
     ]
 }
 
-/// Echo with an idle time-out that every message puts off, against echo without, in the same round.
+/// Echo with an idle time-out that every message puts off, against echo without.
 fn timeout_table(bench: &Bench) -> Outcome<Table> {
     let load = words(&["echo", "--connections", "100"]);
-    let results = bench.alternate(&bench.engines(), |peer| {
-        let without = bench.measure(peer, Mode::Echo, &load)?;
-        let mut with = bench.measure(peer, Mode::EchoTimeout, &load)?;
-        with.set("without_us", without.total_us().ok_or("nothing was done")?);
-        let others = without
-            .get("others")
-            .unwrap_or(0.0)
-            .max(with.get("others").unwrap_or(0.0));
-        with.set("others", others);
-        Ok(with)
-    })?;
+    let servers: Vec<(Peer, Mode)> = bench
+        .engines()
+        .into_iter()
+        .flat_map(|peer| [(peer.clone(), Mode::Echo), (peer, Mode::EchoTimeout)])
+        .collect();
+    let results = bench.compare_servers(&servers, &load, bench.options.slice)?;
     let title =
-        "timers: echo of 64 B on 100 connections, with an idle time-out put off by every message";
+        "timers: echo of 64 B × 100 connections, with an idle time-out that every message puts off";
     let columns = [
         "engine",
         "with ÷ without",
         "(with µs)",
         "(without µs)",
-        "runs",
+        "laps",
     ];
     let mut table = Table::new(format!("{title}; {}", results.probe_line()), &columns);
-    for peer in results.peers() {
-        let without = |record: &Record| record.get("without_us");
+    for (without, (peer, _)) in servers.iter().enumerate().step_by(2) {
+        let with = without + 1;
         table.row(vec![
             peer.name().to_owned(),
-            cell(results.ratio(peer, Record::total_us, peer, without), 3),
-            cell(results.median(peer, Record::total_us), 2),
-            cell(results.median(peer, without), 2),
-            results.remarks(peer, Record::total_us),
+            cell(
+                results.ratio(with, Record::total_us, without, Record::total_us),
+                3,
+            ),
+            cell(results.median(with, Record::total_us), 2),
+            cell(results.median(without, Record::total_us), 2),
+            results.remarks(with, Record::total_us),
         ]);
     }
     Ok(table)
