@@ -22,3 +22,15 @@ async fn greet(reactor: Handle) -> Result<(), Failure> {
 fn main() -> ExitCode {
     program::run(|_: Options| ropewalk::reactor()?.run_main(greet))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[ropewalk::test]
+    async fn it_takes_a_second_of_the_simulated_world(reactor: Handle) {
+        let began = reactor.now();
+        greet(reactor.clone()).await.unwrap();
+        assert_eq!(reactor.now() - began, Duration::from_secs(1));
+    }
+}

@@ -42,3 +42,23 @@ fn main() -> ExitCode {
         ropewalk::serve(options.endpoints, move || Counter { open: open.clone() })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use ropewalk::testing::StringTransport;
+
+    use super::*;
+
+    #[test]
+    fn it_counts_who_is_there() {
+        let open = Rc::new(Cell::new(0));
+        let connect = || StringTransport::new(Counter { open: open.clone() });
+        let mut peers = [connect(), connect(), connect()];
+        assert_eq!(open.get(), 3);
+        peers[1].eof();
+        assert_eq!(open.get(), 2);
+        peers[0].fail(std::io::ErrorKind::ConnectionReset);
+        let _fourth = connect();
+        assert_eq!(open.get(), 2);
+    }
+}

@@ -44,12 +44,10 @@ fn task(reactor: &Handle, after: Duration, fail: bool) -> Deferred<&'static str>
 }
 
 /// Callbacks get the value, errbacks the failure. What one returns is what the next one gets.
-fn report(result: Deferred<&'static str>) -> Deferred<()> {
+fn report(result: Deferred<&'static str>) -> Deferred<String> {
     result
-        .add_callback(|value| Ok(ropewalk::say(format_args!("Task result: {value}"))?))
-        .add_errback(|failure| {
-            Err::<(), _>(Failure::message(format_args!("Task failed: {failure}")))
-        })
+        .add_callback(|value| Ok(format!("Task result: {value}")))
+        .add_errback(|failure| Err(Failure::message(format_args!("Task failed: {failure}"))))
 }
 
 fn main() -> ExitCode {
@@ -58,6 +56,31 @@ fn main() -> ExitCode {
         ropewalk::listen(&mut reactor, options.endpoints, || Echo)?;
 
         // A Deferred is a future as well, so it may be what the reactor runs for.
-        reactor.run_main(move |reactor| report(task(&reactor, options.after, options.fail)))
+        let run = move |reactor| report(task(&reactor, options.after, options.fail));
+        if let Some(line) = reactor.run_main(run)? {
+            ropewalk::say(line)?;
+        }
+        Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[ropewalk::test]
+    async fn the_result_comes_after_its_time(reactor: Handle) {
+        let began = reactor.now();
+        let line = report(task(&reactor, Duration::from_secs(5), false)).await;
+        assert_eq!(line.unwrap(), "Task result: Success");
+        assert_eq!(reactor.now() - began, Duration::from_secs(5));
+    }
+
+    #[ropewalk::test]
+    async fn so_does_the_failure(reactor: Handle) {
+        let failure = report(task(&reactor, Duration::from_secs(5), true))
+            .await
+            .unwrap_err();
+        assert_eq!(failure.to_string(), "Task failed: it was told to");
+    }
 }

@@ -48,3 +48,42 @@ fn main() -> ExitCode {
         ropewalk::serve(options.endpoints, move || Echo { buffer_size })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use ropewalk::testing::{Chunks, StringTransport};
+
+    use super::*;
+
+    /// A protocol on a transport that is no socket: the test plays the peer.
+    fn connected() -> StringTransport {
+        StringTransport::new(Echo { buffer_size: 3 })
+    }
+
+    #[test]
+    fn what_comes_goes_back_however_it_is_cut() {
+        for size in 1..12 {
+            let mut peer = connected();
+            peer.receive_in_pieces("hello there", Chunks::of(size));
+            assert_eq!(peer.take_sent(), b"hello there");
+        }
+    }
+
+    #[test]
+    fn it_closes_after_the_peer() {
+        let mut peer = connected();
+        peer.receive("bye");
+        peer.eof();
+        assert_eq!(peer.take_sent(), b"bye");
+        assert!(peer.lost_reason().unwrap().is_clean());
+    }
+
+    #[test]
+    fn a_reset_ends_it() {
+        let mut peer = connected();
+        peer.fail(ErrorKind::ConnectionReset);
+        assert!(matches!(peer.lost_reason(), Some(Reason::Lost(_))));
+    }
+}

@@ -35,3 +35,19 @@ fn main() -> ExitCode {
     // `|| Greeter` is a factory: it makes a protocol for each connection.
     program::run(|options: Options| ropewalk::serve(options.endpoints, || Greeter))
 }
+
+#[cfg(test)]
+mod tests {
+    use ropewalk::testing::StringTransport;
+
+    use super::*;
+
+    #[test]
+    fn it_greets_once_and_stays() {
+        let mut peer = StringTransport::new(Greeter);
+        assert_eq!(peer.take_sent(), b"Hello, World!\n");
+        peer.receive("hello yourself");
+        assert_eq!(peer.take_sent(), b"");
+        assert!(!peer.is_disconnecting());
+    }
+}

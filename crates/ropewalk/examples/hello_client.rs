@@ -75,18 +75,23 @@ impl Protocol for Hello {
     }
 }
 
-async fn say_hello(reactor: Handle, endpoint: String) -> Result<(), Failure> {
+async fn say_hello(reactor: Handle, endpoint: String) -> Result<String, Failure> {
     let (answer, said) = Deferred::new(&reactor);
     reactor.connect(endpoint, HelloFactory { said: Some(said) })?;
     let answer = answer.await?;
-    Ok(ropewalk::say(format_args!(
-        "Server says: {}",
-        String::from_utf8_lossy(&answer)
-    ))?)
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 fn main() -> ExitCode {
     program::run(|options: Options| {
-        ropewalk::reactor()?.run_main(|reactor| say_hello(reactor, options.endpoint))
+        let mut reactor = ropewalk::reactor()?;
+        if let Some(answer) = reactor.run_main(|reactor| say_hello(reactor, options.endpoint))? {
+            ropewalk::say(format_args!("Server says: {answer}"))?;
+        }
+        Ok(())
     })
 }
+
+#[cfg(test)]
+#[path = "tests/hello_client.rs"]
+mod tests;

@@ -20,18 +20,42 @@ fn slow_work() -> Result<u64, Failure> {
     Ok((1..=20).product())
 }
 
-async fn compute(reactor: Handle) -> Result<(), Failure> {
+async fn compute(reactor: Handle, work: fn() -> Result<u64, Failure>) -> Result<u64, Failure> {
     let ticks = LoopingCall::new(&reactor, || tracing::info!("the reactor is free"));
     let _runs_until_the_end = ticks.start(Duration::from_millis(250))?;
 
-    let product = reactor.defer_to_thread(slow_work).await?;
-
-    // Here we are on the reactor's thread again.
-    ropewalk::say(format_args!("Result from the thread: {product}"))?;
-    Ok(ticks.stop()?)
+    // When this goes on, it is on the reactor's thread again.
+    let product = reactor.defer_to_thread(work).await;
+    ticks.stop()?;
+    product
 }
 
 fn main() -> ExitCode {
     // The reactor stops when the future has its result, and joins its threads.
-    program::run(|_: Options| ropewalk::reactor()?.run_main(compute))
+    program::run(|_: Options| {
+        let mut reactor = ropewalk::reactor()?;
+        if let Some(product) = reactor.run_main(|reactor| compute(reactor, slow_work))? {
+            ropewalk::say(format_args!("Result from the thread: {product}"))?;
+        }
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Simulated threads take simulated time, and run in an order that the seed decides.
+    #[ropewalk::test(seeds = 10)]
+    async fn the_result_comes_back(reactor: Handle) {
+        assert_eq!(compute(reactor, || Ok(42)).await.unwrap(), 42);
+    }
+
+    #[ropewalk::test]
+    async fn so_does_a_failure(reactor: Handle) {
+        let failure = compute(reactor, || Err(Failure::message("no")))
+            .await
+            .unwrap_err();
+        assert_eq!(failure.to_string(), "no");
+    }
 }

@@ -24,11 +24,10 @@ struct OneShot {
 }
 
 impl Protocol for OneShot {
-    fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+    fn data_received(&mut self, _transport: &Transport, data: &[u8]) {
         self.echo.extend_from_slice(data);
         if self.echo.len() >= TEXT.len() {
             let _ = self.done.resolve(std::mem::take(&mut self.echo));
-            transport.lose_connection();
         }
     }
 
@@ -41,7 +40,7 @@ impl Protocol for OneShot {
     }
 }
 
-async fn echo_once(reactor: Handle, endpoint: String) -> Result<(), Failure> {
+async fn echo_once(reactor: Handle, endpoint: String) -> Result<String, Failure> {
     let (echo, done) = Deferred::new(&reactor);
 
     // Ready once `connection_made` has returned; a refused connection is an error at once.
@@ -56,12 +55,21 @@ async fn echo_once(reactor: Handle, endpoint: String) -> Result<(), Failure> {
         .await?;
     transport.write(TEXT);
 
-    let echo = echo.timeout(Duration::from_secs(5), &reactor).await?;
-    Ok(ropewalk::say(String::from_utf8_lossy(&echo))?)
+    let echo = echo.timeout(Duration::from_secs(5), &reactor).await;
+    transport.lose_connection(); // also when there was no echo
+    Ok(String::from_utf8_lossy(&echo?).into_owned())
 }
 
 fn main() -> ExitCode {
     program::run(|options: Options| {
-        ropewalk::reactor()?.run_main(|reactor| echo_once(reactor, options.endpoint))
+        let mut reactor = ropewalk::reactor()?;
+        if let Some(echo) = reactor.run_main(|reactor| echo_once(reactor, options.endpoint))? {
+            ropewalk::say(echo)?;
+        }
+        Ok(())
     })
 }
+
+#[cfg(test)]
+#[path = "tests/one_shot.rs"]
+mod tests;

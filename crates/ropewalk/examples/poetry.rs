@@ -59,20 +59,23 @@ async fn fetch(reactor: Handle, endpoint: String) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&poem.await?).into_owned())
 }
 
-async fn fetch_all(reactor: Handle, endpoints: Vec<String>) -> Result<(), Failure> {
+async fn fetch_all(reactor: Handle, endpoints: Vec<String>) -> Result<Vec<String>, Failure> {
     // Each `spawn` begins at once; the results come in the order of the endpoints.
-    let poems = endpoints
-        .iter()
-        .map(|endpoint| reactor.spawn(fetch(reactor.clone(), endpoint.clone())));
-    let poems = gather_results(&reactor, poems).await?;
-    for (endpoint, poem) in endpoints.iter().zip(poems) {
-        ropewalk::say(format_args!("{endpoint}:\n{poem}"))?;
-    }
-    Ok(())
+    let fetch = |endpoint| reactor.spawn(fetch(reactor.clone(), endpoint));
+    gather_results(&reactor, endpoints.into_iter().map(fetch)).await
 }
 
 fn main() -> ExitCode {
     program::run(|options: Options| {
-        ropewalk::reactor()?.run_main(|reactor| fetch_all(reactor, options.endpoints))
+        let endpoints = options.endpoints.clone();
+        let poems = ropewalk::reactor()?.run_main(|reactor| fetch_all(reactor, endpoints))?;
+        for (endpoint, poem) in options.endpoints.iter().zip(poems.unwrap_or_default()) {
+            ropewalk::say(format_args!("{endpoint}:\n{poem}"))?;
+        }
+        Ok(())
     })
 }
+
+#[cfg(test)]
+#[path = "tests/poetry.rs"]
+mod tests;

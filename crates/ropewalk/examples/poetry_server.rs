@@ -38,7 +38,7 @@ The wind is passing by.
 /// In how many pieces a poem is sent.
 const PIECES: usize = 10;
 
-/// Recites to one listener. `rest` is a view of the poem: all listeners share its memory.
+/// Recites to one listener. `rest` is a view of the poem: all share its memory.
 struct Poet {
     rest: Bytes,
     piece_bytes: usize,
@@ -88,9 +88,12 @@ fn load(file: &Path) -> Result<Bytes, Failure> {
 
 fn main() -> ExitCode {
     program::run(|options: Options| {
-        let poem = options
-            .file
-            .map_or(Ok(Bytes::from_static(POEM.as_bytes())), |file| load(&file))?;
+        let ours = Bytes::from_static(POEM.as_bytes());
+        let poem = options.file.map_or(Ok(ours), |file| load(&file))?;
         ropewalk::serve([options.endpoint], move || Poet::new(&poem, options.delay))
     })
 }
+
+#[cfg(test)]
+#[path = "tests/poetry_server.rs"]
+mod tests;

@@ -44,6 +44,10 @@ impl Factory for ClientFactory {
     }
 }
 
+fn client() -> ReconnectingFactory<ClientFactory> {
+    ReconnectingFactory::new(ClientFactory).with_back_off(back_off())
+}
+
 /// 0.2 s, then 0.5, 1.5, 4, then always 5 s; each up to 12 % less or more.
 fn back_off() -> BackOff {
     BackOff {
@@ -56,8 +60,11 @@ fn back_off() -> BackOff {
 fn main() -> ExitCode {
     program::run(|options: Options| {
         let mut reactor = ropewalk::reactor()?;
-        let factory = ReconnectingFactory::new(ClientFactory).with_back_off(back_off());
-        reactor.connect(options.endpoint, factory)?;
+        reactor.connect(options.endpoint, client())?;
         Ok(reactor.run()?) // until SIGINT or SIGTERM
     })
 }
+
+#[cfg(test)]
+#[path = "tests/reconnect.rs"]
+mod tests;

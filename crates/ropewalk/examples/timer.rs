@@ -30,3 +30,15 @@ fn main() -> ExitCode {
         Ok(reactor.run()?)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_ends_after_five_seconds_which_take_no_time_in_a_simulated_world() {
+        let after = Duration::from_secs(5);
+        let world = ropewalk::sim::run(1, |reactor| drop(reactor.call_later(after, complete)));
+        assert_eq!(world.unwrap().now(), after);
+    }
+}

@@ -31,3 +31,17 @@ impl Protocol for Welcome {
 fn main() -> ExitCode {
     program::run(|options: Options| ropewalk::serve(options.endpoints, || Welcome))
 }
+
+#[cfg(test)]
+mod tests {
+    use ropewalk::testing::StringTransport;
+
+    use super::*;
+
+    #[test]
+    fn it_says_welcome_and_closes() {
+        let mut peer = StringTransport::new(Welcome);
+        assert_eq!(peer.take_sent(), "欢迎访问!".as_bytes());
+        assert!(peer.lost_reason().unwrap().is_clean());
+    }
+}

@@ -44,7 +44,7 @@ impl Protocol for Reader {
     }
 }
 
-async fn read(reactor: Handle, endpoint: String) -> Result<(), Failure> {
+async fn read(reactor: Handle, endpoint: String) -> Result<String, Failure> {
     // One end stays here, the protocol takes the other.
     let (text, done) = Deferred::new(&reactor);
     reactor
@@ -57,12 +57,20 @@ async fn read(reactor: Handle, endpoint: String) -> Result<(), Failure> {
         )
         .await?;
     let text = text.await?;
-    Ok(ropewalk::say(String::from_utf8_lossy(&text))?)
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 fn main() -> ExitCode {
     program::run(|options: Options| {
-        // Runs until the future has its result; an error is one line on stderr and status 1.
-        ropewalk::reactor()?.run_main(|reactor| read(reactor, options.endpoint))
+        // Runs until the future has its result: none if Ctrl-C came first.
+        let mut reactor = ropewalk::reactor()?;
+        if let Some(text) = reactor.run_main(|reactor| read(reactor, options.endpoint))? {
+            ropewalk::say(text)?;
+        }
+        Ok(())
     })
 }
+
+#[cfg(test)]
+#[path = "tests/welcome_client.rs"]
+mod tests;

@@ -77,7 +77,7 @@ impl LineGuest {
     /// Takes lines until there is none, or reading is paused; then the rest waits in the grammar.
     fn read(&mut self, transport: &Transport, data: &[u8]) {
         let mut input = self.lines.receive(data);
-        while transport.is_open() && !transport.is_reading_paused() {
+        while transport.wants_data() {
             match input.next_event() {
                 None => return,
                 Some(Ok(LineEvent::Line(line))) => {
