@@ -40,6 +40,9 @@ pub struct Input<'a, G: Framing> {
     last: Last,
 }
 
+/// An event, and how many received bytes wait behind it.
+pub type Counted<'a, G> = (<G as Framing>::Event<'a>, usize);
+
 /// Where the bytes of the last event lie, for handing some of them back.
 #[derive(Clone, Debug)]
 enum Last {
@@ -94,7 +97,7 @@ impl<'a, G: Framing> Input<'a, G> {
     ///
     /// As [`next_event`](Self::next_event).
     #[inline]
-    pub fn next_with_unread(&mut self) -> Option<Result<(G::Event<'_>, usize), G::Error>> {
+    pub fn next_with_unread(&mut self) -> Option<Result<Counted<'_, G>, G::Error>> {
         self.last = Last::None;
         if self.backlog.has_failed() {
             return None;

@@ -53,7 +53,7 @@ mod netstring;
 pub use backlog::Backlog;
 pub use delimiter::Delimiter;
 pub use framing::{Frame, Framing, Pending};
-pub use input::Input;
+pub use input::{Counted, Input};
 pub use length_prefixed::{LengthPrefixedError, LengthPrefixedGrammar, Width};
 pub use line::{LineError, LineEvent, LineGrammar};
 pub use netstring::{NetstringError, NetstringGrammar};
