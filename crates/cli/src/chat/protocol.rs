@@ -189,9 +189,9 @@ impl Talk {
                     tracing::info!(%name, peer = %transport.peer(), "joined");
                     self.guest = Some(guest);
                     self.end_naming();
-                    let others = self.room.count() - 1;
+                    let count = self.room.count();
                     transport.write(format!(
-                        "You are in, with {others} others. /help says what you can do.\n"
+                        "You are in: {count} here. /help says what you can do.\n"
                     ));
                     return line.len();
                 }
