@@ -52,7 +52,7 @@ impl Chunks {
     }
 
     /// The pieces of `data`.
-    pub fn cut<'a>(mut self, data: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    pub fn cut(mut self, data: &[u8]) -> impl Iterator<Item = &[u8]> {
         let mut left = data;
         std::iter::from_fn(move || {
             let (piece, rest) = left.split_at(self.next(left.len()));

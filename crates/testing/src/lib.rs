@@ -5,17 +5,37 @@
 //! - [`StringTransport`]: one protocol, no network; the test plays the peer.
 //! - [`Pump`]: two protocols wired together; the test moves the bytes.
 //! - [`Clock`]: timers, tasks and Deferreds on a time that the test moves.
+//! - [`test`]: each test its own simulated [`World`], grown from a seed, which must be empty at the end.
+//!
+//! ```
+//! use ropewalk_core::{Failure, Handle, timer::sleep};
+//! use std::time::Duration;
+//!
+//! #[ropewalk_testing::test(crate = ropewalk_testing)]
+//! async fn an_hour_costs_nothing(reactor: Handle) -> Result<(), Failure> {
+//!     sleep(&reactor, Duration::from_secs(3600)).await
+//! }
+//! ```
 
 mod chunks;
 mod clock;
+mod journal;
 mod memory;
 mod pump;
+mod run_test;
 mod string_transport;
+mod test_case;
 #[cfg(test)]
 mod tests;
 mod watched;
+mod world;
 
 pub use chunks::Chunks;
 pub use clock::Clock;
+pub use journal::take_errors;
 pub use pump::{Pump, Side};
+pub use ropewalk_macros::test;
+pub use run_test::{TestOutcome, run_async_test, run_test};
 pub use string_transport::{StringTransport, StringTransportBuilder};
+pub use test_case::TestCase;
+pub use world::World;

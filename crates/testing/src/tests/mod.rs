@@ -1,6 +1,7 @@
 //! The fakes themselves, tested.
 
 mod pump;
+mod run_test;
 mod string_transport;
 
 use ropewalk_core::{Protocol, Reason, Transport};
