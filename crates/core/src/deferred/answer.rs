@@ -69,6 +69,7 @@ impl<R> Returns for fn() -> R {
     type Value = R;
 }
 
+#[diagnostic::do_not_recommend]
 impl Answer for <fn() -> ! as Returns>::Value {
     type Value = ();
 

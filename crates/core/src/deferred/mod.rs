@@ -259,4 +259,6 @@ impl<T: 'static> fmt::Debug for Deferred<T> {
 #[cfg(test)]
 mod friends_tests;
 #[cfg(test)]
+mod law_tests;
+#[cfg(test)]
 mod tests;

@@ -43,16 +43,19 @@ pub struct Cooperator(Rc<Inner>);
 
 struct Inner {
     handle: Handle,
+    made: &'static Location<'static>,
     ready: RefCell<VecDeque<Rc<Work>>>,
     tick: Cell<Option<DelayedCall>>,
 }
 
 impl Cooperator {
     /// A cooperator without work.
+    #[track_caller]
     #[must_use]
     pub fn new(handle: &Handle) -> Self {
         Self(Rc::new(Inner {
             handle: handle.clone(),
+            made: Location::caller(),
             ready: RefCell::default(),
             tick: Cell::new(None),
         }))
@@ -88,9 +91,8 @@ impl Cooperator {
         let ticking = self.0.tick.take();
         let ticking = ticking.filter(DelayedCall::is_active).unwrap_or_else(|| {
             let this = self.clone();
-            self.0
-                .handle
-                .call_later(Duration::ZERO, move |_| this.tick())
+            let Inner { handle, made, .. } = &*self.0;
+            handle.call_later_at(made, Duration::ZERO, move |_| this.tick())
         });
         self.0.tick.set(Some(ticking));
     }
