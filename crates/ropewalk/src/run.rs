@@ -126,3 +126,8 @@ pub(crate) fn exit_code(outcome: Result<(), Failure>) -> ExitCode {
         }
     }
 }
+
+/// The README's code, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
