@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use super::*;
+use crate::failure::Panicked;
 use crate::task::world::{BUDGET, World};
 
 /// Ready when polled again.
