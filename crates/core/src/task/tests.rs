@@ -144,15 +144,20 @@ fn a_destructor_that_panics_does_no_more_harm() {
         }
     }
     let world = World::new();
-    let bomb = Bomb;
-    let task = world.tasks().spawn(async move {
-        std::future::pending::<()>().await;
-        drop(bomb);
-    });
+    let ticking = || {
+        let bomb = Bomb;
+        world.tasks().spawn(async move {
+            std::future::pending::<()>().await;
+            drop(bomb);
+        })
+    };
+    let (task, _second, _third) = (ticking(), ticking(), ticking());
     world.settle();
     let watch = world.watch(task.cancel());
     world.settle();
     assert!(watch.failure().is::<Cancelled>());
+    world.tasks().close();
+    assert!(world.tasks().live().is_empty(), "two bombs in a row");
 }
 
 #[test]

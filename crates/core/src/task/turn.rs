@@ -35,11 +35,14 @@ impl Tasks {
         self.0.ready.mailbox.close();
         let here = Location::caller();
         loop {
-            let tasks = mem::take(&mut *self.0.table.borrow_mut());
+            let tasks = self.0.table.borrow().keys();
             if tasks.is_empty() && !self.has_ready() {
                 return;
             }
-            let _logged = self.guard("a task dropped with its reactor", here, || drop(tasks));
+            for key in tasks {
+                let task = self.0.table.borrow_mut().remove(key);
+                let _logged = self.guard("a task dropped with its reactor", here, || drop(task));
+            }
             while let Some(job) = self.0.ready.pop() {
                 let _logged = self.guard("a call dropped with its reactor", here, || drop(job));
             }
