@@ -71,6 +71,25 @@ fn a_lingering_socket_is_closed_when_the_peer_ends() {
 }
 
 #[test]
+fn a_close_finds_what_came_while_it_was_paused() {
+    let mut world = World::new();
+    let (conn, mut peer) = world.accepted();
+    // Linux reports readiness anew after a half-close, so that comes first.
+    world.driver.shutdown_write(conn);
+    world.driver.pause(conn);
+    peer.write_all(&[1; 1000]).unwrap();
+    peer.shutdown(Shutdown::Write).unwrap();
+    world.settle();
+    world.driver.close(conn);
+    world.settle();
+    assert!(
+        is_free(&mut world, conn),
+        "the bytes and the end were there, no edge will follow"
+    );
+    assert_eq!(read_to_end(&peer), (Vec::new(), None));
+}
+
+#[test]
 fn after_the_peers_end_a_close_does_not_linger() {
     let mut world = World::new();
     let (conn, peer) = world.accepted();
