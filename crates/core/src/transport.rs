@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::address::Address;
 use crate::deferred::Deferred;
-use crate::driver::{SocketOption, StreamOptions};
+use crate::driver::{ConnId, SocketOption, StreamOptions};
 use crate::failure::Failure;
 use crate::handle::Handle;
 use crate::layer::Layer;
@@ -167,6 +167,12 @@ impl Transport {
     #[must_use]
     pub fn unsent_bytes(&self) -> usize {
         self.0.unsent()
+    }
+
+    /// The name of this connection: no other of the same reactor ever has it. For tables of connections.
+    #[must_use]
+    pub fn id(&self) -> ConnId {
+        self.0.id
     }
 
     /// Our end.
