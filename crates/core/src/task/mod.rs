@@ -83,7 +83,7 @@ impl Tasks {
     ///
     /// It is first polled on a turn, never in here. Dropping the Deferred lets it go on; cancelling it makes what the future awaits fail
     /// with [`Cancelled`], which it may handle. A future that awaits no Deferred when it is cancelled is dropped. A panic in it is logged
-    /// and fails the Deferred with [`Panicked`].
+    /// and fails the Deferred with [`Panicked`](crate::failure::Panicked).
     #[doc(alias = "ensureDeferred")]
     #[doc(alias = "inlineCallbacks")]
     #[track_caller]

@@ -61,7 +61,7 @@ impl Cooperator {
         }))
     }
 
-    /// Does a work: takes one item of the iterator after another, in turns with the other works. An item that is a [`Deferred`] pauses this
+    /// Does a work: takes one item of the iterator after another, in turns with the other works. An item that is a [`Deferred`](crate::Deferred) pauses this
     /// work until it fires; its failure, or a panic, ends the work.
     #[doc(alias = "coiterate")]
     #[track_caller]
