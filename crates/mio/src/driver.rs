@@ -157,12 +157,12 @@ impl Driver for MioDriver {
         }
     }
 
-    /// The monotonic clock, read without a system call.
     /// From the standard library's hash keys, which come from the kernel; good for jitter, not for secrets.
     fn seed(&mut self) -> u64 {
         RandomState::new().build_hasher().finish()
     }
 
+    /// The monotonic clock, read without a system call.
     fn clock(&self) -> Rc<dyn Fn() -> Duration> {
         let start = self.start;
         Rc::new(move || start.elapsed())
