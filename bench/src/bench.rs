@@ -5,6 +5,8 @@
 //! core is left out, and further laps are made for it.
 
 use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -47,10 +49,10 @@ pub(crate) struct Options {
     /// How many times as many laps may be made because something else ran meanwhile.
     #[arg(long, global = true, default_value_t = 3)]
     patience: usize,
-    /// Priority of servers and generators alike, −20 (first, needs root) to 19: on a machine that
-    /// others use, a low number keeps them from interrupting.
-    #[arg(long, global = true, default_value_t = 0, allow_hyphen_values = true)]
-    nice: i32,
+    /// Servers and generators go before everything else on this machine (as root), with a pause after each
+    /// slice in which the rest has its turn: for a machine that others use meanwhile.
+    #[arg(long, global = true)]
+    realtime: bool,
 }
 
 /// The options and the peers they leave.
@@ -77,7 +79,7 @@ impl Bench {
                 || options.only.iter().any(|name| name == peer.name())
         };
         peers.retain(wanted);
-        process::set_priority_of_children(options.nice);
+        process::set_realtime(options.realtime);
         Ok(Self { options, peers })
     }
 
@@ -145,8 +147,10 @@ impl Bench {
         }
         let mut results = Results::new(servers.iter().map(|(peer, _)| peer.clone()));
         let laps = (self.options.rounds.max(1) as f64 * self.options.seconds / slice).ceil();
+        let pause = Duration::from_secs_f64(if self.options.realtime { slice } else { 0.0 });
         self.laps(laps as usize, &mut results, |index, peer| {
             let record = told(peer, sessions[index].as_mut()?.slice(slice));
+            thread::sleep(pause);
             if record.is_none() {
                 sessions[index] = None;
             }

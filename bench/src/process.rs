@@ -9,7 +9,7 @@
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::Outcome;
 use crate::alloc::CounterFile;
@@ -21,12 +21,12 @@ pub(crate) const SERVER_CORE: usize = 0;
 /// The core generators run on.
 pub(crate) const GENERATOR_CORE: usize = 1;
 
-/// The `nice` value every child gets; set once, before the first child.
-static PRIORITY: AtomicI32 = AtomicI32::new(0);
+/// Whether children run before everything else on the machine; set once, before the first child.
+static REALTIME: AtomicBool = AtomicBool::new(false);
 
-/// Children started from now on run at this priority.
-pub(crate) fn set_priority_of_children(nice: i32) {
-    PRIORITY.store(nice.clamp(-20, 19), Ordering::Relaxed);
+/// Children started from now on go before everything else that the machine has to do.
+pub(crate) fn set_realtime(realtime: bool) {
+    REALTIME.store(realtime, Ordering::Relaxed);
 }
 
 /// A running server; killed when dropped.
@@ -176,7 +176,7 @@ fn read_port(child: &mut Child) -> Option<u16> {
 }
 
 fn pinned(command: &mut Command, core: usize) -> &mut Command {
-    let nice = PRIORITY.load(Ordering::Relaxed);
+    let realtime = REALTIME.load(Ordering::Relaxed);
     // SAFETY: between fork and exec only system calls are made; nothing is allocated or locked.
     unsafe {
         command.pre_exec(move || {
@@ -185,44 +185,11 @@ fn pinned(command: &mut Command, core: usize) -> &mut Command {
             libc::CPU_SET(core, &mut cores);
             // On a machine with one core this fails and the numbers mean less; it still runs.
             libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &cores);
-            if nice == 0 {
-                Ok(())
-            } else {
-                set_priority(nice)
+            let lowest = libc::sched_param { sched_priority: 1 };
+            if realtime && libc::sched_setscheduler(0, libc::SCHED_FIFO, &lowest) != 0 {
+                return Err(io::Error::last_os_error());
             }
+            Ok(())
         })
     }
-}
-
-/// Makes this process a session of its own and gives it, and its session, the priority `nice`.
-///
-/// Linux shares the processor among sessions first (autogroups): without the second step a low number
-/// would only help against processes of the same terminal.
-fn set_priority(nice: i32) -> io::Result<()> {
-    // SAFETY: no pointer is passed.
-    let result = unsafe {
-        libc::setsid();
-        libc::setpriority(libc::PRIO_PROCESS, 0, nice)
-    };
-    if result != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let mut text = [0; 4];
-    let digits = nice.unsigned_abs() as u8;
-    text[0] = if nice < 0 { b'-' } else { b'0' };
-    text[1] = b'0' + digits / 10;
-    text[2] = b'0' + digits % 10;
-    // SAFETY: both texts outlive the calls, the path ends in zero, and the descriptor is our own.
-    unsafe {
-        let fd = libc::open(
-            c"/proc/self/autogroup".as_ptr(),
-            libc::O_WRONLY | libc::O_CLOEXEC,
-        );
-        // A kernel without autogroups has no such file, and needs none.
-        if fd >= 0 {
-            libc::write(fd, text.as_ptr().cast(), 3);
-            libc::close(fd);
-        }
-    }
-    Ok(())
 }

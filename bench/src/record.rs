@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The share of one core that others may use before a run is called noisy.
+/// The share of one core that others may use before a lap is called noisy.
 pub(crate) const NOISE_LIMIT: f64 = 0.10;
 
 /// One run's numbers.
@@ -40,10 +40,10 @@ impl Record {
         Some(self.get(name)? / ops)
     }
 
-    /// Whether another process, or another guest of the host, used too much of a core meanwhile.
-    pub(crate) fn is_noisy(&self) -> bool {
-        let over = |name| self.get(name).is_some_and(|share| share > NOISE_LIMIT);
-        over("others") || over("stolen")
+    /// What part of a core other processes, or other guests of the host, used meanwhile.
+    pub(crate) fn noise(&self) -> f64 {
+        let share = |name| self.get(name).unwrap_or(0.0);
+        share("others").max(share("stolen"))
     }
 
     fn parse_line(line: &str) -> Option<Self> {
@@ -78,15 +78,6 @@ mod tests {
         let read = Record::parse(&text).unwrap();
         assert_eq!(read.total_us(), Some(4.25));
         assert_eq!(read.get("user_us"), None);
-    }
-
-    #[test]
-    fn others_above_a_tenth_of_a_core_make_a_run_noisy() {
-        let mut record = Record::default();
-        record.set("others", 0.09);
-        assert!(!record.is_noisy());
-        record.set("others", 0.11);
-        assert!(record.is_noisy());
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! All slices of one case, and what is read from them: medians, and ratios taken within each lap.
 
-use crate::record::Record;
+use crate::record::{NOISE_LIMIT, Record};
 use crate::server::Peer;
 use crate::stats::{median, paired_ratio, spread};
+
+/// A median of fewer laps says nothing: rather take noisy ones, and say so.
+const FEWEST_LAPS: usize = 5;
 
 /// One number of a record.
 pub(crate) trait Number: Fn(&Record) -> Option<f64> {}
@@ -40,30 +43,47 @@ impl Results {
 
     /// Laps in which nothing else ran beside any peer; a peer that failed is not waited for.
     pub(crate) fn quiet_laps(&self) -> usize {
-        let laps = self
-            .columns
+        (0..self.laps())
+            .filter(|lap| self.noise(*lap) <= NOISE_LIMIT)
+            .count()
+    }
+
+    fn laps(&self) -> usize {
+        self.columns
             .iter()
             .map(|(_, records)| records.len())
             .min()
-            .unwrap_or(0);
-        let noisy = |lap: usize| {
-            let records = self
-                .columns
-                .iter()
-                .filter_map(|(_, records)| records[lap].as_ref());
-            records.into_iter().any(Record::is_noisy)
-        };
-        (0..laps).filter(|lap| !noisy(*lap)).count()
+            .unwrap_or(0)
     }
 
-    /// One number of each lap; noisy slices are left out, unless all of the peer's are noisy.
-    fn values(&self, index: usize, number: impl Number) -> Vec<Option<f64>> {
-        let records = &self.columns[index].1;
-        let all_noisy = records.iter().flatten().all(Record::is_noisy);
-        let counts = |record: &&Record| all_noisy || !record.is_noisy();
-        records
+    /// The most that others used of a core beside any peer in that lap.
+    fn noise(&self, lap: usize) -> f64 {
+        let records = self
+            .columns
             .iter()
-            .map(|record| record.as_ref().filter(counts).and_then(&number))
+            .filter_map(|(_, records)| records[lap].as_ref());
+        records.map(Record::noise).fold(0.0, f64::max)
+    }
+
+    /// The laps that count: the quiet ones or, if there are too few, the least noisy.
+    fn counted(&self) -> Vec<bool> {
+        let mut noises: Vec<f64> = (0..self.laps()).map(|lap| self.noise(lap)).collect();
+        let all = noises.clone();
+        noises.sort_by(f64::total_cmp);
+        let fewest = FEWEST_LAPS.min(noises.len());
+        let limit = fewest
+            .checked_sub(1)
+            .map_or(0.0, |last| noises[last])
+            .max(NOISE_LIMIT);
+        all.into_iter().map(|noise| noise <= limit).collect()
+    }
+
+    /// One number of each lap, or nothing where a lap does not count.
+    fn values(&self, index: usize, number: impl Number) -> Vec<Option<f64>> {
+        let counted = self.counted();
+        let records = self.columns[index].1.iter().zip(counted);
+        records
+            .map(|(record, counts)| number(record.as_ref().filter(|_| counts)?))
             .collect()
     }
 
@@ -105,18 +125,13 @@ impl Results {
     pub(crate) fn remarks(&self, index: usize, number: impl Number) -> String {
         let values: Vec<f64> = self.values(index, number).into_iter().flatten().collect();
         let spread = spread(&values).map_or(0.0, |spread| spread * 100.0);
-        let records = &self.columns[index].1;
-        let quiet = records
-            .iter()
-            .flatten()
-            .filter(|record| !record.is_noisy())
-            .count();
-        let noisy = if quiet == 0 && !values.is_empty() {
-            ", ALL NOISY"
+        let counted = self.counted().into_iter().filter(|counts| *counts).count();
+        let noisy = if self.quiet_laps() < counted {
+            ", NOISY"
         } else {
             ""
         };
-        format!("±{spread:.0} %, {quiet} of {}{noisy}", records.len())
+        format!("±{spread:.0} %, {counted} of {}{noisy}", self.laps())
     }
 
     /// What the raw probe said before and after.
@@ -124,5 +139,53 @@ impl Results {
         let (before, after) = self.probe;
         let change = (after / before - 1.0) * 100.0;
         format!("probe (bare loop) before and after: {before:.2}, {after:.2} µs ({change:+.0} %)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn results(laps: &[(f64, f64)]) -> Results {
+        let mut results = Results::new([Peer::Bare].into_iter());
+        for (others, value) in laps {
+            let mut record = Record::default();
+            record.set("others", *others);
+            record.set("value", *value);
+            results.push(0, Some(record));
+        }
+        results
+    }
+
+    #[test]
+    fn noisy_laps_are_left_out() {
+        let quiet = [(0.0, 1.0), (0.1, 2.0), (0.02, 3.0), (0.0, 4.0), (0.05, 5.0)];
+        let results = results(&[&quiet[..], &[(0.5, 900.0), (0.11, 900.0)]].concat());
+        assert_eq!(results.quiet_laps(), 5);
+        assert_eq!(results.median(0, |record| record.get("value")), Some(3.0));
+        assert!(
+            results
+                .remarks(0, |record| record.get("value"))
+                .ends_with("5 of 7")
+        );
+    }
+
+    #[test]
+    fn with_too_few_quiet_laps_the_least_noisy_count_and_it_is_said() {
+        let laps = [
+            (0.0, 1.0),
+            (0.9, 99.0),
+            (0.2, 2.0),
+            (0.3, 3.0),
+            (0.4, 4.0),
+            (0.5, 5.0),
+        ];
+        let results = results(&laps);
+        assert_eq!(results.median(0, |record| record.get("value")), Some(3.0));
+        assert!(
+            results
+                .remarks(0, |record| record.get("value"))
+                .ends_with("5 of 6, NOISY")
+        );
     }
 }
