@@ -217,6 +217,23 @@ impl Outgoing {
         std::mem::take(self)
     }
 
+    /// Moves the front out, at most so many bytes: what a completion driver holds must be gone within a while that tells a slow
+    /// peer from a dead one.
+    #[must_use]
+    pub fn take_front(&mut self, most: usize, pool: &mut Pool) -> Self {
+        if self.len <= most {
+            return self.take();
+        }
+        let mut front = Self::default();
+        while front.len < most {
+            let piece = self.first();
+            let length = piece.len().min(most - front.len);
+            front.write(&piece[..length], pool);
+            self.advance(length, pool);
+        }
+        front
+    }
+
     /// Forgets everything, gives buffers back.
     pub fn clear(&mut self, pool: &mut Pool) {
         self.len = 0;
@@ -325,6 +342,7 @@ mod tests {
         Share(usize),
         Advance(usize),
         TakeAndAppend,
+        TakeFront(usize),
         Fill(usize, usize),
     }
 
@@ -334,6 +352,7 @@ mod tests {
             (0..3 * COPY_BELOW_BYTES).prop_map(Step::Share),
             (0..9000_usize).prop_map(Step::Advance),
             Just(Step::TakeAndAppend),
+            (1..9000_usize).prop_map(Step::TakeFront),
             (0..3000_usize, 0..2 * COPY_BELOW_BYTES)
                 .prop_map(|(n, meanwhile)| Step::Fill(n, meanwhile)),
         ]
@@ -349,6 +368,11 @@ mod tests {
                     Step::Write(n) => { outgoing.write(&vec![byte; n], &mut pool); model.extend(vec![byte; n]); }
                     Step::Share(n) => { outgoing.write_shared(vec![byte; n].into(), &mut pool); model.extend(vec![byte; n]); }
                     Step::Advance(n) => { let n = n.min(model.len()); outgoing.advance(n, &mut pool); model.drain(..n); }
+                    Step::TakeFront(n) => {
+                        let front = outgoing.take_front(n, &mut pool).to_vec();
+                        let expected: Vec<u8> = model.drain(..n.min(model.len())).collect();
+                        prop_assert_eq!(front, expected);
+                    }
                     Step::TakeAndAppend => { let taken = outgoing.take(); outgoing.append(taken, &mut pool); }
                     Step::Fill(n, meanwhile) => {
                         let was_scattered = !outgoing.rest.is_empty();

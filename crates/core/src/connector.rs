@@ -61,7 +61,7 @@ impl ConnectOptions {
         let destination = endpoint.destination()?;
         let limits = Limits {
             connect: destination.timeout,
-            ..Limits::default()
+            ..Limits::of_client()
         };
         Ok(Self {
             destination,

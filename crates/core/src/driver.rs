@@ -243,7 +243,7 @@ pub enum Sent {
     Done,
     /// Some are left in the queue; [`Event::Writable`] follows.
     Blocked,
-    /// The driver took them all out of the queue and holds them; [`Event::Writable`] follows when they are gone.
+    /// The driver took some or all out of the queue and holds them; [`Event::Writable`] follows when these are gone.
     Taken,
     /// None can ever be sent again.
     Failed(io::Error),

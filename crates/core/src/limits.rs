@@ -13,7 +13,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// From this many unsent bytes on, the protocol's `writing_paused` and its producers are told to pause, and reading
-    /// pauses by itself until all is sent. Stops a peer that asks much and reads nothing from filling our memory.
+    /// pauses by itself until half of it is sent. Stops a peer that asks much and reads nothing from filling our memory.
     pub high_water_bytes: usize,
     /// A protocol that writes on although more than this is unsent is cut off ([`Reason::Misbehaved`](crate::Reason)).
     /// One write, of any size, is always taken. Stops a broadcast from gathering for ever behind one dead reader.
@@ -25,8 +25,20 @@ pub struct Limits {
     pub handshake: Option<Duration>,
     /// How long an attempt to connect may take, name look-up included.
     pub connect: Duration,
-    /// Whether reading pauses while writing is paused. Off is for protocols that must hear the peer while it does not read.
+    /// Whether reading pauses while writing is paused. On where we listen, off where we connect: were it on at both ends, two
+    /// that send much at once would each wait for the other to read.
     pub pause_reading_when_full: bool,
+}
+
+impl Limits {
+    /// The limits of a connection that we asked for: as the default, but reading goes on whatever waits to be sent.
+    #[must_use]
+    pub fn of_client() -> Self {
+        Self {
+            pause_reading_when_full: false,
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for Limits {

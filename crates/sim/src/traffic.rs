@@ -28,6 +28,9 @@ const SEGMENT: u64 = 64 * 1024;
 /// The shortest that a slow link sends, if there is as much.
 const SLOW_SEGMENT: u64 = 1460;
 
+/// What a driver of the completion mood takes at a time, like a kernel that is given one buffer after the other.
+const LARGEST_TAKE: usize = 4 * 1024;
+
 impl Network {
     /// Takes bytes of an application, some now or all for later, as the mood is.
     pub(crate) fn send(
@@ -57,7 +60,10 @@ impl Network {
         let mood = self.hosts[host].mood;
         let sent = match mood {
             Mood::Readiness => self.send_some(key, side, outgoing, pool),
-            Mood::Completion => self.send_all(key, side, outgoing.take(), pool),
+            Mood::Completion => {
+                let taken = outgoing.take_front(LARGEST_TAKE, pool);
+                self.hold(key, side, taken, pool)
+            }
         };
         self.watch(key, side);
         sent
@@ -89,7 +95,7 @@ impl Network {
         if blocked { Sent::Blocked } else { Sent::Done }
     }
 
-    fn send_all(&mut self, key: Key, side: usize, taken: Outgoing, pool: &mut Pool) -> Sent {
+    fn hold(&mut self, key: Key, side: usize, taken: Outgoing, pool: &mut Pool) -> Sent {
         let wire = self.wires.get_mut(key).expect("found above");
         let (serial, len) = (wire.serial, taken.len());
         wire.ends[side].held.append(taken, pool);

@@ -31,12 +31,13 @@ impl Connection {
         }
         let length = wire.len();
         let sent = send(wire, &mut link.handle.shared().pool.borrow_mut());
+        let taken = length - wire.len();
         drop(outgoing);
-        self.sent(length, sent);
+        self.sent(taken, sent);
     }
 
     #[inline]
-    fn sent(&mut self, length: usize, sent: Sent) {
+    fn sent(&mut self, taken: usize, sent: Sent) {
         let link = &self.transport.0;
         link.activity.set(link.handle.turn_time());
         match sent {
@@ -47,7 +48,7 @@ impl Connection {
             }
             Sent::Blocked => self.blocked(),
             Sent::Taken => {
-                link.in_flight.set(length);
+                link.in_flight.set(taken);
                 self.blocked();
             }
             Sent::Failed(error) => link.abort_because(Reason::Lost(error)),
@@ -63,10 +64,13 @@ impl Connection {
     /// Above the high-water mark everything that fills the queue is asked to pause, at the end of the turn.
     fn check_mark(&mut self) {
         let link = &self.transport.0;
-        if !link.has(Flags::WRITING_PAUSED) && self.unsent() > link.limits.high_water_bytes {
-            if link.limits.pause_reading_when_full {
-                link.set(Flags::CHOKED);
-            }
+        if self.unsent() <= link.limits.high_water_bytes {
+            return;
+        }
+        if link.limits.pause_reading_when_full {
+            link.set(Flags::CHOKED);
+        }
+        if !link.has(Flags::WRITING_PAUSED) {
             link.note();
         }
     }
@@ -144,8 +148,11 @@ impl Connection {
 
     /// Tells protocol and producer what the queue's length means for them: pause, or go on.
     fn regulate(&mut self) {
-        let unsent = self.unsent();
-        if unsent > self.link().limits.high_water_bytes {
+        let (unsent, high) = (self.unsent(), self.link().limits.high_water_bytes);
+        if unsent <= high / 2 {
+            self.link().clear(Flags::CHOKED);
+        }
+        if unsent > high {
             if !self.link().has(Flags::WRITING_PAUSED) {
                 self.link().set(Flags::WRITING_PAUSED);
                 self.call("writing_paused", |protocol, transport| {
@@ -154,7 +161,6 @@ impl Connection {
             }
             self.with_producer(Registration::pause);
         } else if self.is_drained() {
-            self.link().clear(Flags::CHOKED);
             if self.link().has(Flags::WRITING_PAUSED) {
                 self.link().clear(Flags::WRITING_PAUSED);
                 self.call("writing_resumed", |protocol, transport| {
