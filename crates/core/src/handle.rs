@@ -41,9 +41,17 @@ pub struct Handle(Rc<Shared>);
 
 pub(crate) type Command = Box<dyn FnOnce(&mut Engine)>;
 
+/// What is known of the time of this turn.
+#[derive(Clone, Copy)]
+enum TurnTime {
+    Outside,
+    Unread,
+    Read(Duration),
+}
+
 pub(crate) struct Shared {
     clock: Rc<dyn Fn() -> Duration>,
-    turn_time: Cell<Duration>,
+    turn_time: Cell<TurnTime>,
     pub(crate) pool: RefCell<Pool>,
     /// Connections to settle at the end of the turn.
     pub(crate) noted: RefCell<Vec<ConnId>>,
@@ -60,10 +68,9 @@ pub(crate) struct Shared {
 
 impl Handle {
     pub(crate) fn new(clock: Rc<dyn Fn() -> Duration>, mailbox: Arc<Mailbox>, seed: u64) -> Self {
-        let turn_time = Cell::new(clock());
         Self(Rc::new(Shared {
             clock,
-            turn_time,
+            turn_time: Cell::new(TurnTime::Outside),
             pool: RefCell::default(),
             noted: RefCell::default(),
             commands: RefCell::default(),
@@ -92,16 +99,30 @@ impl Handle {
         (self.0.clock)()
     }
 
-    /// The time at which this turn's events were seen; for what needs no better.
+    /// The time of this turn, read once when it is first asked for: for what happens once per message and needs no better.
+    /// Outside of a turn it is the time itself.
     #[inline]
     pub(crate) fn turn_time(&self) -> Duration {
-        self.0.turn_time.get()
+        match self.0.turn_time.get() {
+            TurnTime::Read(time) => time,
+            TurnTime::Unread => self.refresh_turn_time(),
+            TurnTime::Outside => self.now(),
+        }
     }
 
     pub(crate) fn refresh_turn_time(&self) -> Duration {
         let now = self.now();
-        self.0.turn_time.set(now);
+        self.0.turn_time.set(TurnTime::Read(now));
         now
+    }
+
+    /// A turn begins, to wait for events: whatever time was read is past.
+    pub(crate) fn begin_turn(&self) {
+        self.0.turn_time.set(TurnTime::Unread);
+    }
+
+    pub(crate) fn end_turn(&self) {
+        self.0.turn_time.set(TurnTime::Outside);
     }
 
     /// Calls a function after a time, on the reactor's turn; never inside this call, also for no delay at all (R17).

@@ -165,10 +165,14 @@ impl Reactor {
             return Ok(());
         }
         let _entered = self.handle.tasks().enter();
-        self.poll(timeout)?;
-        self.engine.run_timers();
-        self.finish_turn();
-        Ok(())
+        self.handle.begin_turn();
+        let polled = self.poll(timeout);
+        if polled.is_ok() {
+            self.engine.run_timers();
+            self.finish_turn();
+        }
+        self.handle.end_turn();
+        polled
     }
 
     /// How long a turn would wait: nothing if there is work now, until the next timer, or for ever (`None`).
@@ -202,7 +206,6 @@ impl Reactor {
         let Engine { driver, registry } = &mut self.engine;
         let outcome = driver.poll(timeout, registry);
         self.handle.mailbox().wake_up();
-        self.handle.refresh_turn_time();
         outcome.map_err(|error| RunError::Driver(self.explain(error)))
     }
 

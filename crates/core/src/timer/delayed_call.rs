@@ -48,11 +48,14 @@ impl DelayedCall {
 
     /// Makes it due after this time from now, sooner or later than before.
     ///
+    /// On the reactor's turn, *now* is the time at which the turn first asked for it: a reset per message then costs no look
+    /// at the clock, and errs by the length of a turn, as in nginx, libevent and libuv.
+    ///
     /// # Errors
     ///
     /// As [`cancel`](Self::cancel).
     pub fn reset(&self, delay: Duration) -> Result<(), TimerError> {
-        self.set_due(self.handle.now().saturating_add(delay))
+        self.set_due(self.handle.turn_time().saturating_add(delay))
     }
 
     /// Makes it due later by this time than it would have been.
