@@ -26,9 +26,9 @@
 pub use bytes::Bytes;
 pub use ropewalk_core::*;
 pub use ropewalk_grammar as grammar;
+pub use ropewalk_macros::test;
 pub use ropewalk_protocols as protocols;
 pub use ropewalk_sim as sim;
-pub use ropewalk_macros::test;
 pub use ropewalk_testing as testing;
 
 mod log;
