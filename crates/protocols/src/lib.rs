@@ -1,14 +1,61 @@
-//! Ropewalk's generic protocols and policies: lines, length prefixes, netstrings, time-outs, limits, shaping.
+//! Ropewalk's generic protocols and policies.
+//!
+//! **Messages** instead of bytes: a trait for your protocol, a handle with the verbs of the message, and a receiver that
+//! makes a [`Protocol`](ropewalk_core::Protocol) of it.
+//!
+//! | messages | your trait | your handle | the receiver |
+//! | --- | --- | --- | --- |
+//! | lines, with raw bytes in between | [`LineProtocol`] | [`Lines`] | [`LineReceiver`] |
+//! | strings behind 8, 16 or 32 bits of length, netstrings | [`StringProtocol`] | [`Strings`] | [`StringReceiver`] |
+//!
+//! **Policies** around any factory, each of which may stand around another; outside is nearer to the wire:
+//!
+//! | policy | what it does |
+//! | --- | --- |
+//! | [`TimeoutFactory`] | ends connections on which nothing happens |
+//! | [`LimitTotalConnectionsFactory`] | bounds how many there are at once |
+//! | [`LimitConnectionsByPeer`] | bounds how many one peer has at once |
+//! | [`ThrottlingFactory`] | shapes how fast they read and write |
+//! | [`TrafficLoggingFactory`] | writes down what they say and hear |
+//! | [`WrappingFactory`] | puts a protocol of yours around each |
+//!
+//! ```
+//! use ropewalk_protocols::wire::Echo;
+//! use ropewalk_protocols::{LimitConnectionsByPeer, ThrottlingFactory, TimeoutFactory};
+//!
+//! let factory = TimeoutFactory::new(|| Echo);
+//! let factory = ThrottlingFactory::new(factory).with_write_rate(1_000_000);
+//! let factory = LimitConnectionsByPeer::new(factory);
+//! ```
+//!
+//! [`wire`] has the small services of the early internet.
 
+mod limit_connections_by_peer;
+mod limit_total_connections;
 mod line_protocol;
 mod line_receiver;
 mod messages;
+mod shaping_layer;
 mod string_protocol;
 mod string_receiver;
+mod throttling;
+mod timeout;
+mod token_bucket;
+mod traffic_log;
+pub mod wire;
+mod wrapping;
 
+pub use limit_connections_by_peer::LimitConnectionsByPeer;
+pub use limit_total_connections::LimitTotalConnectionsFactory;
 pub use line_protocol::{LineMode, LineProtocol, Lines};
 pub use line_receiver::LineReceiver;
 pub use messages::{EarlyBytes, Messages};
 pub use ropewalk_grammar::{Delimiter, LineError};
+pub use shaping_layer::{ShapingLayer, SharedBucket};
 pub use string_protocol::{StringError, StringFraming, StringProtocol, StringSender, Strings};
 pub use string_receiver::StringReceiver;
+pub use throttling::ThrottlingFactory;
+pub use timeout::TimeoutFactory;
+pub use token_bucket::TokenBucket;
+pub use traffic_log::{TrafficLoggingFactory, TrafficStyle};
+pub use wrapping::WrappingFactory;

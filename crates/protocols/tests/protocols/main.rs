@@ -2,5 +2,12 @@
 
 mod line;
 mod line_upgrade;
+mod limits;
+mod net;
+mod shaping;
 mod split;
 mod string;
+mod timeout;
+mod traffic;
+mod wire;
+mod wrapping;
