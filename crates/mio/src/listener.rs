@@ -154,3 +154,33 @@ fn share_port(socket: &Socket) -> io::Result<()> {
 fn share_port(socket: &Socket) -> io::Result<()> {
     socket.set_reuse_port_lb(true)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r065_accepted_sockets_have_the_options_of_their_listener() {
+        for (no_delay, keep_alive) in [(true, Some(Duration::from_secs(90))), (false, None)] {
+            let mut listener = Listener::open(&Listen {
+                address: Address::Tcp("127.0.0.1:0".parse().unwrap()),
+                backlog: 1,
+                reuse_port: false,
+                options: ropewalk_core::driver::StreamOptions {
+                    no_delay,
+                    keep_alive,
+                },
+            })
+            .unwrap();
+            // A blocking connect on loopback returns when the connection waits to be accepted.
+            let _peer = std::net::TcpStream::connect(listener.address()).unwrap();
+            let (socket, _) = listener.accept().unwrap();
+            let socket = SockRef::from(&socket);
+            assert_eq!(socket.tcp_nodelay().unwrap(), no_delay);
+            assert_eq!(socket.keepalive().unwrap(), keep_alive.is_some());
+            if let Some(after) = keep_alive {
+                assert_eq!(socket.tcp_keepalive_time().unwrap(), after);
+            }
+        }
+    }
+}

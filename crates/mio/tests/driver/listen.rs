@@ -127,23 +127,3 @@ fn a_crowd_is_accepted_to_the_last() {
         (log.heard.len() == crowd.len()).then_some(())
     });
 }
-
-/// `/proc/net/tcp` shows the kind of timer of each connection; 02 is keep-alive.
-#[cfg(target_os = "linux")]
-#[test]
-fn accepted_connections_inherit_the_listeners_keep_alive() {
-    let mut world = World::new();
-    let (_, address) = world.listen();
-    let _peer = TcpStream::connect(address).unwrap();
-    world.wait("peer", |log| log.heard.first().map(drop));
-    let ours = format!(":{:04X} ", address.port());
-    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-    let established = table
-        .lines()
-        .map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let timer = established
-        .filter(|columns| columns[3] == "01" && format!("{} ", columns[1]).ends_with(&ours))
-        .map(|columns| columns[5][..2].to_owned())
-        .next();
-    assert_eq!(timer.as_deref(), Some("02"));
-}
