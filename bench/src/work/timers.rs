@@ -1,4 +1,5 @@
-//! One million pending timers: what it costs to schedule, to put off and to cancel one.
+//! One million pending timers: what it costs to schedule, to put off and to cancel one, and one more that is cancelled
+//! at once, as most are.
 //!
 //! In-process, CPU time of the one thread. tokio's side is its `sleep`: boxed, as every sleep that is
 //! kept somewhere is, polled once (which registers it), reset, dropped. Deadlines are pseudo-random
@@ -45,9 +46,11 @@ fn pending_table(results: &Results) -> Outcome<Table> {
         "schedule ÷ tokio",
         "reset ÷ tokio",
         "cancel ÷ tokio",
+        "schedule and cancel at once ÷ tokio's",
         "(schedule ns)",
         "(reset ns)",
         "(cancel ns)",
+        "(at once ns)",
         "runs",
     ];
     let title = "timers: 1 000 000 pending; divided by tokio's sleep registered and dropped";
@@ -82,9 +85,14 @@ fn pending_row(
         ratio("schedule"),
         ratio("reset"),
         ratio("cancel"),
+        cell(
+            results.ratio(index, number("both"), tokio, number("both")),
+            3,
+        ),
         nanoseconds("schedule"),
         nanoseconds("reset"),
         nanoseconds("cancel"),
+        nanoseconds("both"),
         results.remarks(index, base),
     ]
 }
@@ -162,6 +170,11 @@ pub(crate) fn measure<T: Timers>(timers: &mut T) -> Outcome<Record> {
         lap(&mut record, "prepare");
         pending.extend((0..PENDING).map(|index| Some(timers.schedule(delay(index)))));
         lap(&mut record, "schedule");
+        for index in 0..PENDING {
+            let timer = timers.schedule(delay(index));
+            timers.cancel(timer)?;
+        }
+        lap(&mut record, "both");
         for index in in_steps(stride) {
             if let Some(timer) = &mut pending[index] {
                 timers.reset(timer, delay(index + 1))?;
