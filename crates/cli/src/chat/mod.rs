@@ -10,6 +10,8 @@ mod room;
 #[cfg(test)]
 mod tests;
 mod text;
+#[cfg(test)]
+mod world;
 
 use protocol::{LineGuest, SLOW_BYTES};
 use room::Room;
