@@ -19,6 +19,7 @@
 
 mod chunks;
 mod clock;
+pub mod conformance;
 mod journal;
 mod memory;
 mod pump;

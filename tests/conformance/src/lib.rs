@@ -1,1 +1,1 @@
-//! Stamps the conformance suite on every driver.
+//! Stamps the conformance suite on every driver; see the tests.

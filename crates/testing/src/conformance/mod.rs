@@ -1,0 +1,143 @@
+//! One suite of behaviours, stamped on every driver.
+//!
+//! A rule is a function; [`conformance!`](crate::conformance!) makes a test of each. All run a server and a client on one
+//! reactor over the loopback; time is the driver's, nothing sleeps, and what does not come in time fails. Between reactor
+//! and driver a supervisor checks that each keeps the contract of [`Driver`](ropewalk_core::driver::Driver).
+//!
+//! ```text
+//!   conformance!(mio, …)  ─┐
+//!   conformance!(sim, …)  ─┼─► harness ─► rule ─► Stage: Reactor ─► Supervisor ─► driver
+//!   conformance!(yours, …)─┘
+//! ```
+//!
+//! Rules are numbered as in the book of semantics: `r051_…` is rule 51.
+
+use std::cell::Cell;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Duration;
+
+use ropewalk_core::driver::Driver;
+
+use crate::journal::{Journal, take_errors};
+
+pub mod connections;
+pub mod life_cycle;
+pub mod ports;
+pub mod producers;
+mod script;
+mod stage;
+mod stamp;
+pub mod streams;
+mod supervisor;
+pub mod threads;
+pub mod time;
+mod witness;
+
+pub use script::{Diary, End, Script, Told};
+pub use stage::Stage;
+pub use witness::{Log, Witness};
+
+/// One way to run the suite: which driver, and how.
+///
+/// ```
+/// use ropewalk_sim::{Mood, SimDriver};
+/// use ropewalk_testing::conformance::{Harness, run, streams};
+///
+/// let harness = Harness::new(|round| SimDriver::alone(round).with_mood(Mood::Completion)).rounds(3);
+/// run(&harness, streams::r051_lose_connection_sends_everything_first);
+/// ```
+pub struct Harness {
+    make: Box<dyn Fn(u64) -> Box<dyn Driver>>,
+    rounds: u64,
+    round: Cell<u64>,
+    pub(crate) loopback: IpAddr,
+    pub(crate) bulk_bytes: usize,
+    pub(crate) patience: Duration,
+}
+
+impl Harness {
+    /// On drivers that this makes; it is given the number of the round, for a seed.
+    #[must_use]
+    pub fn new<D: Driver + 'static>(make: impl Fn(u64) -> D + 'static) -> Self {
+        Self {
+            make: Box::new(move |round| Box::new(make(round))),
+            rounds: 1,
+            round: Cell::new(0),
+            loopback: Ipv4Addr::LOCALHOST.into(),
+            bulk_bytes: 3_000_000,
+            patience: Duration::from_secs(20),
+        }
+    }
+
+    /// Each rule so many times: by default once.
+    #[must_use]
+    pub fn rounds(mut self, rounds: u64) -> Self {
+        self.rounds = rounds;
+        self
+    }
+
+    /// At this address: by default 127.0.0.1.
+    #[must_use]
+    pub fn loopback(mut self, loopback: impl Into<IpAddr>) -> Self {
+        self.loopback = loopback.into();
+        self
+    }
+
+    /// How much is much: more than all buffers of a connection hold. By default 3 MB.
+    #[must_use]
+    pub fn bulk_bytes(mut self, bytes: usize) -> Self {
+        self.bulk_bytes = bytes;
+        self
+    }
+
+    /// What does not happen within this time, by the driver's clock, does not happen: by default 20 s.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    pub(crate) fn driver(&self) -> Box<dyn Driver> {
+        (self.make)(self.round.get())
+    }
+}
+
+impl fmt::Debug for Harness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Harness")
+            .field("rounds", &self.rounds)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Tries one rule.
+///
+/// # Panics
+///
+/// If the rule does not hold, or something was logged as an error that the rule does not expect.
+pub fn run(harness: &Harness, rule: impl Fn(&Harness)) {
+    for round in 0..harness.rounds {
+        harness.round.set(round);
+        let journal = Journal::default();
+        let outcome = journal.keep(|| {
+            catch_unwind(AssertUnwindSafe(|| {
+                rule(harness);
+                let errors = take_errors();
+                assert!(
+                    errors.is_empty(),
+                    "errors were logged:\n    {}",
+                    errors.join("\n    ")
+                );
+            }))
+        });
+        if let Err(panic) = outcome {
+            eprintln!(
+                "in round {round}; its log:\n    {}",
+                journal.latest().join("\n    ")
+            );
+            resume_unwind(panic);
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The list of the rules, and the macro that makes a test of each.
+
+/// Stamps the conformance suite on a driver: a module of this name, with a test for each rule.
+///
+/// The expression makes the [`Harness`](crate::conformance::Harness) of a test.
+///
+/// ```
+/// use ropewalk_sim::SimDriver;
+/// use ropewalk_testing::conformance;
+/// use ropewalk_testing::conformance::Harness;
+///
+/// conformance!(sim, Harness::new(SimDriver::alone));
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! conformance {
+    ($name:ident, $harness:expr) => {
+        mod $name {
+            #[allow(unused_imports, reason = "the expression may need nothing")]
+            use super::*;
+
+            fn harness() -> $crate::conformance::Harness {
+                $harness
+            }
+
+            $crate::__stamp_rules! { harness =>
+                life_cycle:
+                    r001_a_stop_out_of_place_is_an_error
+                    r002_calls_wait_for_the_start_in_order
+                    r003_it_runs_after_startup_and_not_before
+                    r004_a_stop_lets_the_pass_of_timed_calls_end
+                    r005_hooks_run_phase_by_phase_once
+                    r006_shutdown_waits_while_sockets_and_timers_work
+                    r007_a_hook_that_panics_does_not_stop_the_others
+                    r008_a_removed_hook_never_runs
+                    r009_a_stop_gives_up_attempts
+                    r009_a_stop_loses_what_is_open
+                    r010_a_reactor_runs_once_and_others_after_it
+                    r011_a_crash_runs_no_hook
+                    r013_a_panic_in_a_call_is_logged_and_nothing_else_happens
+                    r014_a_panic_in_a_protocol_ends_its_connection_only
+                    r014_a_panic_in_any_callback_is_the_reason
+                    r015_a_connection_given_up_within_a_batch_hears_nothing_more
+                ;
+                time:
+                    r017_a_call_without_delay_runs_later
+                    r018_a_call_of_a_timed_call_runs_in_the_next_pass
+                    r018_endless_calls_do_not_starve_the_sockets
+                    r018_endless_tasks_do_not_starve_the_sockets
+                    r019_calls_run_in_order_and_not_early
+                    r020_a_call_that_ran_cannot_be_changed
+                    r021_reset_and_delay_move_a_call
+                    r022_only_pending_calls_are_counted
+                    r023_distant_calls_are_accepted
+                    r031_a_failing_main_function_fails_the_run
+                    r031_a_stop_before_the_result_gives_none
+                    r031_the_main_function_stops_the_reactor
+                ;
+                threads:
+                    r032_calls_from_a_thread_come_in_order_and_at_once
+                    r033_calls_before_the_start_are_kept
+                    r034_a_reactor_that_is_gone_says_so
+                    r034_any_number_of_calls_may_be_outstanding
+                    r035_a_panic_in_a_job_ends_the_job_only
+                    r035_jobs_do_not_hold_up_the_sockets
+                    r035_results_of_jobs_arrive
+                    r036_a_blocking_call_waits_for_its_deferred
+                    r037_a_stop_joins_the_threads
+                    r037_jobs_wait_for_the_start_and_for_a_thread
+                    r037_no_more_jobs_run_at_a_time_than_threads
+                ;
+                connections:
+                    r038_made_then_data_then_lost_once
+                    r038_nothing_comes_after_lost
+                    r039_the_protocol_is_told_before_the_factory_and_stop_comes_last
+                    r040_a_name_not_found_is_a_failed_look_up
+                    r040_a_refused_attempt_fails_and_is_not_lost
+                    r040_an_attempt_given_up_is_cancelled
+                    r040_an_attempt_that_takes_too_long_timed_out
+                    r040_every_address_of_a_name_is_tried
+                    r040_localhost_is_found
+                    r041_connecting_again_after_a_failure_keeps_the_factory_started
+                    r041_connecting_again_after_a_loss_keeps_the_factory_started
+                    r042_a_factory_starts_once_and_stops_once
+                    r043_a_client_that_builds_no_protocol_failed
+                    r043_a_server_that_builds_no_protocol_closes
+                    r048_reconnecting_ends_after_the_last_retry
+                    r048_reconnecting_follows_a_lost_connection_and_counts_anew
+                    r048_reconnecting_stops_for_good
+                    r049_a_one_shot_connect_fails_with_its_attempt
+                    r049_a_one_shot_connect_fires_after_connection_made
+                    r049_cancelling_a_one_shot_connect_ends_the_attempt
+                ;
+                ports:
+                    r044_listening_at_a_busy_address_fails_at_once
+                    r044_listening_at_a_foreign_address_fails_at_once
+                    r045_a_stopped_port_can_be_listened_at_again
+                    r045_stopping_a_port_refuses_new_peers_and_keeps_the_old
+                    r045_stopping_twice_is_harmless
+                    r047_addresses_are_the_same_from_both_ends
+                    r047_addresses_stay_after_the_end
+                ;
+                streams:
+                    r050_a_write_never_calls_back
+                    r050_bytes_come_in_the_order_of_writes
+                    r051_lose_connection_sends_everything_first
+                    r051_lose_connection_waits_for_a_slow_peer
+                    r052_nothing_is_delivered_after_lose_connection
+                    r053_writes_after_lose_connection_are_dropped
+                    r054_a_handle_does_nothing_after_the_end
+                    r055_lost_is_never_told_inside_a_call
+                    r055_lost_is_not_told_inside_lose_connection_after_half_closing
+                    r056_an_abort_drops_what_is_queued_and_resets_the_peer
+                    r056_nothing_is_delivered_after_an_abort
+                    r057_aborting_twice_is_one_end
+                    r058_three_ends_have_three_reasons
+                    r059_half_closing_sends_everything_and_goes_on_reading
+                    r060_after_the_peers_half_close_writing_goes_on
+                    r061_an_unhandled_half_close_still_sends_what_is_queued
+                    r062_a_panic_at_the_half_close_ends_the_connection
+                    r062_both_may_half_close
+                    r062_two_closed_halves_are_an_end
+                    r063_a_paused_reader_blocks_the_writer
+                    r063_a_writer_that_is_blocked_does_not_read
+                    r063_pausing_in_connection_made_stops_the_first_byte
+                    r063_pausing_stops_delivery_and_loses_nothing
+                    r063_resuming_delivers_later
+                    r064_a_paused_connection_can_be_closed
+                    r064_a_paused_connection_hears_of_its_end_when_resumed
+                    r065_options_are_set_and_read_back
+                ;
+                producers:
+                    r066_a_push_producer_is_paused_and_resumed
+                    r066_a_push_producer_that_obeys_gathers_little
+                    r067_a_pull_producer_is_asked_when_the_queue_is_empty
+                    r067_a_pull_producer_waits_for_the_peer
+                    r068_a_second_producer_is_an_error
+                    r069_losing_the_connection_stops_the_producer_once
+                    r069_registering_on_a_closed_transport_stops_the_producer_once
+                    r070_lose_connection_waits_for_the_producer
+                    r070_unregistering_lets_the_connection_end
+                    r071_a_producer_may_be_replaced_inside_its_resume
+                    r071_a_producer_may_fill_the_queue_inside_its_resume
+                    r072_a_file_is_sent_on_demand
+                    r072_sending_a_file_fails_if_stopped
+                ;
+            }
+        }
+    };
+}
+
+/// Makes the tests of [`conformance!`].
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __stamp_rules {
+    ($harness:ident => $($section:ident: $($rule:ident)*;)*) => {
+        $($(
+            #[test]
+            fn $rule() {
+                $crate::conformance::run(&$harness(), $crate::conformance::$section::$rule);
+            }
+        )*)*
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    /// A rule that nobody stamps is not checked.
+    #[test]
+    fn every_rule_is_stamped() {
+        let sections = [
+            include_str!("connections.rs"),
+            include_str!("life_cycle.rs"),
+            include_str!("ports.rs"),
+            include_str!("producers.rs"),
+            include_str!("streams.rs"),
+            include_str!("threads.rs"),
+            include_str!("time.rs"),
+        ];
+        let list = include_str!("stamp.rs");
+        for line in sections.iter().flat_map(|section| section.lines()) {
+            if let Some(rule) = line.strip_prefix("pub fn ") {
+                let rule = rule.split('(').next().unwrap_or(rule);
+                assert!(
+                    list.contains(&format!(" {rule}\n")),
+                    "{rule} is not in the list of stamp.rs"
+                );
+            }
+        }
+    }
+}
