@@ -122,6 +122,7 @@ impl Delimiter {
         let length = self.as_bytes().len();
         let end = match self.search(0, line) {
             Search::Found { end } => end,
+            Search::Missing { carried: 0 } => return Ok(()),
             Search::Missing { carried } => match self.search(carried, self.as_bytes()) {
                 Search::Found { end } => line.len() + end,
                 Search::Missing { .. } => line.len() + length,
