@@ -28,13 +28,14 @@
 //! let factory = LimitConnectionsByPeer::new(factory);
 //! ```
 //!
-//! [`wire`] has the small services of the early internet.
+//! [`wire`] has the small services of the early internet; [`PortForwarder`] connects the peers of a port with somebody else.
 
 mod limit_connections_by_peer;
 mod limit_total_connections;
 mod line_protocol;
 mod line_receiver;
 mod messages;
+mod port_forwarder;
 mod shaping_layer;
 mod string_protocol;
 mod string_receiver;
@@ -50,6 +51,7 @@ pub use limit_total_connections::LimitTotalConnectionsFactory;
 pub use line_protocol::{LineMode, LineProtocol, Lines};
 pub use line_receiver::LineReceiver;
 pub use messages::{EarlyBytes, Messages};
+pub use port_forwarder::PortForwarder;
 pub use ropewalk_grammar::{Delimiter, LineError};
 pub use shaping_layer::{ShapingLayer, SharedBucket};
 pub use string_protocol::{StringError, StringFraming, StringProtocol, StringSender, Strings};

@@ -114,7 +114,7 @@ impl<F: Factory> Factory for LimitTotalConnectionsFactory<F> {
     fn connected(&mut self, transport: &Transport) {
         match &mut self.overflow {
             Some(overflow) if !self.served.contains(&transport.id()) => {
-                overflow.connected(transport)
+                overflow.connected(transport);
             }
             _ => self.factory.connected(transport),
         }

@@ -119,7 +119,7 @@ impl<F: Factory> Factory for TrafficLoggingFactory<F> {
                 layers.push(Box::new(log));
             }
             Err(error) => {
-                tracing::warn!(%peer, %error, "the traffic of a connection cannot be logged")
+                tracing::warn!(%peer, %error, "the traffic of a connection cannot be logged");
             }
         }
         layers.append(&mut self.factory.layers(peer));

@@ -1,5 +1,6 @@
 //! The adapters and policies on the engine's own transport, by the rules.
 
+mod forwarding;
 mod line;
 mod line_upgrade;
 mod limits;
