@@ -25,6 +25,7 @@
 
 pub mod address;
 mod back_off;
+mod blocked;
 pub mod buffer;
 mod client_service;
 mod connection;

@@ -13,6 +13,7 @@ use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use crate::blocked::Blocked;
 use crate::driver::Wake;
 use crate::failure::ReactorGone;
 use crate::handle::Handle;
@@ -26,6 +27,8 @@ pub(crate) struct Mailbox {
     /// The reactor is in poll or about to be, and must be woken. Whoever sets it back to `false` wakes.
     sleeping: AtomicBool,
     waker: OnceLock<Arc<dyn Wake>>,
+    /// The threads that wait for an answer.
+    pub(crate) blocked: Blocked,
 }
 
 /// A function from another thread.
@@ -47,6 +50,7 @@ impl Mailbox {
             filled: AtomicBool::new(false),
             sleeping: AtomicBool::new(false),
             waker: OnceLock::new(),
+            blocked: Blocked::default(),
         })
     }
 

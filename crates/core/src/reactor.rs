@@ -226,11 +226,17 @@ impl Reactor {
             if lifecycle.advance(&handle) == Some(Phase::DuringShutdown) {
                 self.engine.settle();
                 self.engine.disconnect_all();
-                self.engine.driver.stop_threads();
+                self.stop_threads();
                 handle.tasks().run(&handle, TASKS_PER_TURN);
                 self.engine.run_commands();
             }
         }
+    }
+
+    /// Waits for the jobs that run. One that waits for this reactor in turn is told that it gets no answer, first.
+    fn stop_threads(&mut self) {
+        self.handle.mailbox().blocked.release();
+        self.engine.driver.stop_threads();
     }
 
     /// Adds to a deadlock what only the reactor knows: the tasks that wait.
@@ -273,7 +279,7 @@ impl Drop for Reactor {
     /// Loses what is still open, and drops what is pending, so that nothing keeps the reactor's parts alive.
     fn drop(&mut self) {
         self.engine.disconnect_all();
-        self.engine.driver.stop_threads();
+        self.stop_threads();
         self.handle.clear();
     }
 }

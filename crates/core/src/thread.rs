@@ -1,10 +1,12 @@
 //! Work that blocks: in the driver's thread pool, with its result on the reactor's thread.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver, TryRecvError};
 
+use crate::blocked::Release;
 use crate::deferred::Deferred;
 use crate::failure::{Failure, Panicked, ReactorGone};
 use crate::handle::Handle;
@@ -57,36 +59,75 @@ impl Remote {
     /// Runs a function on the reactor's thread, waits for the Deferred it returns, and gives its result in this thread
     /// (R36). On the reactor's own thread it would wait for ever: there, use the Deferred.
     ///
+    /// A stop does not wait for the answer, which is then [`ReactorGone`]: what must be finished first belongs in a hook
+    /// of [`Phase::BeforeShutdown`](crate::Phase::BeforeShutdown).
+    ///
     /// # Errors
     ///
-    /// The Deferred failed, or the reactor is gone.
+    /// The Deferred failed, the function panicked, or the reactor stops or is gone.
     #[doc(alias = "blockingCallFromThread")]
     pub fn blocking_call<T: Send + 'static>(
         &self,
         call: impl FnOnce(&Handle) -> Deferred<T> + Send + 'static,
     ) -> Result<T, Failure> {
         let (sender, receiver) = mpsc::channel();
-        self.call(move |handle| {
-            call(handle).on_result(move |result| {
-                let _the_thread_may_be_gone = sender.send(result);
-            });
-        })?;
+        let sender = Arc::new(sender);
+        let blocked = self.mailbox().blocked.enter(release(&sender))?;
+        let asked = self.call(move |handle| ask(handle, call, sender));
+        let answer = asked.map_err(Failure::from);
+        let answer = answer.and_then(|()| self.wait_for(&receiver));
+        self.mailbox().blocked.leave(blocked);
+        answer
+    }
+
+    fn wait_for<T>(&self, answer: &Receiver<Result<T, Failure>>) -> Result<T, Failure> {
+        let gone = || Err(ReactorGone.into());
         let mut result = None;
         self.mailbox().block(&mut |wait| {
-            let answer = if wait {
-                receiver.recv().ok()
-            } else {
-                receiver.try_recv().ok()
+            result = match (result.take(), wait) {
+                (None, true) => Some(answer.recv().unwrap_or_else(|_| gone())),
+                (None, false) => match answer.try_recv() {
+                    Err(TryRecvError::Empty) => None,
+                    told => Some(told.unwrap_or_else(|_| gone())),
+                },
+                (some, _) => some,
             };
-            result = result.take().or(answer);
             result.is_some()
         });
-        result.unwrap_or_else(|| Err(ReactorGone.into()))
+        result.unwrap_or_else(gone)
+    }
+}
+
+type Sender<T> = mpsc::Sender<Result<T, Failure>>;
+
+/// Says that no answer will come. It holds the sender weakly: a question that is dropped is a sender that is gone.
+fn release<T: Send + 'static>(sender: &Arc<Sender<T>>) -> Release {
+    let sender = Arc::downgrade(sender);
+    Box::new(move || {
+        if let Some(sender) = sender.upgrade() {
+            let _has_its_answer = sender.send(Err(ReactorGone.into()));
+        }
+    })
+}
+
+/// Calls, on the reactor's thread, and sends what comes of it.
+fn ask<T: Send + 'static>(
+    handle: &Handle,
+    call: impl FnOnce(&Handle) -> Deferred<T>,
+    sender: Arc<Sender<T>>,
+) {
+    let send = move |result| drop(sender.send(result)); // an error: the thread has been released
+    match catch_unwind(AssertUnwindSafe(|| call(handle))) {
+        Ok(deferred) => deferred.on_result(send),
+        Err(payload) => send(Err(panicked(&*payload))),
     }
 }
 
 fn run_guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
-        Err(Panicked::new(&*payload, std::panic::Location::caller()).into())
-    })
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| Err(panicked(&*payload)))
+}
+
+#[track_caller]
+fn panicked(payload: &(dyn Any + Send)) -> Failure {
+    Panicked::new(payload, Location::caller()).into()
 }
