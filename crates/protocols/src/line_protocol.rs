@@ -22,6 +22,42 @@ use crate::messages::Messages;
 /// after [`pause_reading`](Transport::pause_reading) nothing comes until [`resume_reading`](Transport::resume_reading),
 /// after [`lose_connection`](Transport::lose_connection) nothing comes at all. Delivery also waits while more is queued to
 /// be sent than the high-water mark allows, so that a peer cannot ask for answers faster than it takes them.
+///
+/// A body of bytes between lines:
+///
+/// ```
+/// use ropewalk_protocols::{LineProtocol, LineReceiver, Lines};
+/// use ropewalk_testing::StringTransport;
+///
+/// /// `PUT 5` and five bytes are answered with `got it`.
+/// #[derive(Default)]
+/// struct Store(usize);
+///
+/// impl LineProtocol for Store {
+///     fn line_received(&mut self, lines: &Lines, line: &[u8]) {
+///         let length = line.strip_prefix(b"PUT ").and_then(|length| str::from_utf8(length).ok()?.parse().ok());
+///         match length {
+///             Some(length) if length > 0 => {
+///                 self.0 = length;
+///                 lines.set_raw_mode();
+///             }
+///             _ => lines.reject("a line must be PUT and a length"),
+///         }
+///     }
+///     fn raw_data_received(&mut self, lines: &Lines, data: &[u8]) {
+///         let body = data.len().min(self.0);
+///         self.0 -= body;
+///         if self.0 == 0 {
+///             lines.send_line("got it").expect("has no line break");
+///             lines.set_line_mode(data.len() - body); // what follows the body is lines
+///         }
+///     }
+/// }
+///
+/// let mut peer = StringTransport::new(LineReceiver::new(Store::default()));
+/// peer.receive("PUT 5\r\nhelloPUT 2\r\n\r\n");
+/// assert_eq!(peer.take_sent(), b"got it\r\ngot it\r\n");
+/// ```
 #[doc(alias = "LineReceiver")]
 #[doc(alias = "LineOnlyReceiver")]
 #[allow(

@@ -23,6 +23,26 @@ use ropewalk_core::{Deferred, Failure, Layer, Protocol, Transport};
 /// It derefs to the [`Transport`] of the connection, so everything that a transport can do it can; what is found here
 /// takes the place of the transport's own because of the bytes that the adapter holds. Cheap to clone, to be kept as long
 /// as one likes.
+///
+/// ```
+/// use ropewalk_protocols::{LineProtocol, LineReceiver, Lines, wire::Echo};
+/// use ropewalk_testing::StringTransport;
+///
+/// struct Upgrading;
+/// impl LineProtocol for Upgrading {
+///     fn line_received(&mut self, lines: &Lines, line: &[u8]) {
+///         if line == b"ECHO" {
+///             lines.send_line("as you like").expect("has no line break");
+///             lines.switch_protocol(Echo);
+///         }
+///     }
+/// }
+///
+/// let mut peer = StringTransport::new(LineReceiver::new(Upgrading));
+/// peer.receive("ECHO\r\nhel");
+/// peer.receive("lo");
+/// assert_eq!(peer.take_sent(), b"as you like\r\nhello", "no byte behind the line is lost");
+/// ```
 pub struct Messages<K: ?Sized + 'static>(pub(crate) Rc<Shared<K>>);
 
 pub(crate) struct Shared<K: ?Sized> {

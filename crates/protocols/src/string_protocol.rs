@@ -89,6 +89,55 @@ pub trait StringProtocol: Any {
 pub type Strings = Messages<dyn StringSender>;
 
 /// A framing of strings: what [`StringReceiver`] needs beyond [`Framing`], which does the work.
+///
+/// A framing of your own is a [`Framing`] whose events are strings, and one method here:
+///
+/// ```
+/// use std::convert::Infallible;
+/// use ropewalk_grammar::{Backlog, Frame, Framing, Pending};
+/// use ropewalk_protocols::{StringFraming, StringProtocol, StringReceiver, Strings};
+/// use ropewalk_testing::StringTransport;
+///
+/// /// Records of four bytes.
+/// #[derive(Clone, Default)]
+/// struct Quads(Backlog);
+///
+/// impl Framing for Quads {
+///     type Event<'a> = &'a [u8];
+///     type Error = Infallible;
+///     fn send(&self, quad: &[u8], out: &mut Vec<u8>) -> Result<(), Infallible> {
+///         out.extend_from_slice(&quad[..4]);
+///         Ok(())
+///     }
+///     fn backlog(&self) -> &Backlog {
+///         &self.0
+///     }
+///     fn backlog_mut(&mut self) -> &mut Backlog {
+///         &mut self.0
+///     }
+///     fn measure(&mut self, pending: Pending<'_>) -> Result<Option<Frame>, Infallible> {
+///         Ok((pending.len() >= 4).then(|| Frame::new(4, 0..4)))
+///     }
+///     fn event<'a>(&self, body: &'a [u8]) -> &'a [u8] {
+///         body
+///     }
+/// }
+///
+/// impl StringFraming for Quads {
+///     fn set_limit_bytes(&mut self, _: usize) {} // all are of one length
+/// }
+///
+/// struct Echo;
+/// impl StringProtocol for Echo {
+///     fn string_received(&mut self, strings: &Strings, quad: &[u8]) {
+///         strings.send_string(quad).expect("has four bytes");
+///     }
+/// }
+///
+/// let mut peer = StringTransport::new(StringReceiver::with_framing(Quads::default(), Echo));
+/// peer.receive("abcdefgh..");
+/// assert_eq!(peer.take_sent(), b"abcdefgh");
+/// ```
 pub trait StringFraming:
     for<'a> Framing<Event<'a> = &'a [u8], Error: Send + Sync + 'static> + Clone + 'static
 {
@@ -138,6 +187,22 @@ impl Messages<dyn StringSender> {
 }
 
 /// A rule of the framing that was broken: by the peer, or by a string that cannot be sent.
+///
+/// ```
+/// use ropewalk_grammar::LengthPrefixedError;
+/// use ropewalk_protocols::{StringError, StringProtocol, Strings};
+///
+/// struct Polite;
+/// impl StringProtocol for Polite {
+///     fn string_received(&mut self, _: &Strings, _: &[u8]) {}
+///     fn string_rejected(&mut self, strings: &Strings, error: StringError) {
+///         if let Some(LengthPrefixedError::TooLong { limit, .. }) = error.get() {
+///             let _ = strings.send_string(format!("at most {limit} bytes, please"));
+///         }
+///         strings.reject(error.into_inner());
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct StringError(Box<dyn Error + Send + Sync>);
 

@@ -80,7 +80,7 @@ fn assert_smooth(pieces: &[(Duration, usize)], rate: usize, seconds: usize) {
 }
 
 #[test]
-fn r128_writing_flows_at_the_rate_without_bursts() {
+fn d15_r128_writing_flows_at_the_rate_without_bursts_and_without_a_producer() {
     for rate in [1000, 10_000, 1_000_000] {
         let mut net = Net::new(128);
         let factory = move || Speaker(rate * 4);

@@ -1,10 +1,12 @@
 //! Any cut of the stream, with pauses at any place, gives the same events through the adapters.
 
 use proptest::prelude::*;
-use ropewalk_protocols::{StringProtocol, StringReceiver, Strings};
+use ropewalk_core::Layer;
+use ropewalk_core::layer::LayerError;
+use ropewalk_protocols::{LineReceiver, StringProtocol, StringReceiver, Strings};
 use ropewalk_testing::{Chunks, StringTransport};
 
-use crate::line::{self, Told};
+use crate::line::{self, Scripted, Told};
 
 /// A piece of a conversation, and what must be told of it.
 #[derive(Clone, Debug)]
@@ -46,6 +48,32 @@ fn conversation(items: &[Item]) -> (Vec<u8>, Vec<Told>) {
     (stream, told)
 }
 
+/// A scripted protocol above a layer that lets bytes pass one by one.
+fn layered() -> StringTransport {
+    struct Dripping;
+    impl Layer for Dripping {
+        fn name(&self) -> &'static str {
+            "dripping"
+        }
+        fn receive(
+            &mut self,
+            data: &mut [u8],
+            up: &mut dyn FnMut(&mut [u8]),
+            _: &mut Vec<u8>,
+        ) -> Result<(), LayerError> {
+            data.chunks_mut(1).for_each(up);
+            Ok(())
+        }
+        fn send(&mut self, data: &[u8], down: &mut Vec<u8>) {
+            down.extend_from_slice(data);
+        }
+    }
+    let protocol = LineReceiver::new(Scripted::default());
+    StringTransport::builder()
+        .layer(Dripping)
+        .protocol(protocol)
+}
+
 /// Resumes as long as that brings something.
 fn resume(peer: &mut StringTransport, count: usize) {
     for _ in 0..count {
@@ -63,9 +91,10 @@ proptest! {
         items in prop::collection::vec(item(), 0..40),
         seed in any::<u64>(),
         resumes in prop::collection::vec(0..3usize, 1..20),
+        is_layered in any::<bool>(),
     ) {
         let (stream, expected) = conversation(&items);
-        let mut peer = line::peer();
+        let mut peer = if is_layered { layered() } else { line::peer() };
         let mut resumes = resumes.into_iter().cycle();
         for piece in Chunks::seeded(seed).cut(&stream) {
             peer.receive(piece);
