@@ -99,6 +99,11 @@ impl Harness {
         self
     }
 
+    /// Whether this is not the first round: for rules that are dear and the same in every round.
+    pub(crate) fn is_repetition(&self) -> bool {
+        self.round.get() > 0
+    }
+
     pub(crate) fn driver(&self) -> Box<dyn Driver> {
         (self.make)(self.round.get())
     }

@@ -137,6 +137,7 @@ macro_rules! conformance {
                     r068_a_second_producer_is_an_error
                     r069_losing_the_connection_stops_the_producer_once
                     r069_registering_on_a_closed_transport_stops_the_producer_once
+                    r070_an_end_with_a_reason_waits_for_no_producer
                     r070_lose_connection_waits_for_the_producer
                     r070_unregistering_lets_the_connection_end
                     r071_a_producer_may_be_replaced_inside_its_resume
