@@ -140,8 +140,17 @@ impl Link {
     #[inline]
     fn takes_bytes(&self) -> bool {
         let flags = self.flags.get();
-        flags.has(Flags::OPEN)
-            && !flags.has(Flags::LOSING.or(Flags::ABORTING).or(Flags::LOSING_WRITE))
+        let asked_to_end = Flags::LOSING.or(Flags::ABORTING).or(Flags::LOSING_WRITE);
+        flags.has(Flags::OPEN) && (!flags.has(asked_to_end) || self.waits_for_producer())
+    }
+
+    /// Whether a producer is registered that the end waits for (R70): not when there is a reason to end without it.
+    pub(crate) fn waits_for_producer(&self) -> bool {
+        let wishes = self.wishes.borrow();
+        wishes
+            .as_ref()
+            .is_some_and(|wishes| !wishes.producer.is_empty() && wishes.reason.is_none())
+            && !self.has(Flags::ABORTING.or(Flags::WRITE_LOST))
     }
 
     /// Appends to the queue, unless the connection takes no more.

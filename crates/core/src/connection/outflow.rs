@@ -114,7 +114,7 @@ impl Connection {
         if self.link().has(Flags::LOSING.or(Flags::LOSING_WRITE))
             && self.stack.is_some()
             && self.is_drained()
-            && !self.has_producer()
+            && !self.link().waits_for_producer()
         {
             self.close_layers();
             self.flush(send);
@@ -123,7 +123,7 @@ impl Connection {
 
     /// Whether `lose_connection` was asked, everything is sent, and no producer wants to write more (R70).
     pub(crate) fn may_close(&self) -> bool {
-        self.link().has(Flags::LOSING) && self.is_drained() && !self.has_producer()
+        self.link().has(Flags::LOSING) && self.is_drained() && !self.link().waits_for_producer()
     }
 
     /// Whether `lose_write_connection` was asked and everything is sent.
@@ -132,7 +132,7 @@ impl Connection {
         link.has(Flags::LOSING_WRITE)
             && !link.has(Flags::WRITE_LOST)
             && self.is_drained()
-            && !self.has_producer()
+            && !self.link().waits_for_producer()
     }
 
     /// Our half is closed; if theirs is too, the connection is over.
@@ -169,14 +169,6 @@ impl Connection {
             }
             self.with_producer(Registration::drained);
         }
-    }
-
-    /// Whether a producer is registered: then the connection waits for it to end (R70).
-    fn has_producer(&self) -> bool {
-        let wishes = self.link().wishes.borrow();
-        wishes
-            .as_ref()
-            .is_some_and(|wishes| !wishes.producer.is_empty())
     }
 
     /// Tells the producer, once and last, that the connection is gone (R69).
