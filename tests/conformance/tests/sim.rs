@@ -23,7 +23,7 @@ fn gentle(mood: Mood) -> Harness {
     };
     Harness::new(make)
         .rounds(WORLDS)
-        .bulk_bytes(300_000)
+        .bulk_bytes(220_000)
         .patience(Duration::from_secs(24 * 3600))
 }
 

@@ -116,7 +116,10 @@ struct Resolver {
 
 impl Resolver {
     fn install(stage: &Stage, answer: Option<Answer>) {
-        let resolver = Self { answer, ..Self::default() };
+        let resolver = Self {
+            answer,
+            ..Self::default()
+        };
         stage.set_name_resolver(Some(Rc::new(resolver)));
     }
 }

@@ -10,6 +10,7 @@ use ropewalk_core::{Producer, Transport};
 use super::script::{End, Script, Told};
 use super::witness::Log;
 use super::{Harness, Stage};
+use crate::journal::take_errors;
 
 /// A producer that logs what it is told.
 struct Recorder<F> {
@@ -256,6 +257,37 @@ pub fn r070_unregistering_lets_the_connection_end(harness: &Harness) {
     transport.unregister_producer();
     stage.linger();
     assert_eq!((server.end(), log.count("stop")), (Some(End::Done), 0));
+}
+
+/// Rule 70: an end that has a reason of its own does not wait for a producer: it may never end.
+pub fn r070_an_end_with_a_reason_waits_for_no_producer(harness: &Harness) {
+    let ends: [(fn(&Transport), End); 4] = [
+        (Transport::abort_connection, End::Aborted),
+        (|transport| transport.reject("on purpose"), End::Misbehaved),
+        (|_| panic!("on purpose"), End::Panicked),
+        (
+            |transport| _ = transport.set_timeout(Some(Duration::from_millis(2))),
+            End::TimedOut,
+        ),
+    ];
+    for (end, reason) in ends {
+        let (mut stage, log) = (Stage::new(harness), Log::new());
+        let script = Script::new().on_data(move |transport, _| end(transport));
+        let (server, client) = stage.pair(script, Script::new());
+        let producer = recorder(&log, |_| ());
+        server
+            .transport()
+            .register_producer(producer, true)
+            .expect("there is none");
+        client.transport().write("go");
+        stage.wait("both ends", || server.is_lost() && client.is_lost());
+        assert_eq!((server.end(), log.count("stop")), (Some(reason), 1));
+        assert!(
+            take_errors()
+                .iter()
+                .all(|error| error.contains("on purpose"))
+        );
+    }
 }
 
 /// Rule 71: a producer may write, and so be paused, inside its own resume.

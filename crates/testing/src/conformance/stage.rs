@@ -142,13 +142,14 @@ impl Stage {
         let (too_late, patience) = (Rc::new(Cell::new(false)), self.patience);
         let alarm = too_late.clone();
         let timer = self.reactor.call_later(patience, move |_| alarm.set(true));
+        let mut timeout = Some(Duration::ZERO); // the first turn may have been all that was needed
         while !holds() {
             assert!(!too_late.get(), "{what} did not come in {patience:?}");
             assert!(
                 !self.reactor.is_over(),
                 "the reactor stopped before {what} came"
             );
-            if let Err(error) = self.reactor.turn(None) {
+            if let Err(error) = self.reactor.turn(timeout.take()) {
                 panic!("no {what}: {error}");
             }
         }

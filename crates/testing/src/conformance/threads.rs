@@ -112,18 +112,25 @@ pub fn r035_results_of_jobs_arrive(harness: &Harness) {
 /// Rule 35: jobs do not hold up the sockets.
 pub fn r035_jobs_do_not_hold_up_the_sockets(harness: &Harness) {
     let mut stage = Stage::new(harness);
-    let (_, client) = stage.pair(Script::echo(), Script::new());
+    let came = Arc::new(AtomicBool::new(false));
+    let (told, seen) = (came.clone(), came.clone());
+    let script = Script::new().on_data(move |_, _| told.store(true, Ordering::SeqCst));
+    let (_, client) = stage.pair(Script::echo(), script);
     let remote = stage.remote();
-    let transport = client.transport();
-    let echoed = Rc::new(Cell::new(false));
-    let waits = stage.defer_to_thread(move || {
-        remote.blocking_call(|handle| defer_later(handle, Duration::from_millis(20), || Ok(())))
-    });
-    transport.write("hello");
-    let (seen, diary) = (echoed.clone(), client.clone());
-    waits.on_result(move |_| seen.set(diary.received() == 5));
-    stage.wait("the echo", || client.received() == 5);
-    stage.wait("the job", || echoed.get());
+    let job = stage.defer_to_thread(move || remote.blocking_call(|handle| raised(handle, seen)));
+    client.transport().write("!");
+    stage.wait_for(job).expect("nothing fails");
+    assert!(came.load(Ordering::SeqCst));
+}
+
+/// Fires once a flag is raised.
+fn raised(handle: &Handle, flag: Arc<AtomicBool>) -> Deferred<()> {
+    if flag.load(Ordering::SeqCst) {
+        return Deferred::succeed(handle, ());
+    }
+    let again = handle.clone();
+    defer_later(handle, Duration::from_millis(1), || Ok(()))
+        .add_callback(move |()| raised(&again, flag))
 }
 
 /// Rule 36: a thread that calls into the reactor waits for the Deferred, and gets its failure.
@@ -192,10 +199,11 @@ pub fn r037_a_stop_joins_the_threads(harness: &Harness) {
         Arc::new(AtomicBool::new(false)),
         Arc::new(AtomicBool::new(false)),
     );
-    let (own, first) = (ended.clone(), begun.clone());
+    let (own, first, remote) = (ended.clone(), begun.clone(), stage.remote());
     stage.call_when_running(move |handle: &Handle| {
         handle.run_in_thread(move || {
             first.store(true, Ordering::SeqCst);
+            let _wakes_it = remote.call(|_| ());
             (0..1000).for_each(|_| std::thread::yield_now());
             own.store(true, Ordering::SeqCst);
         });
