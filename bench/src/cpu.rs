@@ -118,29 +118,24 @@ fn machine_ticks() -> io::Result<(u64, u64)> {
     Ok((user + nice + system + irq + softirq, stolen))
 }
 
-/// Watches how much of a core others use while this process computes.
-pub(crate) struct OthersWatch {
+/// Watches how much of its own core a computing process does not get.
+pub(crate) struct CoreWatch {
     at: Instant,
-    busy_ticks: u64,
     own_ns: u64,
 }
 
-impl OthersWatch {
+impl CoreWatch {
     pub(crate) fn start() -> io::Result<Self> {
-        let (busy_ticks, own_ns) = (machine_ticks()?.0, process_ns(std::process::id())?);
         Ok(Self {
             at: Instant::now(),
-            busy_ticks,
-            own_ns,
+            own_ns: process_ns(std::process::id())?,
         })
     }
 
-    /// The share of one core since the start.
+    /// The share of the time since the start in which others had the core; it computed all the time itself.
     pub(crate) fn stop(self) -> io::Result<f64> {
-        let end = Self::start()?;
-        let busy = (end.busy_ticks - self.busy_ticks) as f64 * TICK_NS;
-        let own = (end.own_ns - self.own_ns) as f64;
-        Ok(((busy - own) / (end.at - self.at).as_nanos() as f64).max(0.0))
+        let own = (process_ns(std::process::id())? - self.own_ns) as f64;
+        Ok((1.0 - own / self.at.elapsed().as_nanos() as f64).max(0.0))
     }
 }
 

@@ -10,7 +10,7 @@ pub(crate) mod timers;
 
 use crate::Outcome;
 use crate::bench::Bench;
-use crate::cpu::OthersWatch;
+use crate::cpu::CoreWatch;
 use crate::record::Record;
 use crate::results::Results;
 use crate::server::Peer;
@@ -55,7 +55,7 @@ impl Work {
 
 /// Measures one of the in-process works, in this process.
 pub(crate) fn compute(work: &str, peer: &Peer) -> Outcome<Record> {
-    let watch = OthersWatch::start()?;
+    let watch = CoreWatch::start()?;
     let mut record = match work {
         "timers" => timers::compute(peer)?,
         "tasks" => tasks::compute(peer)?,
