@@ -69,6 +69,29 @@ macro_rules! conformance {
                     r037_jobs_wait_for_the_start_and_for_a_thread
                     r037_no_more_jobs_run_at_a_time_than_threads
                 ;
+                shutdown:
+                    r001_a_stop_in_a_hook_counts_once
+                    r003_it_runs_from_startup_to_the_end_of_shutdown
+                    r005_a_hook_may_add_hooks
+                    r006_shutdown_waits_for_every_hook
+                    r008_a_hook_may_remove_a_later_one
+                    r009_a_lost_connection_cannot_hold_the_stop
+                    r031_an_exit_status_is_kept
+                    r036_a_drop_lets_go_of_a_thread_that_waits
+                    r036_a_question_that_panics_fails
+                    r036_a_stop_lets_go_of_a_thread_that_waits
+                    r037_a_job_after_the_stop_is_dropped
+                ;
+                reactors:
+                    r010_many_may_run_one_after_another
+                    r010_one_may_run_inside_another
+                    r010_several_may_live_side_by_side
+                    r013_a_call_of_a_thread_that_panics_is_logged
+                    r023_a_distant_call_alone_does_not_hold_up_the_sockets
+                    r032_every_question_wakes_the_reactor
+                    r033_calls_of_a_foreign_thread_are_kept_and_come_in_order
+                    r035_results_come_on_the_reactors_thread
+                ;
                 connections:
                     r038_made_then_data_then_lost_once
                     r038_nothing_comes_after_lost
@@ -174,6 +197,8 @@ mod tests {
             include_str!("life_cycle.rs"),
             include_str!("ports.rs"),
             include_str!("producers.rs"),
+            include_str!("reactors.rs"),
+            include_str!("shutdown.rs"),
             include_str!("streams.rs"),
             include_str!("threads.rs"),
             include_str!("time.rs"),
