@@ -4,7 +4,7 @@ use crate::record::{NOISE_LIMIT, Record};
 use crate::server::Peer;
 use crate::stats::{median, paired_ratio, spread};
 
-/// A median of fewer laps says nothing: rather take noisy ones, and say so.
+/// A median of fewer laps says nothing, nor does one of fewer than a third of all: rather take noisy ones, and say so.
 const FEWEST_LAPS: usize = 5;
 
 /// One number of a record.
@@ -70,7 +70,7 @@ impl Results {
         let mut noises: Vec<f64> = (0..self.laps()).map(|lap| self.noise(lap)).collect();
         let all = noises.clone();
         noises.sort_by(f64::total_cmp);
-        let fewest = FEWEST_LAPS.min(noises.len());
+        let fewest = FEWEST_LAPS.max(noises.len() / 3).min(noises.len());
         let limit = fewest
             .checked_sub(1)
             .map_or(0.0, |last| noises[last])
