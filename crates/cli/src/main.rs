@@ -8,11 +8,12 @@ mod chat;
 
 /// An event-driven networking engine, as a command: servers that are useful as they are.
 ///
-/// Endpoints say where: tcp:127.0.0.1:8000 is port 8000 of this machine alone, tcp:0.0.0.0:8000 is reachable from elsewhere,
-/// tcp:[::1]:8000 is IPv6, and port 0 picks a free port. Each server prints `listening on …` once it can be reached, and
-/// runs until Ctrl-C.
+/// Endpoints say where: tcp:127.0.0.1:8000 is port 8000 of this machine alone,
+/// tcp:0.0.0.0:8000 can be reached from elsewhere, tcp:[::1]:8000 is IPv6, and
+/// port 0 picks a free port. Each server prints `listening on …` once it can be
+/// reached, and runs until Ctrl-C.
 #[derive(clap::Parser)]
-#[command(name = "ropewalk", version, after_help = EXAMPLES)]
+#[command(name = "ropewalk", version, after_help = EXAMPLES, verbatim_doc_comment)]
 struct Options {
     #[command(subcommand)]
     command: Command,

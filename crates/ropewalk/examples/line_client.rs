@@ -4,8 +4,8 @@
 
 use std::process::ExitCode;
 
-use ropewalk::grammar::{Framing, LineEvent, LineGrammar};
-use ropewalk::{Deferred, Failure, Handle, Protocol, Reason, Resolver, Transport, program};
+use ropewalk::protocols::{LineProtocol, LineReceiver, Lines};
+use ropewalk::{Deferred, Failure, Handle, Reason, Resolver, program};
 
 /// Sends a line to a server and prints its answer.
 #[derive(clap::Parser)]
@@ -15,45 +15,36 @@ struct Options {
     endpoint: String,
 }
 
-/// The grammar cuts what comes into lines, and refuses those of more than 16384 bytes.
+/// Told of lines instead of bytes; one of more than 16384 bytes ends the connection.
 struct LineClient {
-    lines: LineGrammar,
     answer: Resolver<String>,
 }
 
-impl Protocol for LineClient {
-    fn connection_made(&mut self, transport: &Transport) {
-        transport.write("Hello, server!\r\n");
+impl LineProtocol for LineClient {
+    fn connection_made(&mut self, lines: &Lines) {
+        lines
+            .send_line("Hello, server!")
+            .expect("there is no line break in it");
     }
 
-    fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-        match self.lines.receive(data).next_event() {
-            None => {} // not a whole line yet
-            Some(Ok(LineEvent::Line(line) | LineEvent::Raw(line))) => {
-                let _ = self
-                    .answer
-                    .resolve(String::from_utf8_lossy(line).into_owned());
-                transport.lose_connection();
-            }
-            Some(Err(too_long)) => transport.reject(too_long),
-        }
+    fn line_received(&mut self, lines: &Lines, line: &[u8]) {
+        let _ = self
+            .answer
+            .resolve(String::from_utf8_lossy(line).into_owned());
+        lines.lose_connection(); // so there is no second line
     }
 
-    fn connection_lost(&mut self, transport: &Transport, reason: &Reason) {
+    fn connection_lost(&mut self, lines: &Lines, reason: &Reason) {
         // Does nothing if the line is there already.
-        let peer = transport.peer();
-        let _ = self.answer.fail(Failure::message(format_args!(
-            "no line from {peer}: {reason}"
-        )));
+        let peer = lines.peer();
+        let failure = Failure::message(format_args!("no line from {peer}: {reason}"));
+        let _ = self.answer.fail(failure);
     }
 }
 
 async fn ask(reactor: Handle, endpoint: String) -> Result<String, Failure> {
     let (line, answer) = Deferred::new(&reactor);
-    let client = LineClient {
-        lines: LineGrammar::new(),
-        answer,
-    };
+    let client = LineReceiver::new(LineClient { answer });
     reactor.connect_protocol(endpoint, client).await?;
     line.await
 }

@@ -4,8 +4,8 @@
 
 use std::process::ExitCode;
 
-use ropewalk::grammar::{Framing, LineEvent, LineGrammar};
-use ropewalk::{Protocol, Transport, program};
+use ropewalk::program;
+use ropewalk::protocols::{LineProtocol, LineReceiver, Lines};
 
 /// Answers lines and raw bytes.
 #[derive(clap::Parser)]
@@ -15,50 +15,37 @@ struct Options {
     endpoints: Vec<String>,
 }
 
-/// The grammar knows what a line is: it ends with CRLF and has at most 16384 bytes. We say what it means.
+/// Told of lines instead of bytes. A line ends with CRLF and has at most 16384 bytes; a longer one ends its connection.
 #[derive(Default)]
 struct LineService {
-    lines: LineGrammar,
     /// How many raw bytes are still to come.
-    raw: u64,
+    raw: usize,
 }
 
-impl LineService {
-    fn read(&mut self, transport: &Transport, data: &[u8]) {
-        let mut input = self.lines.receive(data);
-        // What is not taken now waits, so that one who sends much and reads nothing fills no memory.
-        while transport.wants_data() {
-            match input.next_event() {
-                None => return,
-                Some(Ok(LineEvent::Line(line))) => {
-                    transport.write_vectored([b"line: ", line, b"\r\n"]);
-                    if let Some(count) = raw_count(line) {
-                        transport.write("raw: ");
-                        self.raw = count;
-                        input.set_raw();
-                    }
-                }
-                // As many as have come: they go back at once, so a large N needs no memory.
-                Some(Ok(LineEvent::Raw(bytes))) => {
-                    let count = bytes
-                        .len()
-                        .min(usize::try_from(self.raw).unwrap_or(usize::MAX));
-                    let unread = bytes.len() - count;
-                    transport.write(&bytes[..count]);
-                    self.raw -= count as u64;
-                    if self.raw == 0 {
-                        transport.write("\r\n");
-                        input.set_line(unread); // these were a line's already
-                    }
-                }
-                Some(Err(too_long)) => return transport.reject(too_long),
-            }
+impl LineProtocol for LineService {
+    fn line_received(&mut self, lines: &Lines, line: &[u8]) {
+        lines.write_vectored([b"line: ", line, b"\r\n"]);
+        if let Some(count) = raw_count(line) {
+            lines.write("raw: ");
+            self.raw = count;
+            lines.set_raw_mode();
+        }
+    }
+
+    /// Raw bytes go back as they come, so that a large N needs no memory.
+    fn raw_data_received(&mut self, lines: &Lines, data: &[u8]) {
+        let (ours, unread) = data.split_at(self.raw.min(data.len()));
+        lines.write(ours);
+        self.raw -= ours.len();
+        if self.raw == 0 {
+            lines.write("\r\n");
+            lines.set_line_mode(unread.len()); // what came behind them is lines again
         }
     }
 }
 
 /// The N of `raw N`.
-fn raw_count(line: &[u8]) -> Option<u64> {
+fn raw_count(line: &[u8]) -> Option<usize> {
     let count = std::str::from_utf8(line)
         .ok()?
         .strip_prefix("raw ")?
@@ -67,18 +54,13 @@ fn raw_count(line: &[u8]) -> Option<u64> {
     (count > 0).then_some(count)
 }
 
-impl Protocol for LineService {
-    fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-        self.read(transport, data);
-    }
-
-    fn reading_resumed(&mut self, transport: &Transport) {
-        self.read(transport, &[]);
-    }
+/// What makes lines of bytes.
+fn connection() -> LineReceiver<LineService> {
+    LineReceiver::new(LineService::default())
 }
 
 fn main() -> ExitCode {
-    program::run(|options: Options| ropewalk::serve(options.endpoints, LineService::default))
+    program::run(|options: Options| ropewalk::serve(options.endpoints, connection))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use std::process::ExitCode;
 
-use ropewalk::deferred::gather_results;
+use ropewalk::deferred::DeferredList;
 use ropewalk::{Deferred, Failure, Handle, Protocol, Reason, Resolver, Transport, program};
 
 /// Fetches poems in parallel.
@@ -59,20 +59,28 @@ async fn fetch(reactor: Handle, endpoint: String) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&poem.await?).into_owned())
 }
 
-async fn fetch_all(reactor: Handle, endpoints: Vec<String>) -> Result<Vec<String>, Failure> {
-    // Each `spawn` begins at once; the results come in the order of the endpoints.
-    let fetch = |endpoint| reactor.spawn(fetch(reactor.clone(), endpoint));
-    gather_results(&reactor, endpoints.into_iter().map(fetch)).await
+/// All outcomes, good and bad, in the order of the endpoints.
+fn fetch_all(reactor: &Handle, endpoints: &[String]) -> Deferred<Vec<Result<String, Failure>>> {
+    // Each `spawn` begins at once, and none waits for another.
+    let fetch = |endpoint: &String| reactor.spawn(fetch(reactor.clone(), endpoint.clone()));
+    DeferredList::new(endpoints.iter().map(fetch)).results(reactor)
 }
 
 fn main() -> ExitCode {
     program::run(|options: Options| {
         let endpoints = options.endpoints.clone();
-        let poems = ropewalk::reactor()?.run_main(|reactor| fetch_all(reactor, endpoints))?;
+        let mut reactor = ropewalk::reactor()?;
+        let poems = reactor.run_main(async move |reactor| fetch_all(&reactor, &endpoints).await)?;
+
+        // What came is printed; the first failure, if any, is what we end with.
+        let mut outcome = Ok(());
         for (endpoint, poem) in options.endpoints.iter().zip(poems.unwrap_or_default()) {
-            ropewalk::say(format_args!("{endpoint}:\n{poem}"))?;
+            match poem {
+                Ok(poem) => ropewalk::say(format_args!("{endpoint}:\n{poem}"))?,
+                Err(failure) => outcome = outcome.and(Err(failure)),
+            }
         }
-        Ok(())
+        outcome
     })
 }
 

@@ -18,9 +18,9 @@ struct Options {
 
 /// What the timer calls. A `Handle` is how code that runs on the reactor talks to it.
 fn complete(reactor: &Handle) -> Result<(), Failure> {
-    ropewalk::say("Task completed.")?;
     // Without this the reactor would run on, waiting for something to happen.
-    Ok(reactor.stop()?)
+    reactor.stop()?;
+    Ok(ropewalk::say("Task completed.")?)
 }
 
 fn main() -> ExitCode {

@@ -9,9 +9,9 @@
 
 use std::time::Duration;
 
-use ropewalk::grammar::{Delimiter, Framing, LineEvent, LineGrammar};
+use ropewalk::protocols::{Delimiter, LineError, LineProtocol, LineReceiver, Lines};
 use ropewalk::timer::DelayedCall;
-use ropewalk::{Bytes, Protocol, Reason, Transport};
+use ropewalk::{Bytes, Reason, Transport};
 
 use super::budget::Budget;
 use super::room::{Guest, Room, Seat};
@@ -38,12 +38,6 @@ A line that begins with // is sent with one slash.
 
 /// One connection.
 pub(crate) struct LineGuest {
-    lines: LineGrammar,
-    talk: Talk,
-}
-
-/// What is made of the lines.
-struct Talk {
     room: Room,
     /// There once the name is known.
     guest: Option<Guest>,
@@ -60,114 +54,87 @@ impl Seat for LineSeat {
     }
 }
 
+impl LineProtocol for LineGuest {
+    fn connection_made(&mut self, lines: &Lines) {
+        lines.write(WELCOME);
+        self.naming = Some(lines.call_later(NAMING_TIME, |this: &mut Self, lines| {
+            this.give_up_naming(lines, "You did not say your name. Goodbye.\n");
+        }));
+    }
+
+    fn line_received(&mut self, lines: &Lines, line: &[u8]) {
+        self.hear(lines, line.strip_suffix(b"\r").unwrap_or(line));
+    }
+
+    /// Skips the line, up to its end, in raw mode.
+    fn line_length_exceeded(&mut self, lines: &Lines, error: LineError, _rest: &[u8]) {
+        tracing::info!(peer = %lines.peer(), %error, "refused a line");
+        lines.write("That line is too long; nobody got it.\n");
+        lines.set_raw_mode();
+    }
+
+    fn raw_data_received(&mut self, lines: &Lines, data: &[u8]) {
+        self.pay(lines, data.len(), 1);
+        if let Some(end) = data.iter().position(|byte| *byte == b'\n') {
+            lines.set_line_mode(data.len() - end - 1);
+        }
+    }
+
+    /// More waits than [`SLOW_BYTES`], after the kernel took what it would.
+    fn writing_paused(&mut self, lines: &Lines) {
+        let (unsent_bytes, peer) = (lines.unsent_bytes(), lines.peer());
+        if let Some(guest) = self.guest.take() {
+            tracing::warn!(name = %guest.name(), %peer, unsent_bytes, "dropped a guest that does not read");
+            guest.leave("was dropped: it did not read");
+        } else {
+            tracing::warn!(%peer, unsent_bytes, "dropped a client that does not read");
+        }
+        lines.abort_connection();
+    }
+
+    fn connection_lost(&mut self, lines: &Lines, reason: &Reason) {
+        self.end_naming();
+        if let Some(guest) = self.guest.take() {
+            tracing::info!(name = %guest.name(), peer = %lines.peer(), %reason, "left");
+            guest.leave("left");
+        }
+    }
+}
+
 impl LineGuest {
     /// A client that is not in the room yet.
-    pub(crate) fn new(room: Room) -> Self {
-        let lines = LineGrammar::new().with_delimiter(Delimiter::LF);
-        let talk = Talk {
+    pub(crate) fn new(room: Room) -> LineReceiver<Self> {
+        let guest = Self {
             room,
             guest: None,
             naming: None,
             tries: 0,
             budget: Budget::default(),
         };
-        Self { lines, talk }
+        LineReceiver::new(guest).with_delimiter(Delimiter::LF)
     }
 
-    /// Takes lines until there is none, or reading is paused; then the rest waits in the grammar.
-    fn read(&mut self, transport: &Transport, data: &[u8]) {
-        let mut input = self.lines.receive(data);
-        while transport.wants_data() {
-            match input.next_event() {
-                None => return,
-                Some(Ok(LineEvent::Line(line))) => {
-                    self.talk
-                        .hear(transport, line.strip_suffix(b"\r").unwrap_or(line));
-                }
-                // In raw mode we skip a line that was refused, up to its end.
-                Some(Ok(LineEvent::Raw(skipped))) => {
-                    self.talk.pay(transport, skipped.len(), 1);
-                    if let Some(end) = skipped.iter().position(|byte| *byte == b'\n') {
-                        let unread = skipped.len() - end - 1;
-                        input.set_line(unread);
-                    }
-                }
-                Some(Err(too_long)) => {
-                    input.set_raw();
-                    tracing::info!(peer = %transport.peer(), %too_long, "refused a line");
-                    let limit = LineGrammar::DEFAULT_LIMIT_BYTES;
-                    transport.write(format!(
-                        "That line has more than {limit} bytes; nobody got it.\n"
-                    ));
-                }
-            }
-        }
-    }
-}
-
-impl Protocol for LineGuest {
-    fn connection_made(&mut self, transport: &Transport) {
-        transport.write(WELCOME);
-        self.talk.naming = Some(
-            transport.call_later(NAMING_TIME, |this: &mut Self, transport| {
-                this.talk
-                    .give_up_naming(transport, "You did not say your name. Goodbye.\n");
-            }),
-        );
-    }
-
-    fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-        self.read(transport, data);
-    }
-
-    fn reading_resumed(&mut self, transport: &Transport) {
-        self.read(transport, &[]);
-    }
-
-    /// More waits than [`SLOW_BYTES`], after the kernel took what it would.
-    fn writing_paused(&mut self, transport: &Transport) {
-        let unsent_bytes = transport.unsent_bytes();
-        let peer = transport.peer();
-        if let Some(guest) = self.talk.guest.take() {
-            tracing::warn!(name = %guest.name(), %peer, unsent_bytes, "dropped a guest that does not read");
-            guest.leave("was dropped: it did not read");
-        } else {
-            tracing::warn!(%peer, unsent_bytes, "dropped a client that does not read");
-        }
-        transport.abort_connection();
-    }
-
-    fn connection_lost(&mut self, transport: &Transport, reason: &Reason) {
-        self.talk.end_naming();
-        if let Some(guest) = self.talk.guest.take() {
-            tracing::info!(name = %guest.name(), peer = %transport.peer(), %reason, "left");
-            guest.leave("left");
-        }
-    }
-}
-
-impl Talk {
-    fn hear(&mut self, transport: &Transport, line: &[u8]) {
+    fn hear(&mut self, lines: &Lines, line: &[u8]) {
         let (bytes, listeners) = match (line, &self.guest) {
             ([b'/', b'/', ..], Some(guest)) => {
                 (guest.say(&printable(&line[1..])), self.room.count())
             }
-            ([b'/', command @ ..], _) => (self.obey(transport, command), 1),
-            (line, None) => (self.introduce(transport, line), self.room.count()),
+            ([b'/', command @ ..], _) => (self.obey(lines, command), 1),
+            (line, None) => (self.introduce(lines, line), self.room.count()),
             (line, Some(_)) if line.trim_ascii().is_empty() => (0, 1),
             (line, Some(guest)) => (guest.say(&printable(line)), self.room.count()),
         };
-        self.pay(transport, bytes, listeners);
+        self.pay(lines, bytes, listeners);
     }
 
     /// Answers a command; returns how many bytes the answer has.
-    fn obey(&mut self, transport: &Transport, command: &[u8]) -> usize {
+    fn obey(&mut self, lines: &Lines, command: &[u8]) -> usize {
         let answer = match command.trim_ascii().to_ascii_lowercase().as_slice() {
             b"who" => self.room.who() + "\n",
             b"help" => HELP.to_owned(),
             b"quit" => {
-                transport.write("Goodbye.\n");
-                transport.lose_connection();
+                lines.write("Goodbye.\n");
+                lines.lose_connection();
                 return 0;
             }
             unknown => {
@@ -175,22 +142,25 @@ impl Talk {
                 format!("There is no command /{shown}; /help lists what there is.\n")
             }
         };
-        transport.write(&answer);
+        lines.write(&answer);
         answer.len()
     }
 
     /// Takes a line as the name; asks again if that cannot be. Returns how many bytes that costs.
-    fn introduce(&mut self, transport: &Transport, line: &[u8]) -> usize {
+    fn introduce(&mut self, lines: &Lines, line: &[u8]) -> usize {
         let problem = match Name::parse(line) {
             Err(problem) => problem.to_string(),
-            Ok(name) => match self.room.enter(name.clone(), LineSeat(transport.clone())) {
+            Ok(name) => match self
+                .room
+                .enter(name.clone(), LineSeat(Transport::clone(lines)))
+            {
                 Err(_) => format!("Somebody here is called {name} already."),
                 Ok(guest) => {
-                    tracing::info!(%name, peer = %transport.peer(), "joined");
+                    tracing::info!(%name, peer = %lines.peer(), "joined");
                     self.guest = Some(guest);
                     self.end_naming();
                     let count = self.room.count();
-                    transport.write(format!(
+                    lines.write(format!(
                         "You are in: {count} here. /help says what you can do.\n"
                     ));
                     return line.len();
@@ -199,18 +169,18 @@ impl Talk {
         };
         self.tries += 1;
         if self.tries < NAMING_TRIES {
-            transport.write(format!("{problem} What is your name?\n"));
+            lines.write(format!("{problem} What is your name?\n"));
         } else {
-            self.give_up_naming(transport, "That is no name either. Goodbye.\n");
+            self.give_up_naming(lines, "That is no name either. Goodbye.\n");
         }
         line.len()
     }
 
-    fn give_up_naming(&mut self, transport: &Transport, goodbye: &str) {
-        tracing::info!(peer = %transport.peer(), "sent away a client without a name");
+    fn give_up_naming(&mut self, lines: &Lines, goodbye: &str) {
+        tracing::info!(peer = %lines.peer(), "sent away a client without a name");
         self.end_naming();
-        transport.write(goodbye);
-        transport.lose_connection();
+        lines.write(goodbye);
+        lines.lose_connection();
     }
 
     fn end_naming(&mut self) {
@@ -220,13 +190,11 @@ impl Talk {
     }
 
     /// Reads on only when the budget allows it.
-    fn pay(&mut self, transport: &Transport, bytes: usize, listeners: usize) {
-        let now = transport.reactor().now();
+    fn pay(&mut self, lines: &Lines, bytes: usize, listeners: usize) {
+        let now = lines.reactor().now();
         if let Some(wait) = self.budget.spend(bytes, listeners, now) {
-            transport.pause_reading();
-            transport.call_later(wait, |_: &mut LineGuest, transport| {
-                transport.resume_reading()
-            });
+            lines.pause_reading();
+            lines.call_later(wait, |_: &mut Self, lines| lines.resume_reading());
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use ropewalk::sim::Faults;
 use ropewalk::testing::World;
+use ropewalk::{Protocol, Transport};
 
 use super::*;
 

@@ -6,7 +6,7 @@ use ropewalk::testing::{Chunks, StringTransport};
 use super::*;
 
 fn answers(said: &[u8], chunks: Chunks) -> Vec<u8> {
-    let mut peer = StringTransport::new(LineService::default());
+    let mut peer = StringTransport::new(connection());
     peer.receive_in_pieces(said, chunks);
     assert!(!peer.is_disconnecting());
     peer.take_sent()
@@ -50,7 +50,7 @@ fn a_line_of_16384_bytes_is_the_longest() {
         longest.len() + "line: ".len()
     );
 
-    let mut peer = StringTransport::new(LineService::default());
+    let mut peer = StringTransport::new(connection());
     peer.receive("a\r\n");
     peer.receive([b"x", &*longest].concat());
     assert_eq!(peer.take_sent(), b"line: a\r\n");
@@ -59,7 +59,7 @@ fn a_line_of_16384_bytes_is_the_longest() {
 
 #[test]
 fn who_reads_nothing_is_not_read_from() {
-    let mut peer = StringTransport::new(LineService::default());
+    let mut peer = StringTransport::new(connection());
     peer.block_sending();
     for _ in 0..1000 {
         peer.receive("x".repeat(1000) + "\r\n");
