@@ -32,7 +32,7 @@ impl Protocol for Slow {
         for seconds in [9, 18] {
             let later = Duration::from_secs(seconds);
             transport.call_later(later, |_: &mut Self, transport| {
-                transport.write("still here")
+                transport.write("still here");
             });
         }
     }

@@ -143,6 +143,8 @@ impl Network {
         if let Some(conn) = end.conn {
             end.listed = true;
             self.hosts[end.host].ready.push_back(Ready::Conn(conn));
+            // Somebody has work now, also when a mere `resume` made it: time must not go on before that is done.
+            self.steps += 1;
         }
     }
 

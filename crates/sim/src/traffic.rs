@@ -211,7 +211,10 @@ impl Network {
         let (pipe, fate) = (&mut wire.pipes[side], wire.fates[side]);
         let data_comes = pipe.next_len().is_some_and(|len| len > 0);
         let receiver = wire.ends[other(side)].life;
-        if wire.forgotten || receiver == Life::Gone || receiver == Life::Orphaned && data_comes {
+        // A broken end takes nothing more: what its application has not read yet would have a gap behind it.
+        let is_broken = wire.ends[other(side)].trouble.is_some();
+        let is_nobody = receiver == Life::Gone || receiver == Life::Orphaned && data_comes;
+        if wire.forgotten || is_broken || is_nobody {
             self.bounce(key, side);
             return false;
         }

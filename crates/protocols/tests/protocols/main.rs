@@ -1,9 +1,9 @@
 //! The adapters and policies on the engine's own transport, by the rules.
 
 mod forwarding;
+mod limits;
 mod line;
 mod line_upgrade;
-mod limits;
 mod net;
 mod shaping;
 mod split;

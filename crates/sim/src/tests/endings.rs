@@ -1,11 +1,12 @@
 //! Close, abort, reset; crash and restart; keep-alive and user time-out.
 
 use std::io::ErrorKind;
+use std::time::Duration;
 
 use ropewalk_core::driver::{ConnId, Connect, Driver, SocketOption, StreamOptions};
 
 use super::probe::{Probe, Seen, connect_to, ms, pattern, run_all, secs, two_hosts};
-use crate::{Crashed, Mood, Rule, World};
+use crate::{Crashed, Mood, Recording, Rule, World};
 
 #[test]
 fn a_close_comes_after_everything_sent() {
@@ -139,6 +140,33 @@ fn a_rule_resets_at_that_byte_on_both_sides() {
             [Seen::Failed(there, ErrorKind::ConnectionReset)]
         );
     }
+}
+
+#[test]
+fn what_is_sent_to_a_broken_end_does_not_follow_a_gap() {
+    let world = World::new(1);
+    world.host("server");
+    world.host("client");
+    world.install(Rule::from_to("client", "server").reset_after(7));
+    let (mut server, mut client, here, there) = two_hosts(&world);
+    server.pause(here);
+    client.write(there, b"0123456789");
+    // The server's end breaks now, unread; the client hears of that later than it writes on.
+    let reset = |line: &str| line.contains("is reset by the network");
+    world.record(Recording::Kept);
+    while !world.trace().text().lines().any(reset) {
+        let soon = world.now() + Duration::from_micros(100);
+        run_all(&world, &mut [&mut server, &mut client], soon);
+    }
+    client.write(there, b"abc");
+    run_all(&world, &mut [&mut server, &mut client], secs(2));
+    server.resume(here);
+    run_all(&world, &mut [&mut server, &mut client], secs(3));
+    assert!(
+        b"0123456".starts_with(server.received(here)),
+        "{:?}",
+        server.received(here)
+    );
 }
 
 #[test]

@@ -68,7 +68,8 @@ impl Stream {
         let sent = send(&mut self.outgoing, pool);
         self.waits_for_room = matches!(sent, Sent::Blocked | Sent::Taken);
         match sent {
-            Sent::Done | Sent::Taken => assert!(self.outgoing.is_empty()),
+            Sent::Done => assert!(self.outgoing.is_empty()),
+            Sent::Taken => assert!(self.outgoing.len() < before),
             Sent::Blocked => assert!(!self.outgoing.is_empty() && self.outgoing.len() <= before),
             Sent::Failed(_) => return false,
         }

@@ -46,7 +46,7 @@ fn a_completion_like_send_takes_all_and_reports_later() {
     probe.world().install(Rule::everywhere().buffers(1000, 500));
     let (client, server) = probe.pair("127.0.0.1:80");
     probe.log.streams.get_mut(&client).unwrap().waits_for_room = true;
-    assert!(matches!(send(&mut probe, client, 5000), (Sent::Taken, 0)));
+    assert!(matches!(send(&mut probe, client, 4000), (Sent::Taken, 0)));
     probe.pause(server);
     probe.run();
     assert_eq!(
@@ -57,21 +57,19 @@ fn a_completion_like_send_takes_all_and_reports_later() {
     probe.resume(server);
     probe.run();
     assert!(probe.news().contains(&Seen::Writable(client)));
-    assert_eq!(probe.received(server), pattern(5000));
+    assert_eq!(probe.received(server), pattern(4000));
 }
 
 #[test]
 fn a_completion_like_driver_holds_bytes_after_close() {
     let mut probe = Probe::new(SimDriver::alone(1).with_mood(Mood::Completion));
+    probe.world().install(Rule::everywhere().buffers(1000, 500));
     let (client, server) = probe.pair("127.0.0.1:80");
-    assert!(matches!(
-        send(&mut probe, client, 500_000),
-        (Sent::Taken, 0)
-    ));
+    assert!(matches!(send(&mut probe, client, 4000), (Sent::Taken, 0)));
     probe.log.streams.get_mut(&client).unwrap().over = true;
     probe.driver.close(client);
     probe.run();
-    assert_eq!(probe.received(server), pattern(500_000));
+    assert_eq!(probe.received(server), pattern(4000));
     assert_eq!(probe.news().last(), Some(&Seen::Eof(server)));
 }
 
