@@ -171,10 +171,6 @@ pub(super) fn message(name: &str, number: u32, is_loud: bool) -> String {
         random.skewed(500)
     } as usize;
     let word = format!("{name}/{number}ü ");
-    let text: String = word.chars().cycle().take(length).collect();
-    let text = text.chars().scan(0, |bytes, next| {
-        *bytes += next.len_utf8();
-        (*bytes <= length).then_some(next)
-    });
-    format!("{number} {}\n", text.collect::<String>())
+    let text = word.repeat(length / word.len());
+    format!("{number} {text}\n")
 }
