@@ -9,6 +9,7 @@
 
 use std::time::Duration;
 
+use ropewalk::grammar::LineGrammar;
 use ropewalk::protocols::{Delimiter, LineError, LineProtocol, LineReceiver, Lines};
 use ropewalk::timer::DelayedCall;
 use ropewalk::{Bytes, Reason, Transport};
@@ -69,7 +70,10 @@ impl LineProtocol for LineGuest {
     /// Skips the line, up to its end, in raw mode.
     fn line_length_exceeded(&mut self, lines: &Lines, error: LineError, _rest: &[u8]) {
         tracing::info!(peer = %lines.peer(), %error, "refused a line");
-        lines.write("That line is too long; nobody got it.\n");
+        let limit = LineGrammar::DEFAULT_LIMIT_BYTES;
+        lines.write(format!(
+            "That line has more than {limit} bytes; nobody got it.\n"
+        ));
         lines.set_raw_mode();
     }
 

@@ -127,7 +127,10 @@ fn a_line_that_is_too_long_is_refused_and_the_next_one_heard() {
         heard(&mut ann);
         let long = "x".repeat(50_000);
         bob.receive_in_pieces(format!("{long}\nshort\n"), Chunks::of(size));
-        assert_eq!(heard(&mut bob), "That line is too long; nobody got it.\n");
+        assert_eq!(
+            heard(&mut bob),
+            "That line has more than 16384 bytes; nobody got it.\n"
+        );
         assert_eq!(heard(&mut ann), "bob: short\n");
     }
 }
