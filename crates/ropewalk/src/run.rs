@@ -7,19 +7,23 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use ropewalk_core::deferred::Answer;
+use ropewalk_core::driver::Driver;
 use ropewalk_core::endpoint::ServerEndpoint;
 use ropewalk_core::{
     Exit, Factory, Failure, Handle, Limits, ListeningPort, Reactor, SharedFactory,
 };
 use ropewalk_mio::MioDriver;
 
-/// A reactor on this system's driver, which stops in order at SIGINT and SIGTERM.
+/// A reactor on this system's driver, which stops in order at SIGINT and SIGTERM. One that comes before it runs is kept
+/// until then, so that whoever was told where a server listens may stop it at once.
 ///
 /// # Errors
 ///
 /// The kernel gives no event queue: there are too many descriptors.
 pub fn reactor() -> io::Result<Reactor> {
-    Ok(Reactor::new(MioDriver::new()?).catching_signals())
+    let mut driver = MioDriver::new()?;
+    driver.catch_signals()?;
+    Ok(Reactor::new(driver).catching_signals())
 }
 
 /// Runs a main function on a reactor until it has its result: status 0, or the failure as one line on stderr and status 1,
