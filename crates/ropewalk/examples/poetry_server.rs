@@ -64,7 +64,7 @@ impl Poet {
 
         // The reactor lends us this protocol again later. If the listener has left by then, nothing happens.
         transport.call_later(self.pause, |this: &mut Self, transport| {
-            this.recite(transport)
+            this.recite(transport);
         });
     }
 }

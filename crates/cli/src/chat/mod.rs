@@ -43,7 +43,7 @@ pub(crate) fn run(options: Options) -> Result<(), Failure> {
     })?;
     hint(&ports);
     reactor.add_trigger(Phase::BeforeShutdown, move |_| {
-        room.close("The chat is over. Goodbye.")
+        room.close("The chat is over. Goodbye.");
     });
     Ok(reactor.run()?)
 }

@@ -312,7 +312,7 @@ impl<'a> Chat<'a> {
         let room = self.room.clone();
         let server = self.world.reactor("server");
         server.add_trigger(Phase::BeforeShutdown, move |_| {
-            room.close("The chat is over.")
+            room.close("The chat is over.");
         });
         for host in hosts() {
             self.world.reactor(&host).stop().expect("it runs");
