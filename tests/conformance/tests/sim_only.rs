@@ -19,7 +19,7 @@ fn catching(log: &Log) -> (Reactor, ropewalk_sim::World) {
     let reactor = Reactor::new(driver).catching_signals();
     let hook = log.clone();
     reactor.add_trigger(Phase::BeforeShutdown, move |_: &Handle| {
-        hook.note("shutdown")
+        hook.note("shutdown");
     });
     (reactor, world)
 }

@@ -60,7 +60,7 @@ pub fn r003_it_runs_after_startup_and_not_before(harness: &Harness) {
     for phase in [Phase::BeforeStartup, Phase::AfterStartup] {
         let own = log.clone();
         stage.add_trigger(phase, move |handle| {
-            own.note(format!("{:?}", handle.is_running()))
+            own.note(format!("{:?}", handle.is_running()));
         });
     }
     stage.call_when_running(stop);
@@ -116,7 +116,7 @@ pub fn r006_shutdown_waits_while_sockets_and_timers_work(harness: &Harness) {
     let (mut stage, log) = (Stage::new(harness), Log::new());
     let (_, client) = stage.pair(Script::echo(), echoed(&log));
     stage.add_trigger(Phase::DuringShutdown, note(&log, "during"));
-    let (own, diary) = (log.clone(), client.clone());
+    let (own, diary) = (log.clone(), client);
     stage.add_trigger(Phase::BeforeShutdown, move |handle: &Handle| {
         let (deferred, resolver) = Deferred::new(handle);
         diary.transport().write("?");

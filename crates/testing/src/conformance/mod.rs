@@ -23,6 +23,7 @@ use ropewalk_core::driver::Driver;
 use crate::journal::{Journal, take_errors};
 
 pub mod connections;
+pub mod half_close;
 pub mod life_cycle;
 pub mod ports;
 pub mod producers;

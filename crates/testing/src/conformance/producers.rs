@@ -258,9 +258,12 @@ pub fn r070_unregistering_lets_the_connection_end(harness: &Harness) {
     assert_eq!((server.end(), log.count("stop")), (Some(End::Done), 0));
 }
 
+/// How a transport is told to end.
+type Ending = fn(&Transport);
+
 /// Rule 70: an end that has a reason of its own does not wait for a producer: it may never end.
 pub fn r070_an_end_with_a_reason_waits_for_no_producer(harness: &Harness) {
-    let ends: [(fn(&Transport), End); 4] = [
+    let ends: [(Ending, End); 4] = [
         (Transport::abort_connection, End::Aborted),
         (|transport| transport.reject("on purpose"), End::Misbehaved),
         (|_| panic!("on purpose"), End::Panicked),

@@ -158,13 +158,14 @@ impl fmt::Debug for Diary {
 }
 
 type Reaction = Box<dyn FnMut(&Transport)>;
+type OnData = Box<dyn FnMut(&Transport, &[u8])>;
 
 /// A protocol made of closures; what has none is as the trait has it.
 #[derive(Default)]
 pub struct Script {
     diary: Diary,
     made: Option<Reaction>,
-    data: Option<Box<dyn FnMut(&Transport, &[u8])>>,
+    data: Option<OnData>,
     eof: Option<Reaction>,
     write_lost: Option<Reaction>,
     paused: Option<Reaction>,

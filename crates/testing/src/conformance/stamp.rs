@@ -137,6 +137,8 @@ macro_rules! conformance {
                     r056_nothing_is_delivered_after_an_abort
                     r057_aborting_twice_is_one_end
                     r058_three_ends_have_three_reasons
+                ;
+                half_close:
                     r059_half_closing_sends_everything_and_goes_on_reading
                     r060_after_the_peers_half_close_writing_goes_on
                     r061_an_unhandled_half_close_still_sends_what_is_queued
@@ -199,6 +201,7 @@ mod tests {
             include_str!("producers.rs"),
             include_str!("reactors.rs"),
             include_str!("shutdown.rs"),
+            include_str!("half_close.rs"),
             include_str!("streams.rs"),
             include_str!("threads.rs"),
             include_str!("time.rs"),

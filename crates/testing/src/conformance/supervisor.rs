@@ -238,7 +238,7 @@ impl Driver for Supervisor {
 
     fn shutdown_write(&mut self, conn: ConnId) {
         self.conns.told(conn, "close the write side of", |state| {
-            state.is_write_closed = true
+            state.is_write_closed = true;
         });
         self.driver.shutdown_write(conn);
     }

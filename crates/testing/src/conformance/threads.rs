@@ -211,7 +211,7 @@ pub fn r037_a_stop_joins_the_threads(harness: &Harness) {
             own.store(true, Ordering::SeqCst);
         });
     });
-    let (own, after) = (log.clone(), ended.clone());
+    let (own, after) = (log.clone(), ended);
     stage.add_trigger(Phase::AfterShutdown, move |_: &Handle| {
         own.note(format!("ended: {}", after.load(Ordering::SeqCst)));
     });
