@@ -26,7 +26,7 @@ pub(crate) struct Options {
     #[arg(long, global = true, default_value_t = 3.0)]
     seconds: f64,
     /// Seconds of one slice: the peers take turns so often.
-    #[arg(long, global = true, default_value_t = 0.3)]
+    #[arg(long, global = true, default_value_t = 0.1)]
     pub(crate) slice: f64,
     /// Seconds of load before the first slice.
     #[arg(long, global = true, default_value_t = 0.5)]

@@ -2,7 +2,7 @@
 
 use crate::record::{NOISE_LIMIT, Record};
 use crate::server::Peer;
-use crate::stats::{median, paired_ratio, spread};
+use crate::stats::{median, paired_ratios, spread};
 
 /// A median of fewer laps says nothing, nor does one of fewer than a third of all: rather take noisy ones, and say so.
 const FEWEST_LAPS: usize = 5;
@@ -101,7 +101,10 @@ impl Results {
         base: usize,
         base_number: impl Number,
     ) -> Option<f64> {
-        paired_ratio(&self.values(index, number), &self.values(base, base_number))
+        median(&paired_ratios(
+            &self.values(index, number),
+            &self.values(base, base_number),
+        ))
     }
 
     /// The place of that peer.
@@ -121,10 +124,11 @@ impl Results {
         (whole > 0.0).then(|| sum(part) / whole)
     }
 
-    /// How far apart the laps are, and how many count: what the numbers are worth.
-    pub(crate) fn remarks(&self, index: usize, number: impl Number) -> String {
-        let values: Vec<f64> = self.values(index, number).into_iter().flatten().collect();
-        let spread = spread(&values).map_or(0.0, |spread| spread * 100.0);
+    /// What the numbers are worth: how far the laps' ratios of `number` to the first peer's lie apart, and
+    /// how many laps count.
+    pub(crate) fn remarks(&self, index: usize, number: impl Number + Copy) -> String {
+        let ratios = paired_ratios(&self.values(index, number), &self.values(0, number));
+        let spread = spread(&ratios).map_or(0.0, |spread| spread * 100.0);
         let counted = self.counted().into_iter().filter(|counts| *counts).count();
         let noisy = if self.quiet_laps() < counted {
             ", NOISY"

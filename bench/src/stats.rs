@@ -18,21 +18,19 @@ pub(crate) fn quantile(sorted: &[u32], share: f64) -> Option<u32> {
     sorted.get(rank.max(1) - 1).copied()
 }
 
-/// The median, over the rounds, of `ours` divided by `base` of the same round.
+/// `ours` divided by `base` of the same lap, for each lap that has both.
 ///
-/// The machine changes its speed between rounds, hardly within one: so each is divided by what ran
-/// beside it, and only then is the middle taken. A round in which either is missing (left out because
-/// something else ran) does not count.
-pub(crate) fn paired_ratio(ours: &[Option<f64>], base: &[Option<f64>]) -> Option<f64> {
+/// The machine changes its speed between laps, hardly within one: so each is divided by what ran beside
+/// it, and only then is a middle taken. A lap in which either is missing (left out because something else
+/// ran) does not count.
+pub(crate) fn paired_ratios(ours: &[Option<f64>], base: &[Option<f64>]) -> Vec<f64> {
     let both = ours
         .iter()
         .zip(base)
         .filter_map(|(ours, base)| Some(((*ours)?, (*base)?)));
-    let ratios: Vec<f64> = both
-        .filter(|(_, base)| *base > 0.0)
+    both.filter(|(_, base)| *base > 0.0)
         .map(|(ours, base)| ours / base)
-        .collect();
-    median(&ratios)
+        .collect()
 }
 
 /// Half the distance between the quartiles, as a part of the median: how far apart ordinary values are.
@@ -72,20 +70,22 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_is_taken_within_each_round() {
-        // The machine was twice as slow in the second round: both were, so the ratio stays.
+    fn a_ratio_is_taken_within_each_lap() {
+        // The machine was twice as slow in the second lap: both were, so the ratio stays.
         let ours = [Some(4.2), Some(8.4), Some(4.2)];
         let base = [Some(4.0), Some(8.0), Some(4.0)];
-        let ratio = paired_ratio(&ours, &base).unwrap();
+        let ratio = median(&paired_ratios(&ours, &base)).unwrap();
         assert!((ratio - 1.05).abs() < 1e-9);
     }
 
     #[test]
-    fn a_round_with_one_side_missing_does_not_count() {
-        let ratio = paired_ratio(&[Some(6.0), Some(9.0)], &[Some(3.0), None]);
-        assert_eq!(ratio, Some(2.0));
-        assert_eq!(paired_ratio(&[None], &[Some(1.0)]), None);
-        assert_eq!(paired_ratio(&[Some(1.0)], &[Some(0.0)]), None);
+    fn a_lap_with_one_side_missing_does_not_count() {
+        assert_eq!(
+            paired_ratios(&[Some(6.0), Some(9.0)], &[Some(3.0), None]),
+            [2.0]
+        );
+        assert!(paired_ratios(&[None], &[Some(1.0)]).is_empty());
+        assert!(paired_ratios(&[Some(1.0)], &[Some(0.0)]).is_empty());
     }
 
     #[test]
