@@ -6,18 +6,21 @@ use ropewalk::{Failure, Protocol, Transport, program};
 
 mod chat;
 
-/// An event-driven networking engine, as a command: servers that are useful as they are.
-///
-/// Endpoints say where: tcp:127.0.0.1:8000 is port 8000 of this machine alone,
-/// tcp:0.0.0.0:8000 can be reached from elsewhere, tcp:[::1]:8000 is IPv6, and
-/// port 0 picks a free port. Each server prints `listening on …` once it can be
-/// reached, and runs until Ctrl-C.
+/// An event-driven networking engine, as a command: servers that are useful as they are
 #[derive(clap::Parser)]
-#[command(name = "ropewalk", version, after_help = EXAMPLES, verbatim_doc_comment)]
+#[command(name = "ropewalk", version, long_about = ABOUT, after_help = EXAMPLES)]
 struct Options {
     #[command(subcommand)]
     command: Command,
 }
+
+const ABOUT: &str = "\
+An event-driven networking engine, as a command: servers that are useful as they are.
+
+Endpoints say where: tcp:127.0.0.1:8000 is port 8000 of this machine alone,
+tcp:0.0.0.0:8000 can be reached from elsewhere, tcp:[::1]:8000 is IPv6, and
+port 0 picks a free port. Each server prints `listening on …` once it can be
+reached, and runs until Ctrl-C.";
 
 const EXAMPLES: &str = "\
 Examples:

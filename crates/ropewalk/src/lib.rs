@@ -20,7 +20,7 @@
 //! }
 //! ```
 //!
-//! The [manual](manual) begins with a [tutorial](manual::tutorial), and has a page for those who come
+//! The [manual] begins with a [tutorial](manual::tutorial), and has a page for those who come
 //! [from Twisted](manual::from_twisted) and one for those who come [from tokio](manual::from_tokio).
 
 pub use bytes::Bytes;

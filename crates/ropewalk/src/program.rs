@@ -47,7 +47,10 @@ pub fn run<O: Parser, T>(main: impl FnOnce(O) -> Result<T, Failure>) -> ExitCode
             eprintln!("{}", one_line(&error));
             ExitCode::FAILURE
         }
-        Err(help) => crate::run::exit_code(help.print().map_err(Failure::from)),
+        Err(help) => {
+            let _whoever_asked_has_read_enough = help.print();
+            ExitCode::SUCCESS
+        }
     }
 }
 
