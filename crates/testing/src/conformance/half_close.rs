@@ -1,11 +1,14 @@
 //! Half-closing, pausing and options of stream transports: rules 59 to 65.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use ropewalk_core::Transport;
 use ropewalk_core::driver::SocketOption;
 
-use super::script::{End, Script, Told};
+use super::script::{Diary, End, Script, Told};
+use super::witness::Log;
 use super::{Harness, Stage};
 use crate::journal::take_errors;
 
@@ -168,6 +171,48 @@ pub fn r063_pausing_in_connection_made_stops_the_first_byte(harness: &Harness) {
     assert!(server.transport().is_reading_paused());
     server.transport().resume_reading();
     stage.wait("the bytes", || &*server.bytes() == b"at once");
+}
+
+/// Rule 63: also when it is paused from elsewhere, and resumed, and paused again.
+pub fn r063_pausing_from_elsewhere_stops_delivery(harness: &Harness) {
+    let mut stage = Stage::new(harness);
+    let (server, client) = stage.pair(Script::new(), Script::new());
+    for round in 1..=3 {
+        server.transport().pause_reading();
+        stage.turn(Some(Duration::ZERO)).expect("the driver works");
+        client.transport().write("ten bytes!");
+        stage.linger();
+        assert_eq!(server.received(), (round - 1) * 10);
+        server.transport().resume_reading();
+        stage.wait("the bytes", || server.received() == round * 10);
+    }
+}
+
+/// Rule 63: also for a connection whose bytes are in the same batch of events as those of the one that pauses it.
+pub fn r063_pausing_within_a_batch_stops_delivery(harness: &Harness) {
+    let mut stage = Stage::new(harness);
+    let all = Rc::new(RefCell::new(Vec::<Transport>::new()));
+    let told = Log::new();
+    let (known, log) = (all.clone(), told.clone());
+    let port = stage.listen(move || {
+        let (known, make, log) = (known.clone(), known.clone(), log.clone());
+        Script::new()
+            .on_made(move |transport| make.borrow_mut().push(transport.clone()))
+            .on_data(move |_, data| {
+                log.note(String::from_utf8_lossy(data));
+                known.borrow().iter().for_each(Transport::pause_reading);
+            })
+    });
+    let clients: Vec<_> = (0..10).map(|_| stage.dial(port.host(), Script::new())).collect();
+    stage.wait("the connections", || all.borrow().len() == 10);
+    stage.wait("the connections", || clients.iter().all(Diary::is_made));
+    clients.iter().for_each(|client| client.transport().write("!"));
+    for count in 1..=10 {
+        stage.wait("a byte", || told.len() == count);
+        stage.linger();
+        assert_eq!(told.len(), count, "told while paused");
+        all.borrow().iter().for_each(Transport::resume_reading);
+    }
 }
 
 /// Rule 63: nothing is delivered inside `resume_reading`.

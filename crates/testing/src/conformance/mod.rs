@@ -2,7 +2,7 @@
 //!
 //! A rule is a function; [`conformance!`](crate::conformance!) makes a test of each. All run a server and a client on one
 //! reactor over the loopback; time is the driver's, nothing sleeps, and what does not come in time fails. Between reactor
-//! and driver a supervisor checks that each keeps the contract of [`Driver`](ropewalk_core::driver::Driver).
+//! and driver a supervisor checks that each keeps the contract of [`Driver`].
 //!
 //! ```text
 //!   conformance!(mio, …)  ─┐

@@ -147,7 +147,9 @@ macro_rules! conformance {
                     r062_two_closed_halves_are_an_end
                     r063_a_paused_reader_blocks_the_writer
                     r063_a_writer_that_is_blocked_does_not_read
+                    r063_pausing_from_elsewhere_stops_delivery
                     r063_pausing_in_connection_made_stops_the_first_byte
+                    r063_pausing_within_a_batch_stops_delivery
                     r063_pausing_stops_delivery_and_loses_nothing
                     r063_resuming_delivers_later
                     r064_a_paused_connection_can_be_closed
