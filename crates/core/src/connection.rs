@@ -164,11 +164,19 @@ impl Connection {
 
     #[inline]
     fn deliver(&mut self, data: &[u8]) {
-        if !self.link().has(Flags::LOSING) {
-            self.call("data_received", |protocol, transport| {
-                protocol.data_received(transport, data);
-            });
+        let special = Flags::LOSING.or(Flags::READING_PAUSED).or(Flags::WISHING);
+        if self.link().has(special) || !self.held.is_empty() {
+            self.deliver_or_hold(data);
+        } else {
+            self.hand_over(data);
         }
+    }
+
+    #[inline]
+    fn hand_over(&mut self, data: &[u8]) {
+        self.call("data_received", |protocol, transport| {
+            protocol.data_received(transport, data);
+        });
     }
 
     fn received_through_layers(&mut self, data: &mut [u8]) {
@@ -228,7 +236,12 @@ impl Connection {
         }
     }
 
+    /// The driver may have read already when somebody else in the same batch of events paused this connection, asked to
+    /// end it, or pushed a layer on it.
     fn deliver_or_hold(&mut self, data: &[u8]) {
+        if self.link().has(Flags::LOSING) {
+            return;
+        }
         let waits = self.link().has(Flags::READING_PAUSED)
             || !self.is_made()
             || !self.held.is_empty()
@@ -236,7 +249,7 @@ impl Connection {
         if waits {
             self.held.extend_from_slice(data);
         } else {
-            self.deliver(data);
+            self.hand_over(data);
         }
     }
 
