@@ -203,12 +203,16 @@ pub fn r063_pausing_within_a_batch_stops_delivery(harness: &Harness) {
                 known.borrow().iter().for_each(Transport::pause_reading);
             })
     });
-    let clients: Vec<_> = (0..10).map(|_| stage.dial(port.host(), Script::new())).collect();
+    let clients: Vec<_> = (0..10)
+        .map(|_| stage.dial(port.host(), Script::new()))
+        .collect();
     stage.wait("the connections", || all.borrow().len() == 10);
     stage.wait("the connections", || clients.iter().all(Diary::is_made));
-    clients.iter().for_each(|client| client.transport().write("!"));
+    clients
+        .iter()
+        .for_each(|client| client.transport().write("!"));
     for count in 1..=10 {
-        stage.wait("a byte", || told.len() == count);
+        stage.wait("a byte", || told.len() >= count);
         stage.linger();
         assert_eq!(told.len(), count, "told while paused");
         all.borrow().iter().for_each(Transport::resume_reading);
