@@ -6,6 +6,8 @@
 //! - [`Pump`]: two protocols wired together; the test moves the bytes.
 //! - [`Clock`]: timers, tasks and Deferreds on a time that the test moves.
 //! - [`test`]: each test its own simulated [`World`], grown from a seed, which must be empty at the end.
+//! - [`cancel_everywhere`]: a scenario of which each await is given up once and tried again.
+//! - [`conformance!`]: the rules of behaviour, stamped on a driver.
 //!
 //! ```
 //! use ropewalk_core::{Failure, Handle, timer::sleep};
@@ -17,6 +19,7 @@
 //! }
 //! ```
 
+mod cancel_everywhere;
 mod chunks;
 mod clock;
 pub mod conformance;
@@ -31,6 +34,7 @@ mod tests;
 mod watched;
 mod world;
 
+pub use cancel_everywhere::{Interrupt, cancel_everywhere};
 pub use chunks::Chunks;
 pub use clock::Clock;
 pub use journal::take_errors;

@@ -60,37 +60,48 @@ pub fn run_async_test<F>(case: TestCase, test: impl Fn(Handle) -> F)
 where
     F: Future<Output: TestOutcome> + 'static,
 {
-    case.for_each_seed(|seed| {
-        run_in_world(seed, |world| {
-            let handle = world.reactor("sim").handle();
-            let (future, outcome) = (test(handle.clone()), Rc::new(RefCell::new(None)));
-            let ended = outcome.clone();
-            let task = handle.spawn(async move { *ended.borrow_mut() = Some(future.await) });
-            if let Err(failure) = world.wait_for(task) {
-                panic!("the test failed: {failure}");
-            }
-            let outcome = outcome.take().expect("the task has ended");
-            outcome.check();
-        });
-    });
+    case.for_each_seed(|seed| run_future(seed, &test, TestOutcome::check));
 }
 
-fn run_in_world(seed: Seed, test: impl FnOnce(&mut World)) {
+/// Runs a task to its end in a world of its own, as a test is run; `judge` looks at its result before anybody looks at
+/// what is left behind.
+pub(crate) fn run_future<F, R>(
+    seed: Seed,
+    start: impl FnOnce(Handle) -> F,
+    judge: impl FnOnce(F::Output) -> R,
+) -> R
+where
+    F: Future + 'static,
+{
+    run_in_world(seed, |world| {
+        let handle = world.reactor("sim").handle();
+        let (future, outcome) = (start(handle.clone()), Rc::new(RefCell::new(None)));
+        let ended = outcome.clone();
+        let task = handle.spawn(async move { *ended.borrow_mut() = Some(future.await) });
+        if let Err(failure) = world.wait_for(task) {
+            panic!("the test failed: {failure}");
+        }
+        judge(outcome.take().expect("the task has ended"))
+    })
+}
+
+fn run_in_world<R>(seed: Seed, test: impl FnOnce(&mut World) -> R) -> R {
     let journal = Journal::default();
     let outcome = journal.keep(|| {
         catch_unwind(AssertUnwindSafe(|| {
             let mut world = World::new(seed);
-            test(&mut world);
+            let result = test(&mut world);
             examine(world);
+            result
         }))
     });
-    if let Err(panic) = outcome {
+    outcome.unwrap_or_else(|panic| {
         let log = journal.latest();
         if !log.is_empty() {
             eprintln!("the last lines of its log:\n    {}", log.join("\n    "));
         }
-        resume_unwind(panic);
-    }
+        resume_unwind(panic)
+    })
 }
 
 /// # Panics

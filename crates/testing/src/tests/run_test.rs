@@ -257,6 +257,18 @@ fn an_error_fails_the_test() {
     run_test(TestCase::new("testing::error"), |_| Err("no"));
 }
 
+#[test]
+#[should_panic(expected = "the test failed: \"no\"")]
+fn an_error_comes_before_what_it_left_behind() {
+    run_async_test(
+        TestCase::new("testing::asynchronous"),
+        async |reactor: Handle| {
+            reactor.call_later(SECOND, |_| ());
+            Err("no")
+        },
+    );
+}
+
 #[crate::test(crate = crate, seeds = 3)]
 async fn an_async_test_has_a_reactor_and_its_time(reactor: Handle) -> Result<(), Failure> {
     let before = reactor.now();
