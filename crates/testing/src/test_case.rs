@@ -1,6 +1,7 @@
 //! One test and its seeds.
 
 use std::env;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::str::FromStr;
 
@@ -44,14 +45,18 @@ impl TestCase {
 
     /// Runs something for each seed; if it panics, says how to run that seed again, and passes the panic on.
     pub(crate) fn for_each_seed(&self, run: impl Fn(Seed)) {
-        let (first, count) = self.range(variable("ROPEWALK_SEED"), variable("ROPEWALK_SEEDS"));
-        for number in 0..count {
-            let seed = Seed(first.wrapping_add(number));
+        for seed in self.seeds_to_run().map(Seed) {
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run(seed))) {
                 eprintln!("run it again with:\n    {}", self.command(seed));
                 resume_unwind(panic);
             }
         }
+    }
+
+    /// The seeds, those of the environment if it has any.
+    pub(crate) fn seeds_to_run(&self) -> Range<u64> {
+        let (first, count) = self.range(variable("ROPEWALK_SEED"), variable("ROPEWALK_SEEDS"));
+        first..first.saturating_add(count)
     }
 
     /// The first seed and how many.

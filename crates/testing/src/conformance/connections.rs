@@ -363,8 +363,30 @@ pub fn r048_reconnecting_stops_for_good(harness: &Harness) {
     stage.wait("two attempts", || log.count("failed: refused") == 2);
     trying.stop();
     stage.linger();
-    assert_eq!(log.count("connecting"), log.count("failed: refused"));
-    assert!(log.count("connecting") <= 3, "{log:?}");
+    assert_eq!(log.count("connecting"), 2, "{log:?}");
+}
+
+/// Rule 48: also when it is told so while it is connected; the connection stays.
+pub fn r048_reconnecting_stops_for_good_while_connected(harness: &Harness) {
+    let (mut stage, log) = (Stage::new(harness), Log::new());
+    let (address, server) = stage.serve(Script::echo());
+    let script = Script::new();
+    let client = script.diary();
+    let mut script = Some(script);
+    let factory =
+        ReconnectingFactory::new(Witness::new(&log, move || script.take())).with_back_off(quick());
+    let trying = factory.trying();
+    stage
+        .connect(&address, factory)
+        .expect("an address can be read");
+    stage.wait("the connection", || server.is_made() && client.is_made());
+    trying.stop();
+    client.transport().write("hello");
+    stage.wait("the echo", || client.received() == 5);
+    server.transport().lose_connection();
+    stage.wait("the stop", || log.has("stop"));
+    stage.linger();
+    assert_eq!(log.count("connecting"), 1);
 }
 
 /// Rule 49: a one-shot connect fires after `connection_made` has returned.

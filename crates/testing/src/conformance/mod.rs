@@ -21,6 +21,7 @@ use std::time::Duration;
 use ropewalk_core::driver::Driver;
 
 use crate::journal::{Journal, take_errors};
+use crate::test_case::TestCase;
 
 pub mod connections;
 pub mod half_close;
@@ -120,13 +121,22 @@ impl fmt::Debug for Harness {
     }
 }
 
-/// Tries one rule.
+/// Tries one rule, in each round.
+///
+/// Where there are several rounds, `ROPEWALK_SEED` and `ROPEWALK_SEEDS` choose others, as for
+/// [`TestCase`](crate::TestCase).
 ///
 /// # Panics
 ///
 /// If the rule does not hold, or something was logged as an error that the rule does not expect.
 pub fn run(harness: &Harness, rule: impl Fn(&Harness)) {
-    for round in 0..harness.rounds {
+    let all = TestCase::new("conformance").seeds(harness.rounds);
+    let rounds = if harness.rounds > 1 {
+        all.seeds_to_run()
+    } else {
+        0..1
+    };
+    for round in rounds {
         harness.round.set(round);
         let journal = Journal::default();
         let outcome = journal.keep(|| {
@@ -141,10 +151,8 @@ pub fn run(harness: &Harness, rule: impl Fn(&Harness)) {
             }))
         });
         if let Err(panic) = outcome {
-            eprintln!(
-                "in round {round}; its log:\n    {}",
-                journal.latest().join("\n    ")
-            );
+            let log = journal.latest().join("\n    ");
+            eprintln!("in round {round} (ROPEWALK_SEED={round}); its log:\n    {log}");
             resume_unwind(panic);
         }
     }

@@ -110,6 +110,7 @@ macro_rules! conformance {
                     r048_reconnecting_ends_after_the_last_retry
                     r048_reconnecting_follows_a_lost_connection_and_counts_anew
                     r048_reconnecting_stops_for_good
+                    r048_reconnecting_stops_for_good_while_connected
                     r049_a_one_shot_connect_fails_with_its_attempt
                     r049_a_one_shot_connect_fires_after_connection_made
                     r049_cancelling_a_one_shot_connect_ends_the_attempt
