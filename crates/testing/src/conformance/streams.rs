@@ -145,11 +145,23 @@ pub fn r053_writes_after_lose_connection_are_dropped(harness: &Harness) {
 
 /// Rule 54: a handle on a connection that is gone does nothing.
 pub fn r054_a_handle_does_nothing_after_the_end(harness: &Harness) {
-    let mut stage = Stage::new(harness);
-    let (server, client) = stage.pair(Script::new(), Script::new());
-    client.transport().lose_connection();
-    stage.wait("both ends", || server.is_lost() && client.is_lost());
-    let (told, transport) = (client.told(), client.transport());
+    for end in [Transport::lose_connection, Transport::abort_connection] {
+        let mut stage = Stage::new(harness);
+        let (server, client) = stage.pair(Script::new(), Script::new());
+        end(&client.transport());
+        stage.wait("both ends", || server.is_lost() && client.is_lost());
+        for diary in [client, server] {
+            let (told, transport) = (diary.told(), diary.transport());
+            assert!(!transport.is_open());
+            use_all_of(&transport);
+            stage.linger();
+            assert!(!transport.is_open());
+            assert_eq!((transport.unsent_bytes(), diary.told()), (0, told));
+        }
+    }
+}
+
+fn use_all_of(transport: &Transport) {
     transport.write("ignored");
     transport.write_owned(vec![0; 10_000]);
     transport.pause_reading();
@@ -160,12 +172,10 @@ pub fn r054_a_handle_does_nothing_after_the_end(harness: &Harness) {
     transport.call_later(Duration::ZERO, |_: &mut Script, _| {
         panic!("there is no protocol")
     });
+    transport.switch_protocol(Script::echo(), "unread");
     transport.lose_write_connection();
     transport.lose_connection();
     transport.abort_connection();
-    stage.linger();
-    assert!(!transport.is_open());
-    assert_eq!((transport.unsent_bytes(), client.told()), (0, told));
 }
 
 /// Rule 55: `connection_lost` never runs inside a call that the protocol makes.
