@@ -110,7 +110,7 @@ impl Bench {
     }
 
     /// A server of `peer` and a generator of that load, warm.
-    pub(crate) fn session(&self, peer: &Peer, mode: Mode, load: &[String]) -> Outcome<Session> {
+    fn session(&self, peer: &Peer, mode: Mode, load: &[String]) -> Outcome<Session> {
         Session::start(peer, mode, load, self.options.warm_up, false)
     }
 
@@ -197,6 +197,15 @@ impl Bench {
                 return;
             }
         }
+    }
+
+    /// The bare loop's messages per second under that load.
+    pub(crate) fn peak(&self, load: &[String]) -> Outcome<f64> {
+        let results =
+            self.compare_servers(&[(Peer::Bare, Mode::Echo)], load, self.options.slice)?;
+        results
+            .median(0, Record::rate)
+            .ok_or_else(|| "no peak".into())
     }
 
     /// The bare loop's CPU per message now, in microseconds: how fast the machine is at the moment.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ropewalk::timer::DelayedCall;
-use ropewalk::{Deferred, Protocol, Reactor, Transport};
+use ropewalk::{Deferred, Handle, Protocol, Reactor, Transport};
 
 use super::{Mode, announce};
 use crate::Outcome;
@@ -77,16 +77,24 @@ impl Protocol for Broadcast {
     }
 }
 
-/// Our timers, on a reactor that waits for its start.
+/// Our timers, from within a turn, where protocols are that use them.
 pub(crate) fn timers() -> Outcome<Record> {
-    timers::measure(&mut OurTimers {
-        reactor: ropewalk::reactor()?,
-        called: Rc::default(),
-    })
+    let mut reactor = ropewalk::reactor()?;
+    let outcome = Rc::new(RefCell::new(None));
+    let there = Rc::clone(&outcome);
+    reactor.call_soon(move |reactor| {
+        let mut timers = OurTimers {
+            reactor: reactor.clone(),
+            called: Rc::default(),
+        };
+        *there.borrow_mut() = Some(timers::measure(&mut timers));
+    });
+    reactor.turn(Some(Duration::ZERO))?;
+    outcome.take().ok_or("the reactor did not run")?
 }
 
 struct OurTimers {
-    reactor: Reactor,
+    reactor: Handle,
     called: Rc<Cell<usize>>,
 }
 

@@ -14,11 +14,7 @@ const SLICE: f64 = 0.5;
 
 /// Finds the bare loop's peak, then runs every peer at half of it.
 pub(crate) fn run(bench: &Bench) -> Outcome<()> {
-    let peak = words(&["echo", "--connections", CONNECTIONS]);
-    let peak = bench
-        .session(&Peer::Bare, Mode::Echo, &peak)?
-        .slice(SLICE)?;
-    let rate = (peak.rate().ok_or("no peak")? / 2.0).round();
+    let rate = (bench.peak(&words(&["echo", "--connections", CONNECTIONS]))? / 2.0).round();
     let load = words(&[
         "paced",
         "--connections",
