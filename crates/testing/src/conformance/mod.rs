@@ -124,7 +124,7 @@ impl fmt::Debug for Harness {
 /// Tries one rule, in each round.
 ///
 /// Where there are several rounds, `ROPEWALK_SEED` and `ROPEWALK_SEEDS` choose others, as for
-/// [`TestCase`](crate::TestCase).
+/// [`TestCase`].
 ///
 /// # Panics
 ///
