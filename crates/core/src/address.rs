@@ -2,8 +2,12 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
 
-/// The place of one end of a connection, shown in the syntax of endpoint strings.
+use crate::endpoint::quote;
+
+/// The place of one end of a connection or of a datagram port, shown in the syntax of endpoint strings.
 ///
 /// ```
 /// use ropewalk_core::Address;
@@ -17,6 +21,16 @@ use std::net::{IpAddr, SocketAddr};
 pub enum Address {
     /// An IPv4 or IPv6 address and a TCP port.
     Tcp(SocketAddr),
+    /// An IPv4 or IPv6 address and a UDP port.
+    Udp(SocketAddr),
+    /// A UNIX socket, of streams or datagrams.
+    Unix(UnixAddress),
+    /// The standard input and output of this process.
+    Stdio,
+    /// A child process, by its number.
+    Process(u32),
+    /// A descriptor of a kind that has no address: a pipe, a terminal.
+    Pipe,
 }
 
 impl Address {
@@ -36,15 +50,42 @@ impl Address {
     #[must_use]
     pub fn socket(&self) -> Option<SocketAddr> {
         match self {
-            Self::Tcp(socket) => Some(*socket),
+            Self::Tcp(socket) | Self::Udp(socket) => Some(*socket),
+            Self::Unix(_) | Self::Stdio | Self::Process(_) | Self::Pipe => None,
+        }
+    }
+
+    /// The UNIX socket's name, for that kind.
+    #[must_use]
+    pub fn unix(&self) -> Option<&UnixAddress> {
+        match self {
+            Self::Unix(address) => Some(address),
+            _ => None,
+        }
+    }
+
+    /// The type that an endpoint string of this kind begins with.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Tcp(_) => "tcp",
+            Self::Udp(_) => "udp",
+            Self::Unix(_) => "unix",
+            Self::Stdio => "stdio",
+            Self::Process(_) => "process",
+            Self::Pipe => "pipe",
         }
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind())?;
         match self {
-            Self::Tcp(socket) => write!(f, "tcp:{socket}"),
+            Self::Tcp(socket) | Self::Udp(socket) => write!(f, ":{socket}"),
+            Self::Unix(address) => write!(f, ":{}", quote(&address.to_string())),
+            Self::Process(number) => write!(f, ":{number}"),
+            Self::Stdio | Self::Pipe => f.write_str(":"),
         }
     }
 }
@@ -52,5 +93,71 @@ impl fmt::Display for Address {
 impl From<SocketAddr> for Address {
     fn from(socket: SocketAddr) -> Self {
         Self::Tcp(socket)
+    }
+}
+
+/// The name of a UNIX socket.
+///
+/// An abstract name (Linux) lives in no file system and vanishes with its socket; it is written with a leading `@`. A
+/// file whose name begins so is written `./@name`.
+///
+/// ```
+/// use ropewalk_core::address::UnixAddress;
+///
+/// assert_eq!(UnixAddress::from("/run/chat"), UnixAddress::path("/run/chat"));
+/// assert_eq!(UnixAddress::from("@chat"), UnixAddress::abstract_name("chat"));
+/// assert_eq!(UnixAddress::Unnamed.to_string(), "");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UnixAddress {
+    /// A file.
+    Path(Arc<Path>),
+    /// A name outside the file system, of any bytes.
+    Abstract(Arc<[u8]>),
+    /// None: the end that connected without binding.
+    Unnamed,
+}
+
+impl UnixAddress {
+    /// A socket in the file system.
+    #[must_use]
+    pub fn path(path: impl AsRef<Path>) -> Self {
+        Self::Path(path.as_ref().into())
+    }
+
+    /// A socket outside the file system.
+    #[must_use]
+    pub fn abstract_name(name: impl AsRef<[u8]>) -> Self {
+        Self::Abstract(name.as_ref().into())
+    }
+
+    /// The file, if it is one.
+    #[must_use]
+    pub fn as_path(&self) -> Option<&Path> {
+        match self {
+            Self::Path(path) => Some(path),
+            _ => None,
+        }
+    }
+}
+
+impl From<&str> for UnixAddress {
+    fn from(text: &str) -> Self {
+        match text.strip_prefix('@') {
+            Some(name) => Self::abstract_name(name),
+            None if text.is_empty() => Self::Unnamed,
+            None => Self::path(text),
+        }
+    }
+}
+
+impl fmt::Display for UnixAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => path.display().fmt(f),
+            Self::Abstract(name) => write!(f, "@{}", name.escape_ascii()),
+            Self::Unnamed => Ok(()),
+        }
     }
 }

@@ -5,7 +5,7 @@
 mod deadline;
 mod outflow;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::mem::take;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -15,6 +15,7 @@ use self::deadline::Deadlines;
 use crate::address::Address;
 use crate::driver::{ConnId, StreamOptions};
 use crate::factory::Factory;
+use crate::facts::Facts;
 use crate::handle::Handle;
 use crate::layer::{Allowance, Direction, LayerError};
 use crate::limits::Limits;
@@ -62,6 +63,8 @@ impl Connection {
             idle_after: Cell::new(None),
             epoch: Cell::new(0),
             wishes: RefCell::default(),
+            facts: RefCell::default(),
+            forwarded: OnceCell::new(),
         };
         Self {
             transport: Transport(Rc::new(link)),
@@ -113,7 +116,7 @@ impl Connection {
 
     /// Opens the layers as far as possible; once all are open, builds the protocol and tells it.
     pub(crate) fn open(&mut self, factory: &mut dyn Factory) {
-        match self.stack.as_mut().map_or(Ok(true), |stack| stack.open()) {
+        match self.open_layers() {
             Err(error) => self.layer_failed(error),
             Ok(true) => self.make(factory),
             Ok(false) => self.expect_handshake(),
@@ -122,11 +125,22 @@ impl Connection {
 
     /// Goes on opening layers that were pushed while the protocol was there already.
     fn reopen(&mut self) {
-        match self.stack.as_mut().map_or(Ok(true), |stack| stack.open()) {
+        match self.open_layers() {
             Err(error) => self.layer_failed(error),
             Ok(true) => self.forget_handshake(),
             Ok(false) => self.expect_handshake(),
         }
+    }
+
+    /// Opens layers as far as they go, and notes what they found out.
+    fn open_layers(&mut self) -> Result<bool, LayerError> {
+        let Some(stack) = &mut self.stack else {
+            return Ok(true);
+        };
+        let mut facts = Facts::default();
+        let opened = stack.open(&mut facts);
+        self.transport.0.learn(facts);
+        opened
     }
 
     fn make(&mut self, factory: &mut dyn Factory) {

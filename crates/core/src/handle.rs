@@ -234,6 +234,13 @@ impl Handle {
         self.0.lifecycle.call_when_running(self, Box::new(call));
     }
 
+    /// Calls a function at every SIGHUP, which by custom means: read your configuration, certificates and log file anew.
+    /// Several are called in the order added; one that panics is logged, and the others are still called. Only where the
+    /// reactor catches signals.
+    pub fn on_hangup(&self, call: impl FnMut(&Self) + 'static) {
+        self.0.lifecycle.on_hangup(call);
+    }
+
     /// Whether the reactor runs: false in before-startup hooks, true in after-startup hooks (R3).
     #[must_use]
     pub fn is_running(&self) -> bool {
@@ -283,7 +290,7 @@ impl Handle {
     }
 
     pub(crate) fn signalled(&self, signal: Signal) {
-        self.0.lifecycle.signalled(signal);
+        self.0.lifecycle.signalled(signal, self);
     }
 
     /// Drops everything that is pending: the reactor is gone.

@@ -11,6 +11,8 @@
 use std::error::Error;
 use std::time::Duration;
 
+use crate::facts::Facts;
+
 /// Transforms the bytes of one connection in both directions.
 ///
 /// Every method may append to `down` what has to be sent below: a greeting, an answer to the peer's layer, an alert.
@@ -35,6 +37,9 @@ pub trait Layer: 'static {
     fn is_open(&self) -> bool {
         true
     }
+
+    /// What the layer found out, asked once it is open: the true peer, the name asked for, a certificate.
+    fn facts(&self, facts: &mut Facts) {}
 
     /// Bytes from below, which may be changed in place. What they mean above goes to `up`, any number of times.
     ///

@@ -105,6 +105,7 @@ pub(crate) enum Stage {
 
 type Hook = Box<dyn FnOnce(&Handle) -> Option<Deferred<()>>>;
 type WhenRunning = Box<dyn FnOnce(&Handle)>;
+type OnHangup = Rc<RefCell<dyn FnMut(&Handle)>>;
 
 pub(crate) struct Lifecycle {
     stage: Cell<Stage>,
@@ -113,6 +114,7 @@ pub(crate) struct Lifecycle {
     hooks: RefCell<BTreeMap<TriggerId, Hook>>,
     next_hook: Cell<u64>,
     when_running: RefCell<Vec<WhenRunning>>,
+    on_hangup: RefCell<Vec<OnHangup>>,
     waiting: Rc<Cell<usize>>,
 }
 
@@ -125,6 +127,7 @@ impl Default for Lifecycle {
             hooks: RefCell::default(),
             next_hook: Cell::new(0),
             when_running: RefCell::default(),
+            on_hangup: RefCell::default(),
             waiting: Rc::default(),
         }
     }
@@ -169,16 +172,30 @@ impl Lifecycle {
         self.stage.set(Stage::Crashed);
     }
 
-    /// The first signal stops in order, a second one at once.
-    pub(crate) fn signalled(&self, signal: Signal) {
+    /// The first signal stops in order, a second one at once; SIGHUP reloads.
+    pub(crate) fn signalled(&self, signal: Signal, handle: &Handle) {
         if signal == Signal::Hangup {
-            return;
+            return self.hung_up(handle);
         }
         tracing::info!(%signal, "stopping");
         if self.signal.replace(Some(signal)).is_some() {
             self.crash();
         } else {
             let _ = self.stop();
+        }
+    }
+
+    pub(crate) fn on_hangup(&self, call: impl FnMut(&Handle) + 'static) {
+        self.on_hangup
+            .borrow_mut()
+            .push(Rc::new(RefCell::new(call)));
+    }
+
+    fn hung_up(&self, handle: &Handle) {
+        let calls = self.on_hangup.borrow().clone();
+        tracing::info!(listeners = calls.len(), "reloading at SIGHUP");
+        for call in calls {
+            crate::panic::guard("a SIGHUP hook", || call.borrow_mut()(handle));
         }
     }
 
@@ -210,6 +227,7 @@ impl Lifecycle {
         self.crash();
         drop(self.hooks.take());
         drop(self.when_running.take());
+        drop(self.on_hangup.take());
     }
 
     /// Whether the next step of startup or shutdown can be taken now.

@@ -8,7 +8,7 @@
 //!
 //! Handles only queue: they append bytes, set flags, leave wishes, and put the connection on the reactor's attention list.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::error::Error;
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use std::time::Duration;
 use crate::address::Address;
 use crate::buffer::Outgoing;
 use crate::driver::{ConnId, StreamOptions};
+use crate::facts::Facts;
 use crate::handle::Handle;
 use crate::layer::Layer;
 use crate::limits::Limits;
@@ -95,6 +96,16 @@ pub(crate) struct Link {
     /// Counts `switch_protocol`: closures made for an earlier protocol are dropped.
     pub(crate) epoch: Cell<u32>,
     pub(crate) wishes: RefCell<Option<Box<Wishes>>>,
+    /// What the layers found out.
+    pub(crate) facts: RefCell<Option<Box<Facts>>>,
+    /// The ends of the connection as a proxy before us saw them.
+    pub(crate) forwarded: OnceCell<Box<Ends>>,
+}
+
+/// Both ends of a connection.
+pub(crate) struct Ends {
+    pub(crate) host: Address,
+    pub(crate) peer: Address,
 }
 
 /// What is rarely asked of a connection, kept apart so that an idle one stays small.
@@ -260,6 +271,29 @@ impl Link {
     pub(crate) fn wish<R>(&self, change: impl FnOnce(&mut Wishes) -> R) -> R {
         self.set(Flags::WISHING);
         change(self.wishes.borrow_mut().get_or_insert_default())
+    }
+
+    /// Keeps what layers found out. Where a proxy says who connected, that is who the peer is from now on.
+    pub(crate) fn learn(&self, facts: Facts) {
+        if facts.is_empty() {
+            return;
+        }
+        let known = &mut *self.facts.borrow_mut();
+        let known = known.get_or_insert_default();
+        known.extend(facts);
+        if let (None, Some(peer)) = (self.forwarded.get(), &known.peer) {
+            let host = known.host.as_ref().unwrap_or(&self.host).clone();
+            let peer = peer.clone();
+            let _ = self.forwarded.set(Box::new(Ends { host, peer }));
+        }
+    }
+
+    pub(crate) fn host(&self) -> &Address {
+        self.forwarded.get().map_or(&self.host, |ends| &ends.host)
+    }
+
+    pub(crate) fn peer(&self) -> &Address {
+        self.forwarded.get().map_or(&self.peer, |ends| &ends.peer)
     }
 
     pub(crate) fn has_layers_to_push(&self) -> bool {

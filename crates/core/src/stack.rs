@@ -12,6 +12,7 @@ use std::mem::take;
 use std::time::Duration;
 
 use crate::buffer::{Outgoing, Pool};
+use crate::facts::Facts;
 use crate::layer::{Allowance, Direction, Layer, LayerError};
 
 /// How many bytes of the queue run down at most between two questions for a layer's allowance.
@@ -31,6 +32,7 @@ struct Slot {
     layer: Box<dyn Layer>,
     down: Vec<u8>,
     started: bool,
+    told: bool,
 }
 
 impl Stack {
@@ -39,11 +41,13 @@ impl Stack {
             layer,
             down: Vec::new(),
             started: false,
+            told: false,
         });
     }
 
-    /// Begins every layer whose layer below is open; true when all are open.
-    pub(crate) fn open(&mut self) -> Result<bool, LayerError> {
+    /// Begins every layer whose layer below is open; true when all are open. What those found out that opened goes to
+    /// `facts`.
+    pub(crate) fn open(&mut self, facts: &mut Facts) -> Result<bool, LayerError> {
         for slot in &mut self.layers {
             if !slot.started {
                 slot.started = true;
@@ -51,6 +55,10 @@ impl Stack {
             }
             if !slot.layer.is_open() {
                 return Ok(false);
+            }
+            if !slot.told {
+                slot.told = true;
+                slot.layer.facts(facts);
             }
         }
         Ok(true)

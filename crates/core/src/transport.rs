@@ -175,18 +175,25 @@ impl Transport {
         self.0.id
     }
 
-    /// Our end.
+    /// Our end; behind a proxy that says so, the address that the peer connected to.
     #[doc(alias = "getHost")]
     #[must_use]
     pub fn host(&self) -> &Address {
-        &self.0.host
+        self.0.host()
     }
 
-    /// Their end.
+    /// Their end; behind a proxy that says so, the address that it forwards for.
     #[doc(alias = "getPeer")]
     #[must_use]
     pub fn peer(&self) -> &Address {
-        &self.0.peer
+        self.0.peer()
+    }
+
+    /// What a layer found out, by its type: the certificate of the peer, the header of a proxy. `None` if no layer told such
+    /// a thing, or not yet.
+    #[must_use]
+    pub fn fact<T: 'static>(&self) -> Option<Rc<T>> {
+        self.0.facts.borrow().as_ref()?.find()
     }
 
     /// The reactor that the connection lives on.

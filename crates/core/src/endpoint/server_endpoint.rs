@@ -146,6 +146,7 @@ impl ClientEndpoint for Address {
     fn destination(&self) -> Result<Destination, EndpointError> {
         match self {
             Self::Tcp(socket) => socket.destination(),
+            other => other.to_string().destination(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Reactors on simulated drivers.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
@@ -327,4 +327,20 @@ fn under_every_fault_each_made_is_lost_once_and_seeds_repeat() {
         assert_eq!(count("made"), count("lost"), "seed {seed}");
         assert_eq!((lines, hash), crowd(seed, mood), "seed {seed}");
     }
+}
+
+#[test]
+fn sighup_calls_every_hook_and_stops_nothing() {
+    let driver = SimDriver::alone(0);
+    let world = driver.world();
+    world.at(secs(1), |world| world.signal("sim", Signal::Hangup));
+    world.at(secs(2), |world| world.signal("sim", Signal::Hangup));
+    world.at(secs(3), |world| world.signal("sim", Signal::Terminate));
+    let mut reactor = Reactor::new(driver).catching_signals();
+    let calls = Rc::new(Cell::new(0));
+    reactor.on_hangup(|_| panic!("the others are called all the same"));
+    let counted = Rc::clone(&calls);
+    reactor.on_hangup(move |_| counted.set(counted.get() + 1));
+    reactor.run().unwrap();
+    assert_eq!((calls.get(), reactor.now()), (2, secs(3)));
 }
