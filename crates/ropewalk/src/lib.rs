@@ -31,7 +31,7 @@ pub use ropewalk_protocols as protocols;
 pub use ropewalk_sim as sim;
 pub use ropewalk_testing as testing;
 
-mod log;
+pub mod log;
 pub mod manual;
 #[cfg(feature = "program")]
 pub mod program;
@@ -40,4 +40,4 @@ mod run;
 #[cfg(feature = "log")]
 pub use log::log_to_stderr;
 #[cfg(feature = "mio")]
-pub use run::{announce, listen, listen_with, react, reactor, say, serve};
+pub use run::{announce, exit_code, listen, listen_with, react, reactor, say, serve};

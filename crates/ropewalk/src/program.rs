@@ -40,11 +40,11 @@ pub fn run<O: Parser, T>(main: impl FnOnce(O) -> Result<T, Failure>) -> ExitCode
             crate::run::exit_code(main(options).map(drop))
         }
         Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            eprint!("{error}");
+            crate::run::complain(error);
             ExitCode::FAILURE
         }
         Err(error) if error.use_stderr() => {
-            eprintln!("{}", one_line(&error));
+            crate::run::complain(one_line(&error));
             ExitCode::FAILURE
         }
         Err(help) => {
@@ -120,8 +120,10 @@ fn shown(argument: &Arg) -> Option<String> {
     }
 }
 
-/// The error's first paragraph, any similar name, and the usage; the rest of clap's advice is for those who ask for `--help`.
-fn one_line(error: &clap::Error) -> String {
+/// What clap complains of, on one line: the error's first paragraph, any similar name, and the usage; the rest of clap's
+/// advice is for those who ask for `--help`.
+#[must_use]
+pub fn one_line(error: &clap::Error) -> String {
     let text = error.to_string();
     let paragraphs = text.split("\n\n").map(joined).enumerate();
     let told = paragraphs.filter_map(|(number, part)| {

@@ -118,14 +118,22 @@ pub fn say(line: impl Display) -> io::Result<()> {
     stdout.flush()
 }
 
-pub(crate) fn exit_code(outcome: Result<(), Failure>) -> ExitCode {
+/// Prints on stderr; where nobody listens, there is nobody to tell of that, where `eprintln!` panics.
+pub(crate) fn complain(text: impl Display) {
+    let text = text.to_string();
+    let _nobody_listens = writeln!(io::stderr(), "{}", text.trim_end());
+}
+
+/// The exit status of a program that ends so: 0; or 1 after the failure as one line on stderr; or that of an [`Exit`].
+#[must_use]
+pub fn exit_code(outcome: Result<(), Failure>) -> ExitCode {
     let Err(failure) = outcome else {
         return ExitCode::SUCCESS;
     };
     match failure.downcast_ref::<Exit>() {
         Some(Exit(status)) => ExitCode::from(*status),
         None => {
-            eprintln!("{failure}");
+            complain(failure);
             ExitCode::FAILURE
         }
     }
