@@ -8,8 +8,11 @@
 
 #[path = "../../crates/grammar/tests/grammar/law.rs"]
 mod law;
+#[path = "../../crates/grammar/tests/grammar/proxy_law.rs"]
+mod proxy_law;
 
 use law::Plan;
+use ropewalk_grammar::proxy::ProxyDecoder;
 use ropewalk_grammar::{Delimiter, LengthPrefixedGrammar, LineGrammar, NetstringGrammar, Width};
 
 /// Limits from tight to none.
@@ -61,6 +64,16 @@ pub fn netstring(input: &[u8]) {
         &messages(data),
         &plan,
     );
+}
+
+/// Any split tells the same header; a header that came can be sent again.
+pub fn proxy(input: &[u8]) {
+    let Some((settings, plan, data)) = settings(input) else {
+        return;
+    };
+    let decoder = ProxyDecoder::new().with_limit_bytes(LIMITS[settings % 4]);
+    proxy_law::any_split_tells_the_same_header(&decoder, data, &plan.sizes);
+    proxy_law::a_header_ends_where_it_says(&decoder, data);
 }
 
 fn settings(input: &[u8]) -> Option<(usize, Plan, &[u8])> {

@@ -33,6 +33,7 @@ pub(crate) mod meter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proxy::ProxyDecoder;
     use crate::{
         Framing, Input, LengthPrefixedGrammar, LineEvent, LineGrammar, NetstringGrammar, Width,
     };
@@ -116,6 +117,25 @@ mod tests {
         }
         assert_linear(&grammar, &wire);
         assert_linear(&grammar, &b"0:,".repeat(20_000));
+    }
+
+    #[test]
+    fn law_linear_cost_proxy() {
+        let declared = u16::MAX.to_be_bytes();
+        let binary = [b"\r\n\r\n\0\r\nQUIT\n\x20\0", &declared[..], &[0; 65_535]].concat();
+        for data in [&b"PROXY UNKNOWN\r\n".repeat(5000), &binary.repeat(3)] {
+            for size in [1, 2, 1000, data.len()] {
+                let mut decoder = ProxyDecoder::new().with_limit_bytes(usize::MAX);
+                let spent = meter::of(|| {
+                    for mut chunk in data.chunks(size) {
+                        while let Some((_, used)) = decoder.receive(chunk).unwrap() {
+                            chunk = &chunk[used..];
+                        }
+                    }
+                });
+                assert_eq!((spent, decoder.buffered()), (data.len(), 0), "by {size}");
+            }
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Sans-I/O grammars: rules that turn a stream of bytes into events and events into bytes.
 //!
 //! For: whoever has bytes (a protocol on the reactor, a test, a tool in a browser tab) and wants
-//! lines, length-prefixed strings or netstrings. Not for: sockets, time, back-pressure or
+//! lines, length-prefixed strings, netstrings or a [PROXY header](proxy). Not for: sockets, time, back-pressure or
 //! decisions; those belong to the protocol that owns the grammar.
 //!
 //! ```text
@@ -49,6 +49,7 @@ mod input;
 mod length_prefixed;
 mod line;
 mod netstring;
+pub mod proxy;
 
 pub use backlog::Backlog;
 pub use delimiter::Delimiter;

@@ -5,3 +5,6 @@ mod laws;
 mod length_prefixed;
 mod line;
 mod netstring;
+mod proxy;
+mod proxy_law;
+mod proxy_laws;
