@@ -1,11 +1,13 @@
 """The command `ropewalk`: what it says of itself, its echo, its chat."""
 
+import datetime
 import re
+import shutil
 import subprocess
 import time
 
-from .checks import ANY, abuse, check, check_echo, one_line_error
-from .harness import Peer, Program, must, wait_for
+from .checks import ANY, abuse, check, check_echo, echoes, one_line_error
+from .harness import Peer, Program, free_port, must, wait_for
 
 
 @check("ropewalk")
@@ -31,6 +33,70 @@ def command():
 def command_echo():
     """`ropewalk echo ENDPOINT…` is the same echo."""
     check_echo("ropewalk", "echo")
+
+
+@check("ropewalk discard, chargen, daytime")
+def small_servers():
+    """RFC 863, 864 and 867 as they say."""
+    with Program("ropewalk", "discard", ANY) as program, Peer(program.listening()) as peer:
+        peer.send(b"x" * (1 << 20))
+        peer.finish_sending()
+        must(peer.read_to_end() == b"", "an answer")
+        program.stops()
+    with Program("ropewalk", "chargen", ANY) as program, Peer(program.listening()) as peer:
+        ring = bytes(range(32, 127)) * 2
+        for number in range(5000):
+            line = peer.read_line()
+            must(line == ring[number % 95 :][:72], f"line {number} is {line!r}")
+        program.stops()
+    with Program("ropewalk", "daytime", ANY) as program, Peer(program.listening()) as peer:
+        line = peer.read_to_end().decode()
+        told = datetime.datetime.strptime(line, "%A, %B %d, %Y %H:%M:%S-UTC\r\n").replace(tzinfo=datetime.UTC)
+        apart = datetime.datetime.now(datetime.UTC) - told
+        must(abs(apart.total_seconds()) < 5, f"{line!r} is {apart} off")
+        program.stops()
+
+
+@check("ropewalk forward")
+def forward():
+    """Bytes both ways, half-close and refusals, whether the destination comes last or with --to."""
+    with Program("ropewalk", "echo", ANY) as echo:
+        to = "tcp:{}:{}".format(*echo.listening())
+        for arguments in ([ANY, to], [ANY, ANY, "--to", to]):
+            with Program("ropewalk", "forward", *arguments) as program:
+                address = program.listening()
+                echoes(address, b"0123456789" * 100_000, 65536)
+                echoes(address, b"one by one", 1)
+                abuse(address)
+                echoes(address, b"still here")
+                program.stops()
+    with Program("ropewalk", "forward", ANY, f"tcp:127.0.0.1:{free_port()}") as program:
+        with Peer(program.listening()) as peer:
+            peer.must_end()
+        program.stderr.matching("cannot be forwarded")
+        program.stops()
+    for wrong in ([], [ANY], ["--to", "tcp:127.0.0.1:1"]):
+        with Program("ropewalk", "forward", *wrong) as program:
+            one_line_error(program)
+
+
+@check("ropewalk completions and man")
+def completions_and_man():
+    """Scripts that the shells take, and pages that man takes, where there are such."""
+    for shell, test in (("bash", ["bash", "-n"]), ("zsh", ["zsh", "-n"]), ("fish", ["fish", "-n"]), ("elvish", None)):
+        with Program("ropewalk", "completions", shell) as program:
+            program.ends(0)
+            script = program.stdout.text()
+        must("daytime" in script and "--pidfile" in script.replace("-l pidfile", "--pidfile"), script)
+        if test and shutil.which(test[0]):
+            subprocess.run([*test, "/dev/stdin"], input=script.encode(), check=True)
+    for arguments, text in (([], "SYNOPSIS"), (["chat"], "ropewalk\\-chat")):
+        with Program("ropewalk", "man", *arguments) as program:
+            program.ends(0)
+            must(text in program.stdout.text(), program.stdout.text())
+    for wrong in (["completions", "cmd.exe"], ["man", "nonsense"]):
+        with Program("ropewalk", *wrong) as program:
+            one_line_error(program, wrong[-1])
 
 
 @check("ropewalk chat")

@@ -75,7 +75,7 @@ class Program:
 
     folder = pathlib.Path("target/debug")
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, environment=None, stderr=subprocess.PIPE, folder=None):
         name, *rest = [str(argument) for argument in arguments]
         path = self.folder / (name if name == "ropewalk" else f"examples/{name}")
         must(path.exists(), f"there is no program {path}")
@@ -85,11 +85,12 @@ class Program:
             [path, *rest],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=quiet,
+            stderr=stderr,
+            env={**quiet, **(environment or {})},
+            cwd=folder,
         )
         self.stdout = Output(self.process.stdout)
-        self.stderr = Output(self.process.stderr)
+        self.stderr = Output(self.process.stderr or ())
 
     def __enter__(self):
         return self

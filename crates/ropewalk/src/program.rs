@@ -39,19 +39,24 @@ pub fn run<O: Parser, T>(main: impl FnOnce(O) -> Result<T, Failure>) -> ExitCode
             crate::log_to_stderr();
             crate::run::exit_code(main(options).map(drop))
         }
-        Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            crate::run::complain(error);
-            ExitCode::FAILURE
-        }
-        Err(error) if error.use_stderr() => {
-            crate::run::complain(one_line(&error));
-            ExitCode::FAILURE
-        }
-        Err(help) => {
-            let _whoever_asked_has_read_enough = help.print();
-            ExitCode::SUCCESS
-        }
+        Err(error) => explain(&error),
     }
+}
+
+/// Says what clap has to say, and gives the exit status: help and version on stdout and 0, or what was wrong as one line on
+/// stderr and 1.
+#[must_use]
+pub fn explain(error: &clap::Error) -> ExitCode {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        crate::run::complain(error);
+        return ExitCode::FAILURE;
+    }
+    if error.use_stderr() {
+        crate::run::complain(one_line(error));
+        return ExitCode::FAILURE;
+    }
+    let _whoever_asked_has_read_enough = error.print();
+    ExitCode::SUCCESS
 }
 
 /// For options that are a time: `#[arg(value_parser = program::seconds)]`.
@@ -122,8 +127,7 @@ fn shown(argument: &Arg) -> Option<String> {
 
 /// What clap complains of, on one line: the error's first paragraph, any similar name, and the usage; the rest of clap's
 /// advice is for those who ask for `--help`.
-#[must_use]
-pub fn one_line(error: &clap::Error) -> String {
+fn one_line(error: &clap::Error) -> String {
     let text = error.to_string();
     let paragraphs = text.split("\n\n").map(joined).enumerate();
     let told = paragraphs.filter_map(|(number, part)| {

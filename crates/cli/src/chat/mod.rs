@@ -1,8 +1,8 @@
 //! `ropewalk chat`: a room for everybody who can send lines.
 
-use std::io::{self, Write};
-
 use ropewalk::{Failure, Limits, ListeningPort, Phase};
+
+use crate::setup::Setup;
 
 mod budget;
 mod protocol;
@@ -16,8 +16,17 @@ mod world;
 use protocol::{LineGuest, SLOW_BYTES};
 use room::Room;
 
-/// What can be said to `ropewalk chat`.
-#[derive(clap::Args)]
+/// A room for everybody who can send lines: nc, telnet
+#[derive(clap::Parser)]
+#[command(
+    name = "chat",
+    after_help = "\
+Examples:
+  ropewalk chat                      on port 8001; join it with: nc 127.0.0.1 8001
+  ropewalk chat tcp:0.0.0.0:7000     for other machines too
+
+The first line that a guest sends is its name. /who lists who is there, /quit leaves."
+)]
 pub(crate) struct Options {
     /// Where line clients such as nc connect [default: tcp:127.0.0.1:8001]
     #[arg(value_name = "ENDPOINT")]
@@ -27,25 +36,24 @@ pub(crate) struct Options {
     lines: Vec<String>,
 }
 
-/// Runs the room until SIGINT or SIGTERM.
-pub(crate) fn run(options: Options) -> Result<(), Failure> {
+/// Opens the room.
+pub(crate) fn start(options: Options, setup: &mut Setup) -> Result<(), Failure> {
     let mut endpoints = options.endpoints;
     endpoints.extend(options.lines);
     if endpoints.is_empty() {
         endpoints.push("tcp:127.0.0.1:8001".to_owned());
     }
-
-    let mut reactor = ropewalk::reactor()?;
     let room = Room::default();
     let guests = room.clone();
-    let ports = ropewalk::listen_with(&mut reactor, endpoints, limits(), move || {
-        LineGuest::new(guests.clone())
-    })?;
-    hint(&ports);
-    reactor.add_trigger(Phase::BeforeShutdown, move |_| {
-        room.close("The chat is over. Goodbye.");
-    });
-    Ok(reactor.run()?)
+    let factory = move || LineGuest::new(guests.clone());
+    let ports = setup.listen_with(endpoints, limits(), factory)?;
+    hint(&ports, setup);
+    setup
+        .reactor()
+        .add_trigger(Phase::BeforeShutdown, move |_| {
+            room.close("The chat is over. Goodbye.");
+        });
+    Ok(())
 }
 
 /// A guest for which more than this waits is dropped.
@@ -57,7 +65,7 @@ fn limits() -> Limits {
 }
 
 /// Tells a person what to do next; programs read stdout.
-fn hint(ports: &[ListeningPort]) {
+fn hint(ports: &[ListeningPort], setup: &mut Setup) {
     let Some(address) = ports.first().and_then(|port| port.host().socket()) else {
         return;
     };
@@ -67,9 +75,7 @@ fn hint(ports: &[ListeningPort]) {
         (true, true) => "127.0.0.1".to_owned(),
         (true, false) => "::1".to_owned(),
     };
-    // If nobody sees stderr, nobody needs the hint.
-    let _ = writeln!(
-        io::stderr(),
+    setup.hint(format_args!(
         "join in another terminal with: nc {ip} {port}    (stop the chat with Ctrl-C)"
-    );
+    ));
 }

@@ -1,0 +1,79 @@
+//! The `ropewalk` command, as a library: a program of one's own gets all of it, with its services added.
+//!
+//! ```no_run
+//! # use std::process::ExitCode;
+//! # struct MyPlugin;
+//! # impl ropewalk_cli::Plugin for MyPlugin {
+//! #     fn command(&self) -> clap::Command { clap::Command::new("mine") }
+//! #     fn start(&self, _: &clap::ArgMatches, _: &mut ropewalk_cli::Setup) -> Result<(), ropewalk::Failure> { Ok(()) }
+//! # }
+//! fn main() -> ExitCode {
+//!     ropewalk_cli::command().plugin(MyPlugin).run()
+//! }
+//! ```
+//!
+//! [`Command`] is the whole, [`Plugin`] what one adds, [`Setup`] what a plugin works with. What they share is the life of a
+//! process: log, pid file, background, user, and the service manager that wants to know.
+
+mod about;
+mod chat;
+mod command;
+mod daemon;
+mod life;
+mod log;
+mod notify;
+mod plugin;
+#[cfg(test)]
+mod scratch;
+mod servers;
+mod setup;
+
+pub use clap;
+
+pub use self::command::Command;
+pub use self::daemon::{DaemonOptions, Umask};
+pub use self::log::{LogFormat, LogOptions, Rotation};
+pub use self::plugin::Plugin;
+pub use self::setup::Setup;
+
+/// The `ropewalk` command with all of its subcommands, to which others can be added.
+#[must_use]
+pub fn command() -> Command {
+    Command::new("ropewalk")
+        .changed(|clap| {
+            clap.version(env!("CARGO_PKG_VERSION"))
+                .about(ABOUT)
+                .long_about(LONG_ABOUT)
+                .after_help(EXAMPLES)
+        })
+        .serving(chat::start)
+        .serving(servers::Echo::start)
+        .serving(servers::Discard::start)
+        .serving(servers::Chargen::start)
+        .serving(servers::Daytime::start)
+        .serving(servers::forward)
+}
+
+const ABOUT: &str =
+    "An event-driven networking engine, as a command: servers that are useful as they are";
+
+const LONG_ABOUT: &str = "\
+An event-driven networking engine, as a command: servers that are useful as they are.
+
+Endpoints say where: tcp:127.0.0.1:8000 is port 8000 of this machine alone, tcp:0.0.0.0:8000 can be reached from elsewhere, \
+tcp:[::1]:8000 is IPv6, and port 0 picks a free port. Each server prints `listening on …` once it can be reached, and runs \
+until Ctrl-C.";
+
+const EXAMPLES: &str = "\
+Examples:
+  ropewalk chat                         a chat on port 8001; join it with: nc 127.0.0.1 8001
+  ropewalk chat tcp:0.0.0.0:7000        the same on port 7000, for other machines too
+  ropewalk echo tcp:127.0.0.1:8000      sends back what it gets; try: nc 127.0.0.1 8000
+  ropewalk forward tcp:127.0.0.1:8080 tcp:intranet:80
+                                        connects who comes to port 8080 with another machine
+
+As a daemon, with the log in a file that begins anew every day, as somebody who may do little:
+  ropewalk --daemon --pidfile /run/chat.pid --log-file /var/log/chat.log --log-rotate daily \\
+           --user nobody chat tcp:0.0.0.0:7000
+
+`ropewalk COMMAND --help` says more of each. The log goes to stderr; --log-level debug shows more of it.";

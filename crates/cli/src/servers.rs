@@ -1,0 +1,8 @@
+//! The servers that are useful as they are.
+
+mod daytime;
+mod forward;
+mod wire;
+
+pub(crate) use self::forward::forward;
+pub(crate) use self::wire::{Chargen, Daytime, Discard, Echo};
