@@ -189,6 +189,12 @@ impl Transport {
         self.0.peer()
     }
 
+    /// Their end of the wire: the proxy itself, where [`peer`](Self::peer) is whom it forwards for.
+    #[must_use]
+    pub fn wire_peer(&self) -> &Address {
+        &self.0.peer
+    }
+
     /// What a layer found out, by its type: the certificate of the peer, the header of a proxy. `None` if no layer told such
     /// a thing, or not yet.
     #[must_use]

@@ -17,6 +17,7 @@
 //! | [`LimitConnectionsByPeer`] | bounds how many one peer has at once |
 //! | [`ThrottlingFactory`] | shapes how fast they read and write |
 //! | [`TrafficLoggingFactory`] | writes down what they say and hear |
+//! | [`ProxyFactory`] | believes known proxies for whom they connect, by the PROXY protocol |
 //! | [`WrappingFactory`] | puts a protocol of yours around each |
 //!
 //! ```
@@ -30,12 +31,16 @@
 //!
 //! [`wire`] has the small services of the early internet; [`PortForwarder`] connects the peers of a port with somebody else.
 
+mod allowed_peers;
 mod limit_connections_by_peer;
 mod limit_total_connections;
 mod line_protocol;
 mod line_receiver;
 mod messages;
 mod port_forwarder;
+mod proxy_address;
+mod proxy_factory;
+mod proxy_header_layer;
 mod shaping_layer;
 mod string_protocol;
 mod string_receiver;
@@ -46,12 +51,16 @@ mod traffic_log;
 pub mod wire;
 mod wrapping;
 
+pub use allowed_peers::{AllowedPeers, NotANetwork};
 pub use limit_connections_by_peer::LimitConnectionsByPeer;
 pub use limit_total_connections::LimitTotalConnectionsFactory;
 pub use line_protocol::{LineMode, LineProtocol, Lines};
 pub use line_receiver::LineReceiver;
 pub use messages::{EarlyBytes, Messages};
 pub use port_forwarder::PortForwarder;
+pub use proxy_factory::{ProxyFactory, ProxyLayer};
+pub use proxy_header_layer::{ProxyHeaderLayer, ProxyVersion};
+pub use ropewalk_grammar::proxy::{ProxyError, ProxyHeader};
 pub use ropewalk_grammar::{Delimiter, LineError};
 pub use shaping_layer::{ShapingLayer, SharedBucket};
 pub use string_protocol::{StringError, StringFraming, StringProtocol, StringSender, Strings};

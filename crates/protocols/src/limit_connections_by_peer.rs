@@ -13,6 +13,7 @@ use ropewalk_core::{Address, Factory, Protocol, Transport};
 /// A peer is an IPv4 address, or an IPv6 network of 64 bits, because one customer has all of the 2⁶⁴ addresses of such a
 /// network and could count as that many peers. A connection counts from the moment it is accepted, before any handshake is
 /// paid for, until it is gone, however it ends. Peers without an IP address are not counted.
+/// Behind a [`ProxyFactory`](crate::ProxyFactory) the peer is the proxy, with all its connections together.
 ///
 /// ```
 /// use ropewalk_core::{Address, Factory, Protocol, Transport};
@@ -110,7 +111,7 @@ impl<F: Factory> Factory for LimitConnectionsByPeer<F> {
     }
 
     fn ended(&mut self, transport: &Transport) {
-        if let Some(ip) = transport.peer().ip() {
+        if let Some(ip) = transport.wire_peer().ip() {
             let network = self.network(ip);
             match self.open.get_mut(&network) {
                 Some(count) if *count > 1 => *count -= 1,

@@ -14,6 +14,8 @@ use std::rc::Rc;
 use ropewalk_core::endpoint::{ClientEndpoint, Destination, EndpointError};
 use ropewalk_core::{Factory, Failure, Protocol, Reason, Transport};
 
+use crate::proxy_header_layer::{ProxyVersion, header_for};
+
 /// A factory that connects each peer with one destination, in both directions and with back-pressure: an end that cannot
 /// send pauses the other's reading, and no more than the high-water mark gathers in between.
 ///
@@ -36,6 +38,7 @@ use ropewalk_core::{Factory, Failure, Protocol, Reason, Transport};
 #[derive(Clone, Debug)]
 pub struct PortForwarder {
     destination: Destination,
+    proxy_header: Option<ProxyVersion>,
 }
 
 impl PortForwarder {
@@ -47,15 +50,24 @@ impl PortForwarder {
     pub fn new(endpoint: impl ClientEndpoint) -> Result<Self, EndpointError> {
         Ok(Self {
             destination: endpoint.destination()?,
+            proxy_header: None,
         })
+    }
+
+    /// Tells the destination for whom each connection is, by the PROXY protocol, which it must expect. What a proxy before
+    /// us told goes on.
+    #[must_use]
+    pub fn with_proxy_header(mut self, version: ProxyVersion) -> Self {
+        self.proxy_header = Some(version);
+        self
     }
 }
 
 impl Factory for PortForwarder {
     fn build_protocol(&mut self, _transport: &Transport) -> Option<Box<dyn Protocol>> {
-        let destination = self.destination.clone();
         Some(Box::new(Near {
-            destination,
+            destination: self.destination.clone(),
+            proxy_header: self.proxy_header,
             relay: Relay::default(),
         }))
     }
@@ -64,12 +76,14 @@ impl Factory for PortForwarder {
 /// The end of the peer.
 struct Near {
     destination: Destination,
+    proxy_header: Option<ProxyVersion>,
     relay: Relay,
 }
 
 /// The end of the destination.
 struct Far {
     near: Transport,
+    proxy_header: Option<ProxyVersion>,
     /// Where the near end learns of this one.
     place: Rc<OnceCell<Transport>>,
     relay: Relay,
@@ -89,6 +103,7 @@ impl Protocol for Near {
         };
         let far = Far {
             near: transport.clone(),
+            proxy_header: self.proxy_header,
             place: Rc::clone(&self.relay.other),
             relay,
         };
@@ -113,6 +128,9 @@ impl Protocol for Near {
 impl Protocol for Far {
     fn connection_made(&mut self, transport: &Transport) {
         let _first = self.place.set(transport.clone());
+        if let Some(version) = self.proxy_header {
+            transport.write(header_for(&self.near, version));
+        }
         if self.near.is_open() {
             self.near.resume_reading();
         } else {

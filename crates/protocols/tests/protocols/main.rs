@@ -5,6 +5,7 @@ mod limits;
 mod line;
 mod line_upgrade;
 mod net;
+mod proxy;
 mod shaping;
 mod split;
 mod string;
