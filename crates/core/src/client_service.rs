@@ -93,7 +93,7 @@ impl ClientService {
             factory,
             service: Rc::downgrade(&this.0),
         };
-        *this.0.connector.borrow_mut() = Some(Connector::new(handle, options, Box::new(kept)));
+        *this.0.connector.borrow_mut() = Some(Connector::new(handle, options, Box::new(kept))?);
         Ok(this)
     }
 

@@ -17,7 +17,7 @@ use std::rc::Rc;
 use crate::address::Address;
 use crate::deferred::{Canceller, Deferred, Resolver};
 use crate::driver::{ConnId, Connect, StreamOptions};
-use crate::endpoint::{ClientEndpoint, Destination, EndpointError};
+use crate::endpoint::{ClientEndpoint, Destination, EndpointError, Host, Route};
 use crate::engine::Engine;
 use crate::factory::Factory;
 use crate::failure::Failure;
@@ -95,8 +95,13 @@ struct State {
 
 impl Connector {
     #[track_caller]
-    pub(crate) fn new(handle: Handle, options: ConnectOptions, factory: Box<dyn Factory>) -> Self {
-        Self(Rc::new(State {
+    pub(crate) fn new(
+        handle: Handle,
+        options: ConnectOptions,
+        factory: Box<dyn Factory>,
+    ) -> Result<Self, EndpointError> {
+        let factory = options.destination.wrap(&handle, factory)?;
+        Ok(Self(Rc::new(State {
             handle,
             destination: options.destination,
             limits: Rc::new(options.limits),
@@ -109,7 +114,7 @@ impl Connector {
             addresses: RefCell::default(),
             was_refused: Cell::new(false),
             made: Location::caller(),
-        }))
+        })))
     }
 
     /// Starts an attempt, unless there is one or a connection already.
@@ -177,33 +182,47 @@ impl Connector {
         self.0
             .timeout
             .set(Some(self.0.handle.schedule(self.0.limits.connect, timeout)));
-        match self.0.destination.literal() {
+        match &self.0.destination.route {
+            Route::Host(host) => self.reach(engine, host),
+            Route::Unix(address) => {
+                let address = Address::Unix(address.clone());
+                self.attempt(engine, address, None);
+            }
+            Route::Open(open) => match engine.open(self, open) {
+                Ok(conn) => self.0.conn.set(Some(conn)),
+                Err(error) => self.fail(ConnectError::Other(self.to_string(), error)),
+            },
+        }
+    }
+
+    fn reach(&self, engine: &mut Engine, host: &Host) {
+        match host.literal() {
             Some(address) => {
                 self.0.addresses.borrow_mut().push_back(address);
                 self.try_next(engine, None);
             }
-            None => self.look_up(),
+            None => self.look_up(host),
         }
     }
 
-    fn look_up(&self) {
-        let deferred = self.0.handle.resolve(&self.0.destination.host);
+    fn look_up(&self, host: &Host) {
+        let deferred = self.0.handle.resolve(&host.name);
+        let port = host.port;
         *self.0.lookup.borrow_mut() = Some(deferred.canceller());
         let this = self.clone();
         deferred.on_result(move |result| {
             let handle = this.0.handle.clone();
-            handle.command(move |engine| this.looked_up(engine, result));
+            handle.command(move |engine| this.looked_up(engine, port, result));
         });
     }
 
-    fn looked_up(&self, engine: &mut Engine, result: Result<Vec<IpAddr>, Failure>) {
+    fn looked_up(&self, engine: &mut Engine, port: u16, result: Result<Vec<IpAddr>, Failure>) {
         self.0.lookup.borrow_mut().take();
         if self.state() != ConnectorState::Connecting {
             return;
         }
         match result {
             Ok(addresses) => {
-                let port = self.0.destination.port;
                 let sockets = addresses.into_iter().map(|ip| SocketAddr::new(ip, port));
                 self.0.addresses.borrow_mut().extend(sockets);
                 self.try_next(engine, None);
@@ -226,19 +245,17 @@ impl Connector {
             };
             return self.fail(last.unwrap_or_else(none));
         };
-        let conn = engine.connect(
-            self,
-            &Connect {
-                address: Address::Tcp(address),
-                bind: self
-                    .0
-                    .destination
-                    .bind
-                    .map(|ip| Address::Tcp(SocketAddr::new(ip, 0))),
-                options: StreamOptions::default(),
-            },
-        );
-        self.0.conn.set(Some(conn));
+        let bind = self.0.destination.host().and_then(Host::bind_address);
+        self.attempt(engine, Address::Tcp(address), bind);
+    }
+
+    fn attempt(&self, engine: &mut Engine, address: Address, bind: Option<Address>) {
+        let connect = Connect {
+            address,
+            bind,
+            options: StreamOptions::default(),
+        };
+        self.0.conn.set(Some(engine.connect(self, &connect)));
     }
 
     pub(crate) fn attempt_failed(&self, error: io::Error, address: &Address) {
@@ -380,19 +397,28 @@ pub(crate) fn one_shot(
             connector.disconnect();
         }
     });
+    let resolver = Rc::new(RefCell::new(Some(resolver)));
     let factory = OneShot {
         protocol: Some(protocol),
-        resolver: Some(resolver),
+        resolver: Rc::clone(&resolver),
     };
-    let connector = Connector::new(handle.clone(), options, Box::new(factory));
-    connector.connect();
-    *made.borrow_mut() = Some(connector);
+    match Connector::new(handle.clone(), options, Box::new(factory)) {
+        Ok(connector) => {
+            connector.connect();
+            *made.borrow_mut() = Some(connector);
+        }
+        Err(error) => {
+            if let Some(resolver) = resolver.take() {
+                let _ = resolver.fail(ConnectError::Endpoint(error));
+            }
+        }
+    }
     deferred
 }
 
 struct OneShot {
     protocol: Option<Box<dyn Protocol>>,
-    resolver: Option<Resolver<Transport>>,
+    resolver: Rc<RefCell<Option<Resolver<Transport>>>>,
 }
 
 impl Factory for OneShot {

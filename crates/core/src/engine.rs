@@ -1,17 +1,20 @@
 //! The one place that has both the driver and everything alive: what handles queued is done here, on the reactor's turn.
 
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::panic::Location;
 use std::rc::Rc;
 
+use crate::address::Address;
 use crate::connection::Connection;
 use crate::connector::Connector;
-use crate::driver::{ConnId, Connect, Driver, Listen, LookupId, SocketOption};
+use crate::driver::{ConnId, Connect, Driver, ListenerId, LookupId, SocketOption, StreamOptions};
+use crate::endpoint::{Listening, Open, Source};
 use crate::factory::Factory;
 use crate::handle::Handle;
 use crate::limits::Limits;
 use crate::link::Flags;
-use crate::port::{ListeningPort, Port};
+use crate::port::{ListeningPort, Port, PortSource};
 use crate::reason::{ConnectError, ListenError, Reason};
 use crate::registry::{LentCall, Registry};
 use crate::timed::Timed;
@@ -50,28 +53,71 @@ impl Engine {
 
     pub(crate) fn listen(
         &mut self,
-        listen: &Listen,
+        listening: &Listening,
         limits: Limits,
         factory: Box<dyn Factory>,
         made: &'static Location<'static>,
     ) -> Result<ListeningPort, ListenError> {
-        let address = listen.address.clone();
-        let (id, host) = self
-            .driver
-            .listen(listen)
-            .map_err(|error| ListenError::Bind { address, error })?;
-        let port = Rc::new(Port::new(id, host, listen.options, factory, limits, made));
+        let factory = listening
+            .wrap(self.handle(), factory)
+            .map_err(ListenError::Endpoint)?;
+        let (source, host) = self.open_source(listening)?;
+        let port = Rc::new(Port {
+            source: Cell::new(source),
+            endpoint: listening.shown_at(&host),
+            host,
+            options: listening
+                .listen()
+                .map_or_else(StreamOptions::default, |listen| listen.options),
+            factory: RefCell::new(factory),
+            limits: Rc::new(limits),
+            made,
+        });
         port.factory.borrow_mut().start_factory();
-        self.registry.ports.insert(id.0, Rc::clone(&port));
+        let registry = &mut self.registry;
+        match source {
+            PortSource::Listener(id) => registry.ports.insert(id.0, Rc::clone(&port)),
+            PortSource::Once(conn) => registry.arrivals.insert(conn.0, Rc::clone(&port)),
+            PortSource::Stopped => None,
+        };
         Ok(ListeningPort::new(port, self.handle().clone()))
     }
 
+    fn open_source(&mut self, listening: &Listening) -> Result<(PortSource, Address), ListenError> {
+        let driver = &mut *self.driver;
+        let opened = match listening.source() {
+            Source::Bind(listen) => driver.listen(listen).map(listener),
+            Source::Adopt(open) => open.open(driver).map(listener),
+            Source::Once(open) => open
+                .open(driver)
+                .map(|(conn, host)| (PortSource::Once(conn), host)),
+        };
+        opened.map_err(|error| match listening.source() {
+            Source::Bind(listen) => ListenError::Bind {
+                address: listen.address.clone(),
+                error,
+            },
+            Source::Adopt(_) | Source::Once(_) => ListenError::Open {
+                endpoint: listening.to_string(),
+                error,
+            },
+        })
+    }
+
     pub(crate) fn stop_listening(&mut self, port: &Port) {
-        if let Some(id) = port.id.take() {
-            self.driver.stop_listening(id);
-            self.registry.ports.remove(id.0);
-            port.factory.borrow_mut().stop_factory();
+        match port.source.get() {
+            PortSource::Listener(id) => {
+                self.driver.stop_listening(id);
+                self.registry.ports.remove(id.0);
+            }
+            PortSource::Once(conn) => {
+                if self.registry.arrivals.remove(conn.0).is_some() {
+                    self.driver.close(conn);
+                }
+            }
+            PortSource::Stopped => {}
         }
+        port.stop();
     }
 
     pub(crate) fn connect(&mut self, connector: &Connector, connect: &Connect) -> ConnId {
@@ -80,6 +126,19 @@ impl Engine {
             .attempts
             .insert(conn.0, (connector.clone(), connect.address.clone()));
         conn
+    }
+
+    /// Connects in another way than by an address.
+    pub(crate) fn open(
+        &mut self,
+        connector: &Connector,
+        open: &Open<ConnId>,
+    ) -> io::Result<ConnId> {
+        let (conn, address) = open.open(&mut *self.driver)?;
+        self.registry
+            .attempts
+            .insert(conn.0, (connector.clone(), address));
+        Ok(conn)
     }
 
     pub(crate) fn forget_attempt(&mut self, conn: ConnId) {
@@ -233,6 +292,11 @@ impl Engine {
                 self.stop_listening(&port);
             }
         }
+        for key in self.registry.arrivals.keys() {
+            if let Some(port) = self.registry.arrivals.get(key).cloned() {
+                self.stop_listening(&port);
+            }
+        }
         for key in self.registry.attempts.keys() {
             if let Some((connector, _)) = self.registry.attempts.get(key).cloned() {
                 let error = ConnectError::Cancelled(connector.to_string());
@@ -257,4 +321,8 @@ impl Engine {
     pub(crate) fn catch_signals(&mut self) -> io::Result<()> {
         self.driver.catch_signals()
     }
+}
+
+fn listener((id, host): (ListenerId, Address)) -> (PortSource, Address) {
+    (PortSource::Listener(id), host)
 }

@@ -328,11 +328,11 @@ impl Handle {
         factory: impl Factory,
     ) -> Deferred<ListeningPort> {
         let (deferred, resolver) = Deferred::new(self);
-        let (listen, made) = (endpoint.listen(), Location::caller());
+        let (listening, made) = (endpoint.listening(), Location::caller());
         self.command(move |engine| {
-            let outcome = listen
+            let outcome = listening
                 .map_err(ListenError::Endpoint)
-                .and_then(|listen| engine.listen(&listen, limits, Box::new(factory), made));
+                .and_then(|listening| engine.listen(&listening, limits, Box::new(factory), made));
             let _ = match outcome {
                 Ok(port) => resolver.resolve(port),
                 Err(error) => resolver.fail(error),
@@ -367,7 +367,7 @@ impl Handle {
         options: ConnectOptions,
         factory: impl Factory,
     ) -> Result<Connector, EndpointError> {
-        let connector = Connector::new(self.clone(), options, Box::new(factory));
+        let connector = Connector::new(self.clone(), options, Box::new(factory))?;
         connector.connect();
         Ok(connector)
     }

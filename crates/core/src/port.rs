@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use crate::address::Address;
 use crate::deferred::Deferred;
-use crate::driver::{ListenerId, StreamOptions};
+use crate::driver::{ConnId, ListenerId, StreamOptions};
 use crate::factory::Factory;
 use crate::handle::Handle;
 use crate::limits::Limits;
@@ -20,8 +20,10 @@ pub struct ListeningPort {
 }
 
 pub(crate) struct Port {
-    pub(crate) id: Cell<Option<ListenerId>>,
+    pub(crate) source: Cell<PortSource>,
     pub(crate) host: Address,
+    /// The endpoint as others reach it.
+    pub(crate) endpoint: String,
     pub(crate) options: StreamOptions,
     pub(crate) factory: RefCell<Box<dyn Factory>>,
     pub(crate) limits: Rc<Limits>,
@@ -29,22 +31,28 @@ pub(crate) struct Port {
     pub(crate) made: &'static Location<'static>,
 }
 
+/// What the driver knows a port by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PortSource {
+    /// Connections come until it is stopped.
+    Listener(ListenerId),
+    /// There is this one, and with it ends the port.
+    Once(ConnId),
+    Stopped,
+}
+
 impl Port {
-    pub(crate) fn new(
-        id: ListenerId,
-        host: Address,
-        options: StreamOptions,
-        factory: Box<dyn Factory>,
-        limits: Limits,
-        made: &'static Location<'static>,
-    ) -> Self {
-        Self {
-            id: Cell::new(Some(id)),
-            host,
-            options,
-            factory: RefCell::new(factory),
-            limits: Rc::new(limits),
-            made,
+    /// No connection comes any more.
+    pub(crate) fn stop(&self) {
+        if self.source.replace(PortSource::Stopped) != PortSource::Stopped {
+            self.factory.borrow_mut().stop_factory();
+        }
+    }
+
+    /// A connection has ended: with the only one ends the port.
+    pub(crate) fn lost(&self, conn: ConnId) {
+        if self.source.get() == PortSource::Once(conn) {
+            self.stop();
         }
     }
 }
@@ -61,10 +69,16 @@ impl ListeningPort {
         &self.port.host
     }
 
-    /// Whether it still listens.
+    /// The endpoint string by which it is reached, with the real port: `tls:127.0.0.1:43211`.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.port.endpoint
+    }
+
+    /// Whether it still listens. A port for one connection does until that has ended.
     #[must_use]
     pub fn is_listening(&self) -> bool {
-        self.port.id.get().is_some()
+        self.port.source.get() != PortSource::Stopped
     }
 
     /// Stops to listen; fires once the address is free. Established connections live on (R45).
@@ -82,6 +96,6 @@ impl ListeningPort {
 
 impl fmt::Debug for ListeningPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ListeningPort({})", self.host())
+        write!(f, "ListeningPort({})", self.endpoint())
     }
 }

@@ -113,9 +113,9 @@ impl Reactor {
         limits: Limits,
         factory: impl Factory,
     ) -> Result<ListeningPort, ListenError> {
-        let listen = endpoint.listen().map_err(ListenError::Endpoint)?;
+        let listening = endpoint.listening().map_err(ListenError::Endpoint)?;
         self.engine
-            .listen(&listen, limits, Box::new(factory), Location::caller())
+            .listen(&listening, limits, Box::new(factory), Location::caller())
     }
 
     pub(crate) fn registry(&self) -> &Registry {

@@ -97,12 +97,22 @@ pub enum ListenError {
         /// The kernel's error.
         error: io::Error,
     },
+    /// What the endpoint names cannot be had: a descriptor, a process.
+    Open {
+        /// The endpoint string.
+        endpoint: String,
+        /// Why not.
+        error: io::Error,
+    },
 }
 
 impl fmt::Display for ListenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (address, error) = match self {
             Self::Endpoint(error) => return error.fmt(f),
+            Self::Open { endpoint, error } => {
+                return write!(f, "cannot listen on {endpoint}: {error}");
+            }
             Self::Bind { address, error } => (address, error),
         };
         write!(f, "cannot listen on {address}: {error}")?;
@@ -123,7 +133,7 @@ impl Error for ListenError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Endpoint(error) => Some(error),
-            Self::Bind { error, .. } => Some(error),
+            Self::Bind { error, .. } | Self::Open { error, .. } => Some(error),
         }
     }
 }

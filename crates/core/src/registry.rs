@@ -61,6 +61,8 @@ pub(crate) struct Registry {
     pub(crate) handle: Handle,
     pub(crate) connections: Mirror<Connection>,
     pub(crate) ports: Mirror<Rc<Port>>,
+    /// Ports for one connection that is still to come.
+    pub(crate) arrivals: Mirror<Rc<Port>>,
     pub(crate) attempts: Mirror<(Connector, Address)>,
     pub(crate) lookups: Mirror<OnLookup>,
 }
@@ -71,6 +73,7 @@ impl Registry {
             handle,
             connections: Mirror::new(),
             ports: Mirror::new(),
+            arrivals: Mirror::new(),
             attempts: Mirror::new(),
             lookups: Mirror::new(),
         }
@@ -91,10 +94,15 @@ impl Registry {
         host: Address,
         peer: Address,
     ) -> Demand {
-        let Some(port) = self.ports.get(listener.0).cloned() else {
-            return Demand::Close;
-        };
+        match self.ports.get(listener.0).cloned() {
+            Some(port) => self.arrived(port, id, host, peer),
+            None => Demand::Close,
+        }
+    }
+
+    fn arrived(&mut self, port: Rc<Port>, id: ConnId, host: Address, peer: Address) -> Demand {
         if ask(&peer, || port.factory.borrow_mut().accepts(&peer)) != Some(true) {
+            port.lost(id);
             return Demand::Close;
         }
         let (limits, options) = (Rc::clone(&port.limits), port.options);
@@ -110,7 +118,10 @@ impl Registry {
 
     fn connected(&mut self, id: ConnId, host: Address, peer: Address) -> Demand {
         let Some((connector, _)) = self.attempts.remove(id.0) else {
-            return Demand::Close;
+            return match self.arrivals.remove(id.0) {
+                Some(port) => self.arrived(port, id, host, peer),
+                None => Demand::Close,
+            };
         };
         connector.connected(id);
         let (limits, options) = (connector.limits(), StreamOptions::default());
@@ -170,6 +181,10 @@ impl Registry {
     fn connect_failed(&mut self, id: ConnId, error: std::io::Error) {
         if let Some((connector, address)) = self.attempts.remove(id.0) {
             connector.attempt_failed(error, &address);
+        } else if let Some(port) = self.arrivals.remove(id.0) {
+            let endpoint = &port.endpoint;
+            tracing::error!(endpoint, %error, "the one connection of a port never came");
+            port.lost(id);
         }
     }
 
@@ -199,6 +214,7 @@ impl Registry {
                 crate::panic::guard("a factory", || {
                     port.factory.borrow_mut().ended(&connection.transport);
                 });
+                crate::panic::guard("a factory", || port.lost(id));
             }
         }
     }

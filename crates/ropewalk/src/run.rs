@@ -104,7 +104,7 @@ pub fn listen_with<E: ServerEndpoint>(
 ///
 /// Nobody reads stdout any more.
 pub fn announce(port: &ListeningPort) -> io::Result<()> {
-    say(format_args!("listening on {}", port.host()))
+    say(format_args!("listening on {}", port.endpoint()))
 }
 
 /// Prints a line on stdout at once, also when stdout is a pipe.

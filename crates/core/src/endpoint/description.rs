@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use super::error::{EndpointError, EndpointProblem};
+use super::kind::Use;
 use super::nearest::nearest;
 use super::syntax::{Argument, Field, Reader, quote};
 use super::value::Value;
@@ -36,20 +37,26 @@ use super::value::Value;
 /// Shown, it is the string again, to the byte.
 #[derive(Clone, Debug)]
 pub struct Description {
+    /// The whole string, also of an inner one, so that errors point into what was given.
     text: String,
     kind: Field,
     arguments: Vec<Argument>,
+    /// How many others are around this one.
+    depth: u32,
     form: Option<String>,
     positionals: Vec<String>,
     options: Vec<String>,
 }
+
+/// So many endpoints inside each other mean something; more are a mistake, or an attack on the stack by who writes strings.
+const DEEPEST: u32 = 8;
 
 impl Description {
     /// Takes an endpoint string apart. Which types, arguments and options there are is not looked at.
     ///
     /// # Errors
     ///
-    /// When the string has no type, a backslash quotes nothing, a bracket stays open, or an option is given twice.
+    /// When the string has no type, a backslash quotes nothing, or a bracket stays open.
     #[doc(alias = "serverFromString")]
     #[doc(alias = "clientFromString")]
     pub fn parse(text: &str) -> Result<Self, EndpointError> {
@@ -66,7 +73,7 @@ impl Description {
         while end.is_some() {
             let argument;
             (argument, end) = reader.argument()?;
-            description.add(argument)?;
+            description.arguments.push(argument);
         }
         Ok(description)
     }
@@ -177,11 +184,7 @@ impl Description {
         let by_name = self.take(name, |argument| argument.is_named(name));
         let found = by_name.or_else(|| self.take(name, |argument| argument.name.is_none()));
         let Some(text) = found else {
-            let problem = EndpointProblem::Missing {
-                name: name.to_owned(),
-                form: self.right_form(),
-            };
-            return Err(self.error(self.text.len()..self.text.len(), problem));
+            return Err(self.missing(name));
         };
         self.read(name, &text)
     }
@@ -197,12 +200,53 @@ impl Description {
         taken.map(|text| self.read(name, &text)).transpose()
     }
 
+    /// Takes the endpoint inside of this one: everything from the next argument given by place on, which is its type.
+    ///
+    /// ```
+    /// use ropewalk_core::endpoint::Description;
+    ///
+    /// let mut proxy = Description::parse("proxy:from=10.0.0.0/8:tls:443:cert=/etc/cert.pem")?;
+    /// let tls = proxy.inner("endpoint")?;
+    /// assert_eq!((tls.kind(), tls.to_string().as_str()), ("tls", "tls:443:cert=/etc/cert.pem"));
+    /// assert_eq!(proxy.option::<String>("from")?.unwrap(), "10.0.0.0/8");
+    /// # Ok::<(), ropewalk_core::endpoint::EndpointError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When there is none, its type is empty, or there are too many inside each other.
+    pub fn inner(&mut self, name: &str) -> Result<Self, EndpointError> {
+        self.positionals.push(name.to_owned());
+        let by_place = |argument: &Argument| argument.taken.is_none() && argument.name.is_none();
+        let Some(start) = self.arguments.iter().position(by_place) else {
+            return Err(self.missing(name));
+        };
+        let mut arguments = self.arguments.split_off(start);
+        let kind = arguments.remove(0).value;
+        if kind.text.is_empty() {
+            return Err(self.error(kind.place, EndpointProblem::NoType));
+        }
+        if self.depth == DEEPEST {
+            return Err(self.error(kind.place, EndpointProblem::TooDeep));
+        }
+        let mut inner = Self::of(self.text.clone(), kind);
+        (inner.arguments, inner.depth) = (arguments, self.depth + 1);
+        Ok(inner)
+    }
+
     /// Ends the taking.
     ///
     /// # Errors
     ///
-    /// When an argument or option is left that nobody took.
+    /// When an option is given twice, or an argument or option is left that nobody took.
     pub fn finish(self) -> Result<(), EndpointError> {
+        if let Some(argument) = self.twice() {
+            let name = argument.name.as_ref().map_or("", |name| &name.text);
+            let problem = EndpointProblem::Repeated {
+                name: name.to_owned(),
+            };
+            return Err(self.error(argument.place(), problem));
+        }
         let Some(argument) = self.left().next() else {
             return Ok(());
         };
@@ -238,6 +282,17 @@ impl Description {
         )
     }
 
+    /// The error for an argument or option that was taken, makes sense, and turns out to be of no use when somebody listens
+    /// or connects: a file that is not there, a certificate that has expired. `why` is one line.
+    #[must_use]
+    pub fn unusable(&self, name: &str, why: impl fmt::Display) -> EndpointError {
+        let place = self
+            .taken(name)
+            .map(|argument| argument.value.place.clone());
+        let why = why.to_string();
+        self.error(place, EndpointProblem::Unusable { why })
+    }
+
     /// The error for a type that is none of the known ones.
     ///
     /// ```
@@ -249,16 +304,27 @@ impl Description {
     /// ```
     #[must_use]
     pub fn unknown_type(&self, known: &[&str]) -> EndpointError {
-        let known: Vec<String> = known.iter().map(|&name| name.to_owned()).collect();
-        let rest = &self.text[self.kind.place.end..];
-        let renamed = nearest(self.kind(), &known).map(|kind| format!("{kind}{rest}"));
+        let known = known.iter().map(|&name| name.to_owned()).collect();
+        self.unknown(known, Vec::new())
+    }
+
+    /// [`unknown_type`](Self::unknown_type), with those that are known to others.
+    pub(super) fn unknown(
+        &self,
+        known: Vec<String>,
+        others: Vec<(Use, Vec<String>)>,
+    ) -> EndpointError {
+        let (before, rest) = (self.before(), &self.text[self.kind.place.end..]);
+        let renamed = nearest(self.kind(), &known).map(|kind| format!("{before}{kind}{rest}"));
         let has_tcp = known.iter().any(|kind| kind == "tcp");
-        let typed = (has_tcp && self.lacks_type()).then(|| format!("tcp:{}", self.text));
+        let typed = (has_tcp && self.lacks_type()).then(|| format!("{before}tcp:{self}"));
         let suggestion = renamed.or(typed);
-        self.error(
-            self.kind.place.clone(),
-            EndpointProblem::UnknownType { suggestion, known },
-        )
+        let problem = EndpointProblem::UnknownType {
+            suggestion,
+            known,
+            others,
+        };
+        self.error(self.kind.place.clone(), problem)
     }
 
     fn of(text: String, kind: Field) -> Self {
@@ -267,21 +333,11 @@ impl Description {
             text,
             kind,
             arguments: Vec::new(),
+            depth: 0,
             form: None,
             positionals,
             options,
         }
-    }
-
-    fn add(&mut self, argument: Argument) -> Result<(), EndpointError> {
-        if let Some(Field { text: name, .. }) = &argument.name
-            && self.has_option(name)
-        {
-            let problem = EndpointProblem::Repeated { name: name.clone() };
-            return Err(self.error(argument.place(), problem));
-        }
-        self.arguments.push(argument);
-        Ok(())
     }
 
     /// Appends a field to the text and returns it.
@@ -304,6 +360,33 @@ impl Description {
         self.arguments
             .iter()
             .find(|argument| argument.taken.as_deref() == Some(name))
+    }
+
+    /// The first option that has the name of an earlier one.
+    fn twice(&self) -> Option<&Argument> {
+        let named = |at: usize| self.arguments[at].name.as_ref();
+        let mut places = 0..self.arguments.len();
+        let at = places.find(|&at| {
+            named(at).is_some_and(|name| {
+                self.arguments[..at]
+                    .iter()
+                    .any(|earlier| earlier.is_named(&name.text))
+            })
+        })?;
+        Some(&self.arguments[at])
+    }
+
+    /// What stands before an inner endpoint.
+    fn before(&self) -> &str {
+        &self.text[..self.kind.place.start]
+    }
+
+    fn missing(&self, name: &str) -> EndpointError {
+        let problem = EndpointProblem::Missing {
+            name: name.to_owned(),
+            form: self.right_form(),
+        };
+        self.error(self.text.len()..self.text.len(), problem)
     }
 
     fn take(&mut self, name: &str, fits: impl Fn(&Argument) -> bool) -> Option<String> {
@@ -354,7 +437,7 @@ impl Description {
     }
 
     /// Points at the type where there is no better place.
-    fn error(
+    pub(super) fn error(
         &self,
         place: impl Into<Option<Range<usize>>>,
         problem: EndpointProblem,
@@ -366,7 +449,7 @@ impl Description {
 
 impl fmt::Display for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.text)
+        f.pad(&self.text[self.kind.place.start..])
     }
 }
 

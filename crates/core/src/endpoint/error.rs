@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use super::kind::Use;
+
 /// An endpoint string that cannot be used.
 ///
 /// Shown with `{}` it is one line, safe to log: control characters of the string are escaped. Shown with
@@ -42,9 +44,22 @@ pub enum EndpointProblem {
     UnknownType {
         /// The whole string as it was probably meant.
         suggestion: Option<String>,
-        /// The types there are.
+        /// The types there are for this use.
+        known: Vec<String>,
+        /// The types that are only for other uses.
+        others: Vec<(Use, Vec<String>)>,
+    },
+    /// The type is for something else.
+    Unsuitable {
+        /// What it is wanted for.
+        wanted: Use,
+        /// What it is for.
+        is_for: Vec<Use>,
+        /// The types there are for what is wanted.
         known: Vec<String>,
     },
+    /// More endpoints are inside each other than can mean anything.
+    TooDeep,
     /// An argument that the type needs is not there.
     Missing {
         /// The argument.
@@ -77,6 +92,11 @@ pub enum EndpointProblem {
         name: String,
         /// What it must be.
         meaning: String,
+    },
+    /// What an argument or option names is of no use, as it is now.
+    Unusable {
+        /// Why.
+        why: String,
     },
 }
 
@@ -121,10 +141,27 @@ impl EndpointError {
                 f.write_str(r"a backslash quotes only : = [ ] and \, write \\ for one")
             }
             P::OpenBracket => f.write_str(r"no ] closes this bracket, write \[ for a plain one"),
-            P::UnknownType { suggestion, known } => {
+            P::UnknownType {
+                suggestion,
+                known,
+                others,
+            } => {
                 write!(f, "unknown type \"{fault}\"")?;
-                suggest(f, suggestion.as_ref(), known)
+                suggest(f, suggestion.as_ref(), known)?;
+                others.iter().try_for_each(|(other, names)| {
+                    write!(f, "; only {other}: {}", names.join(", "))
+                })
             }
+            P::Unsuitable {
+                wanted,
+                is_for,
+                known,
+            } => {
+                let uses: Vec<String> = is_for.iter().map(ToString::to_string).collect();
+                write!(f, "\"{fault}\" is {}, not {wanted}", uses.join(" and "))?;
+                suggest(f, None, known)
+            }
+            P::TooDeep => f.write_str("too many endpoints are inside each other, leave some out"),
             P::Missing { name, form } => write!(f, "{name} is missing, write {form}"),
             P::Unexpected { form } => write!(f, "\"{fault}\" is too much, write {form}"),
             P::UnknownOption {
@@ -136,6 +173,7 @@ impl EndpointError {
                 suggest(f, suggestion.as_ref(), known)
             }
             P::Repeated { name } => write!(f, "{} is given twice, leave one out", shown(name)),
+            P::Unusable { why } => write!(f, "\"{fault}\": {}", shown(why)),
             P::Wrong { name, meaning } => write!(f, "\"{fault}\": {name} must be {meaning}"),
         }
     }

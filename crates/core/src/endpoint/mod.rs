@@ -13,25 +13,44 @@
 //! - A backslash quotes a colon, an equals sign, a bracket or a backslash. [`quote`] does it for you.
 //! - A field that begins with `[` is text up to `]`, so an IPv6 address needs no quoting: `tcp:[::1]:80`.
 //!
-//! [`Description`] is the parsed string, [`TcpServer`] and [`TcpClient`] are what the type `tcp` says with it,
-//! and [`EndpointError`] quotes the string, points at the place and says what would be right.
+//! - Some types have another endpoint inside: its string stands there as it is, behind the options of the outer one, as in
+//!   `proxy:from=10.0.0.0/8:tcp:80`.
+//!
+//! ```text
+//!   text ─► Description ─► its Kind, on the list ─► Listening    a source of connections, factories around the user's
+//!                                                └► Destination  a route to the peer, factories around the user's
+//! ```
+//!
+//! [`Description`] is the parsed string, a [`Kind`] gives it a meaning, and others can be [`register`]ed.
+//! [`EndpointError`] quotes the string, points at the place and says what would be right.
 //!
 //! This module only reads text: it resolves no name and opens nothing.
 
 mod description;
+mod destination;
 mod error;
+mod kind;
+mod listening;
 mod nearest;
 mod server_endpoint;
+mod string;
 mod syntax;
 mod tcp;
+mod unix;
 mod value;
 
 pub use description::Description;
+pub use destination::{Destination, Host, Route};
 pub use error::{EndpointError, EndpointProblem};
-pub use server_endpoint::{ClientEndpoint, Destination, ServerEndpoint};
+pub use kind::{Kind, Role, Use, kinds, register};
+pub use listening::{Listening, Open, Source};
+pub use server_endpoint::{ClientEndpoint, ServerEndpoint};
+pub use string::{ClientString, ServerString};
 pub use syntax::quote;
 pub use tcp::{TcpClient, TcpServer};
 pub use value::Value;
+
+use tcp::{host_of, scoped};
 
 #[cfg(test)]
 mod tests;

@@ -89,12 +89,12 @@ fn server_strings() {
             ("tcp:0", "tcp:0.0.0.0:0"),
             ("tcp:65535", "tcp:0.0.0.0:65535"),
             ("tcp:port=80", "tcp:0.0.0.0:80"),
-            ("tcp:localhost:80", "tcp:localhost:80"),
+            ("tcp:localhost:80", "tcp:127.0.0.1:80"),
             ("tcp:127.0.0.1:port=80", "tcp:127.0.0.1:80"),
-            ("tcp:80:host=a.example", "tcp:a.example:80"),
+            ("tcp:80:host=127.0.0.2", "tcp:127.0.0.2:80"),
             ("tcp:[::1]:80", "tcp:[::1]:80"),
             (r"tcp:\:\:1:80", "tcp:[::1]:80"),
-            ("tcp:[fe80::1%eth0]:80", "tcp:[fe80::1%eth0]:80"),
+            ("tcp:[fe80::1%3]:80", "tcp:[fe80::1%3]:80"),
             ("tcp:80:interface=127.0.0.1", "tcp:127.0.0.1:80"),
             ("tcp:interface=[::]:80", "tcp:[::]:80"),
             ("tcp:80:backlog=1024:reuse_port=no", "tcp:0.0.0.0:80"),
@@ -185,6 +185,8 @@ fn wrong_servers() {
     let options = "known: interface, backlog, reuse_port";
     let port = "port must be a whole number from 0 to 65535";
     let host = "must be a host name or an IP address such as 127.0.0.1 or [::1]";
+    let local =
+        "must be an IP address of this machine: 127.0.0.1, 0.0.0.0 for all of IPv4, [::] for IPv6";
     check_errors(
         &[
             ("tcp", &format!("byte 3: port is missing, {form}")),
@@ -193,7 +195,15 @@ fn wrong_servers() {
             ("tcp:-1", &format!("byte 4: \"-1\": {port}")),
             ("tcp:http", &format!("byte 4: \"http\": {port}")),
             ("tcp:a:b:80", &format!("byte 6: \"b\": {port}")),
-            ("tcp:a:80:b", &format!("byte 9: \"b\" is too much, {form}")),
+            (
+                "tcp:[::]:80:b",
+                &format!("byte 12: \"b\" is too much, {form}"),
+            ),
+            ("tcp:a:80", &format!("byte 4: \"a\": host {local}")),
+            (
+                "tcp:80:interface=a",
+                &format!("byte 17: \"a\": interface {local}"),
+            ),
             ("tcp::80", &format!("byte 4: \"\": host {host}")),
             ("tcp:a b:80", &format!("byte 4: \"a b\": host {host}")),
             (
@@ -333,13 +343,14 @@ proptest! {
     #[test]
     fn servers_and_clients_read_themselves_back(
         host in "[a-z]{1,5}|::[0-9a-f]{0,4}|10\\.0\\.0\\.[0-9]",
+        ip: std::net::IpAddr,
         port in 1u16..,
         backlog in 0u32..=i32::MAX as u32,
         reuse_port: bool,
         nanoseconds in 1u64..100_000_000_000,
         bind in prop::option::of(any::<std::net::IpAddr>()),
     ) {
-        let mut server = TcpServer::new(&host, port);
+        let mut server = TcpServer::new((ip, port));
         (server.backlog, server.reuse_port) = (backlog, reuse_port);
         prop_assert_eq!(server.to_string().parse::<TcpServer>().unwrap(), server);
         let mut client = TcpClient::new(&host, port);
