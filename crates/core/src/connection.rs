@@ -48,7 +48,8 @@ pub(crate) struct Birth {
 }
 
 impl Connection {
-    pub(crate) fn new(handle: &Handle, birth: Birth) -> Self {
+    pub(crate) fn new(birth: Birth) -> Self {
+        let handle = birth.owner.handle();
         let link = Link {
             id: birth.id,
             handle: handle.clone(),

@@ -25,6 +25,7 @@ use crate::handle::Handle;
 use crate::limits::Limits;
 use crate::protocol::Protocol;
 use crate::reason::{ConnectError, Reason};
+use crate::service::{Ends, Owned};
 use crate::timed::Timed;
 use crate::timer::queue::TimerKey;
 use crate::transport::Transport;
@@ -121,6 +122,7 @@ impl Connector {
     pub fn connect(&self) {
         if self.state() == ConnectorState::Disconnected {
             self.0.state.set(ConnectorState::Connecting);
+            self.0.handle.own(|| Owned::thing(&self.0));
             let this = self.clone();
             self.0.handle.command(move |engine| this.begin(engine));
         }
@@ -364,6 +366,16 @@ impl Connector {
             let panic = crate::panic::message(&*payload);
             tracing::error!(connector = %self, callback, %panic, "a factory panicked");
         }
+    }
+}
+
+impl Ends for State {
+    fn is_over(&self) -> bool {
+        self.state.get() == ConnectorState::Disconnected
+    }
+
+    fn end(self: Rc<Self>, _handle: &Handle) {
+        Connector(self).disconnect();
     }
 }
 

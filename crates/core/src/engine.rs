@@ -17,6 +17,7 @@ use crate::link::Flags;
 use crate::port::{ListeningPort, Port, PortSource};
 use crate::reason::{ConnectError, ListenError, Reason};
 use crate::registry::{LentCall, Registry};
+use crate::service::Owned;
 use crate::timed::Timed;
 
 pub(crate) struct Engine {
@@ -53,16 +54,18 @@ impl Engine {
 
     pub(crate) fn listen(
         &mut self,
+        handle: &Handle,
         listening: &Listening,
         limits: Limits,
         factory: Box<dyn Factory>,
         made: &'static Location<'static>,
     ) -> Result<ListeningPort, ListenError> {
         let factory = listening
-            .wrap(self.handle(), factory)
+            .wrap(handle, factory)
             .map_err(ListenError::Endpoint)?;
         let (source, host) = self.open_source(listening)?;
         let port = Rc::new(Port {
+            handle: handle.clone(),
             source: Cell::new(source),
             endpoint: listening.shown_at(&host),
             host,
@@ -80,7 +83,8 @@ impl Engine {
             PortSource::Once(conn) => registry.arrivals.insert(conn.0, Rc::clone(&port)),
             PortSource::Stopped => None,
         };
-        Ok(ListeningPort::new(port, self.handle().clone()))
+        handle.own(|| Owned::thing(&port));
+        Ok(ListeningPort::new(port))
     }
 
     fn open_source(&mut self, listening: &Listening) -> Result<(PortSource, Address), ListenError> {

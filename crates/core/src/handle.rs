@@ -27,6 +27,7 @@ use crate::reason::ListenError;
 use crate::registry::LentCall;
 use crate::remote::Remote;
 use crate::resolve::NameResolver;
+use crate::service::{Owned, Ownership};
 use crate::task::Tasks;
 use crate::timed::Timed;
 use crate::timer::DelayedCall;
@@ -36,8 +37,11 @@ use crate::transport::Transport;
 /// A handle on a reactor; cheap to clone, stays on the reactor's thread. From other threads use [`Remote`].
 ///
 /// Every method only queues: no callback runs inside it.
+///
+/// The handle that a [`Service`](crate::Service) is given belongs to a [`Scope`](crate::Scope): what is started through it
+/// ends with the service.
 #[derive(Clone)]
-pub struct Handle(Rc<Shared>);
+pub struct Handle(Rc<Shared>, Option<Rc<Ownership>>);
 
 pub(crate) type Command = Box<dyn FnOnce(&mut Engine)>;
 
@@ -68,7 +72,7 @@ pub(crate) struct Shared {
 
 impl Handle {
     pub(crate) fn new(clock: Rc<dyn Fn() -> Duration>, mailbox: Arc<Mailbox>, seed: u64) -> Self {
-        Self(Rc::new(Shared {
+        let shared = Shared {
             clock,
             turn_time: Cell::new(TurnTime::Outside),
             pool: RefCell::default(),
@@ -82,7 +86,36 @@ impl Handle {
             resolver: RefCell::default(),
             cloakroom: Cloakroom::default(),
             chance: Chance::new(seed),
-        }))
+        };
+        Self(Rc::new(shared), None)
+    }
+
+    /// The same reactor's handle, on account of this owner.
+    pub(crate) fn owned_by(&self, owner: Option<Rc<Ownership>>) -> Self {
+        Self(Rc::clone(&self.0), owner)
+    }
+
+    pub(crate) fn owner(&self) -> Option<&Rc<Ownership>> {
+        self.1.as_ref()
+    }
+
+    /// Notes something that ends with this handle's scope, if it has one.
+    #[inline]
+    pub(crate) fn own(&self, owned: impl FnOnce() -> Owned) {
+        if let Some(owner) = &self.1 {
+            owner.own(self, owned());
+        }
+    }
+
+    /// A function that is lent this very handle, not that of whoever runs it.
+    fn lending(&self, call: impl FnOnce(&Self) + 'static) -> Box<dyn FnOnce(&Self)> {
+        match self.1 {
+            None => Box::new(call),
+            Some(_) => {
+                let own = self.clone();
+                Box::new(move |_| call(&own))
+            }
+        }
     }
 
     #[inline]
@@ -145,20 +178,28 @@ impl Handle {
         delay: Duration,
         call: impl FnOnce(&Self) -> R + 'static,
     ) -> DelayedCall {
-        let call = Box::new(move |handle: &Self| call(handle).log_error("call_later"));
-        let timed = Timed::Call(call, made);
-        DelayedCall::new(self.clone(), self.schedule(delay, timed))
+        let call = self.lending(move |handle| call(handle).log_error("call_later"));
+        self.delayed_call(delay, Timed::Call(call, made))
     }
 
     #[track_caller]
     pub(crate) fn call_later_lent(&self, delay: Duration, lent: LentCall) -> DelayedCall {
-        let timed = Timed::lent(lent, Location::caller());
-        DelayedCall::new(self.clone(), self.schedule(delay, timed))
+        self.delayed_call(delay, Timed::lent(lent, Location::caller()))
+    }
+
+    fn delayed_call(&self, delay: Duration, timed: Timed) -> DelayedCall {
+        let key = self.schedule(delay, timed);
+        self.own(|| Owned::Timer(key));
+        DelayedCall::new(self.clone(), key)
     }
 
     pub(crate) fn schedule(&self, delay: Duration, timed: Timed) -> TimerKey {
         let due = self.now().saturating_add(delay);
         self.0.timers.borrow_mut().schedule(due, timed)
+    }
+
+    pub(crate) fn forget_hangup(&self, hook: u64) {
+        self.0.lifecycle.forget_hangup(hook);
     }
 
     pub(crate) fn unschedule(&self, key: TimerKey) {
@@ -199,13 +240,15 @@ impl Handle {
     where
         F: Future<Output: Answer> + 'static,
     {
-        self.0.tasks.spawn(future)
+        let (deferred, key) = self.0.tasks.spawn_at(None, Location::caller(), future);
+        self.own(|| Owned::Task(key, deferred.canceller()));
+        deferred
     }
 
     /// Runs a function on the reactor's turn, soon; in the order of these calls.
     #[track_caller]
     pub fn call_soon(&self, call: impl FnOnce(&Self) + 'static) {
-        self.0.tasks.call_soon(call);
+        self.0.tasks.call_soon(self.lending(call));
     }
 
     pub(crate) fn lend_soon(&self, lent: LentCall) {
@@ -231,14 +274,15 @@ impl Handle {
     /// Calls a function once the reactor runs (in order); soon, if it runs already (R2).
     #[doc(alias = "callWhenRunning")]
     pub fn call_when_running(&self, call: impl FnOnce(&Self) + 'static) {
-        self.0.lifecycle.call_when_running(self, Box::new(call));
+        self.0.lifecycle.call_when_running(self, self.lending(call));
     }
 
     /// Calls a function at every SIGHUP, which by custom means: read your configuration, certificates and log file anew.
     /// Several are called in the order added; one that panics is logged, and the others are still called. Only where the
     /// reactor catches signals.
     pub fn on_hangup(&self, call: impl FnMut(&Self) + 'static) {
-        self.0.lifecycle.on_hangup(call);
+        let hook = self.0.lifecycle.on_hangup(call);
+        self.own(|| Owned::HangupHook(hook));
     }
 
     /// Whether the reactor runs: false in before-startup hooks, true in after-startup hooks (R3).
@@ -268,9 +312,11 @@ impl Handle {
         phase: Phase,
         hook: impl FnOnce(&Self) -> W + 'static,
     ) -> TriggerId {
-        self.0
-            .lifecycle
-            .add_trigger(phase, Box::new(move |handle| hook(handle).into_deferred()))
+        let own = self.1.is_some().then(|| self.clone());
+        let hook = move |handle: &Self| hook(own.as_ref().unwrap_or(handle)).into_deferred();
+        let id = self.0.lifecycle.add_trigger(phase, Box::new(hook));
+        self.own(|| Owned::Trigger(id));
+        id
     }
 
     /// Removes a hook that has not run.
@@ -328,11 +374,13 @@ impl Handle {
         factory: impl Factory,
     ) -> Deferred<ListeningPort> {
         let (deferred, resolver) = Deferred::new(self);
-        let (listening, made) = (endpoint.listening(), Location::caller());
+        let (listening, made, own) = (endpoint.listening(), Location::caller(), self.clone());
         self.command(move |engine| {
             let outcome = listening
                 .map_err(ListenError::Endpoint)
-                .and_then(|listening| engine.listen(&listening, limits, Box::new(factory), made));
+                .and_then(|listening| {
+                    engine.listen(&own, &listening, limits, Box::new(factory), made)
+                });
             let _ = match outcome {
                 Ok(port) => resolver.resolve(port),
                 Err(error) => resolver.fail(error),

@@ -114,7 +114,7 @@ pub(crate) struct Lifecycle {
     hooks: RefCell<BTreeMap<TriggerId, Hook>>,
     next_hook: Cell<u64>,
     when_running: RefCell<Vec<WhenRunning>>,
-    on_hangup: RefCell<Vec<OnHangup>>,
+    on_hangup: RefCell<BTreeMap<u64, OnHangup>>,
     waiting: Rc<Cell<usize>>,
 }
 
@@ -185,14 +185,21 @@ impl Lifecycle {
         }
     }
 
-    pub(crate) fn on_hangup(&self, call: impl FnMut(&Handle) + 'static) {
-        self.on_hangup
-            .borrow_mut()
-            .push(Rc::new(RefCell::new(call)));
+    /// Gives what names the hook for [`forget_hangup`](Self::forget_hangup).
+    pub(crate) fn on_hangup(&self, call: impl FnMut(&Handle) + 'static) -> u64 {
+        let id = self.new_hook();
+        let hooks = &mut *self.on_hangup.borrow_mut();
+        hooks.insert(id, Rc::new(RefCell::new(call)));
+        id
+    }
+
+    pub(crate) fn forget_hangup(&self, id: u64) {
+        let gone = self.on_hangup.borrow_mut().remove(&id);
+        drop(gone); // its destructor may be user code: not under the borrow
     }
 
     fn hung_up(&self, handle: &Handle) {
-        let calls = self.on_hangup.borrow().clone();
+        let calls: Vec<OnHangup> = self.on_hangup.borrow().values().cloned().collect();
         tracing::info!(listeners = calls.len(), "reloading at SIGHUP");
         for call in calls {
             crate::panic::guard("a SIGHUP hook", || call.borrow_mut()(handle));
@@ -204,9 +211,13 @@ impl Lifecycle {
     }
 
     pub(crate) fn add_trigger(&self, phase: Phase, hook: Hook) -> TriggerId {
-        let id = TriggerId(phase, self.next_hook.replace(self.next_hook.get() + 1));
+        let id = TriggerId(phase, self.new_hook());
         self.hooks.borrow_mut().insert(id, hook);
         id
+    }
+
+    fn new_hook(&self) -> u64 {
+        self.next_hook.replace(self.next_hook.get() + 1)
     }
 
     pub(crate) fn remove_trigger(&self, id: TriggerId) -> Result<(), UnknownTrigger> {

@@ -11,15 +11,17 @@ use crate::driver::{ConnId, ListenerId, StreamOptions};
 use crate::factory::Factory;
 use crate::handle::Handle;
 use crate::limits::Limits;
+use crate::service::Ends;
 
 /// A port that listens; the handle may be dropped, the port listens on.
 #[derive(Clone)]
 pub struct ListeningPort {
     pub(crate) port: Rc<Port>,
-    handle: Handle,
 }
 
 pub(crate) struct Port {
+    /// On whose account it listens.
+    pub(crate) handle: Handle,
     pub(crate) source: Cell<PortSource>,
     pub(crate) host: Address,
     /// The endpoint as others reach it.
@@ -57,9 +59,19 @@ impl Port {
     }
 }
 
+impl Ends for Port {
+    fn is_over(&self) -> bool {
+        self.source.get() == PortSource::Stopped
+    }
+
+    fn end(self: Rc<Self>, handle: &Handle) {
+        handle.command(move |engine| engine.stop_listening(&self));
+    }
+}
+
 impl ListeningPort {
-    pub(crate) fn new(port: Rc<Port>, handle: Handle) -> Self {
-        Self { port, handle }
+    pub(crate) fn new(port: Rc<Port>) -> Self {
+        Self { port }
     }
 
     /// The address it listens on, with the real port.
@@ -84,9 +96,9 @@ impl ListeningPort {
     /// Stops to listen; fires once the address is free. Established connections live on (R45).
     #[doc(alias = "stopListening")]
     pub fn stop_listening(&self) -> Deferred<()> {
-        let (deferred, resolver) = Deferred::new(&self.handle);
+        let (deferred, resolver) = Deferred::new(&self.port.handle);
         let port = Rc::clone(&self.port);
-        self.handle.command(move |engine| {
+        self.port.handle.command(move |engine| {
             engine.stop_listening(&port);
             let _ = resolver.resolve(());
         });

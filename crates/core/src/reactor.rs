@@ -114,8 +114,9 @@ impl Reactor {
         factory: impl Factory,
     ) -> Result<ListeningPort, ListenError> {
         let listening = endpoint.listening().map_err(ListenError::Endpoint)?;
+        let (handle, made) = (&self.handle, Location::caller());
         self.engine
-            .listen(&listening, limits, Box::new(factory), Location::caller())
+            .listen(handle, &listening, limits, Box::new(factory), made)
     }
 
     pub(crate) fn registry(&self) -> &Registry {

@@ -46,6 +46,14 @@ impl Owner {
         }
     }
 
+    /// On whose account it is.
+    pub(crate) fn handle(&self) -> &Handle {
+        match self {
+            Self::Port(port) => &port.handle,
+            Self::Connector(connector) => connector.reactor(),
+        }
+    }
+
     /// The factory built no protocol (R43).
     pub(crate) fn refused(&self, transport: &Transport) {
         if let Self::Connector(connector) = self {
@@ -138,8 +146,7 @@ impl Registry {
 
     fn begin(&mut self, birth: Birth) -> Demand {
         let id = birth.id;
-        self.connections
-            .insert(id.0, Connection::new(&self.handle, birth));
+        self.connections.insert(id.0, Connection::new(birth));
         self.during(id, |connection| {
             connection
                 .owner

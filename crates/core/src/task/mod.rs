@@ -91,7 +91,7 @@ impl Tasks {
     where
         F: Future<Output: Answer> + 'static,
     {
-        self.spawn_at(None, Location::caller(), future)
+        self.spawn_at(None, Location::caller(), future).0
     }
 
     /// [`spawn`](Self::spawn), with a name for reports of what is left over.
@@ -105,6 +105,7 @@ impl Tasks {
         F: Future<Output: Answer> + 'static,
     {
         self.spawn_at(Some(name.into()), Location::caller(), future)
+            .0
     }
 
     /// Runs a function on the reactor's turn, after what is queued already.
@@ -116,18 +117,10 @@ impl Tasks {
     /// The tasks that have not ended.
     #[must_use]
     pub fn live(&self) -> Vec<TaskReport> {
-        let mut table = self.0.table.borrow_mut();
-        let keys = table.keys();
-        let slots = keys.into_iter().filter_map(|key| {
-            let slot = table.get_mut(key)?;
-            let awaits = slot.waiting.pending(key);
-            Some(TaskReport {
-                name: slot.name.clone(),
-                spawned: slot.spawned,
-                awaits: awaits.iter().map(|node| node.made()).collect(),
-            })
-        });
-        slots.collect()
+        let keys = self.0.table.borrow().keys();
+        keys.into_iter()
+            .filter_map(|key| self.report(key))
+            .collect()
     }
 
     /// How many failures nobody looked at so far, panics in functions without a Deferred included.
@@ -141,6 +134,23 @@ impl Tasks {
     #[must_use]
     pub fn take_unhandled(&self) -> Vec<Unhandled> {
         self.0.unhandled.borrow_mut().take()
+    }
+
+    /// What is known of a task that has not ended.
+    pub(crate) fn report(&self, key: Key) -> Option<TaskReport> {
+        let mut table = self.0.table.borrow_mut();
+        let slot = table.get_mut(key)?;
+        let awaits = slot.waiting.pending(key);
+        Some(TaskReport {
+            name: slot.name.clone(),
+            spawned: slot.spawned,
+            awaits: awaits.iter().map(|node| node.made()).collect(),
+        })
+    }
+
+    /// Whether a task has not ended.
+    pub(crate) fn is_live(&self, key: Key) -> bool {
+        self.0.table.borrow().get(key).is_some()
     }
 
     /// Whether [`run`](Self::run) has something to do, the mailbox left aside.
@@ -191,12 +201,13 @@ impl Tasks {
         drop(oldest);
     }
 
-    fn spawn_at<F>(
+    /// Gives the task's name in the table too; a name of no task if this is closed.
+    pub(crate) fn spawn_at<F>(
         &self,
         name: Option<Cow<'static, str>>,
         spawned: &'static Location<'static>,
         future: F,
-    ) -> Deferred<<F::Output as Answer>::Value>
+    ) -> (Deferred<<F::Output as Answer>::Value>, Key)
     where
         F: Future<Output: Answer> + 'static,
     {
@@ -204,7 +215,7 @@ impl Tasks {
         let deferred = Deferred::from_node(node.clone());
         if self.0.closed.get() {
             let _nobody_listens_yet = node.settle(Err(Failure::at(Cancelled, spawned)));
-            return deferred;
+            return (deferred, Key::new(u32::MAX, u32::MAX));
         }
         let mut table = self.0.table.borrow_mut();
         let key = table.insert(TaskSlot {
@@ -228,7 +239,7 @@ impl Tasks {
                 flag,
             });
         }
-        deferred
+        (deferred, key)
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::deferred::{Answer, Deferred};
 use crate::failure::Failure;
 use crate::handle::Handle;
+use crate::service::Owned;
 use crate::timer::DelayedCall;
 
 /// Calls a function after a time and gives its result as a [`Deferred`]. Cancelling it removes the timer (rule 29).
@@ -40,7 +41,9 @@ pub fn defer_later<R: Answer>(
     timer.set(Some(handle.call_later(delay, move |_| {
         let _cancelled_meanwhile = resolver.resolve(());
     })));
-    deferred.add_callback(move |()| call())
+    let deferred = deferred.add_callback(move |()| call());
+    handle.own(|| Owned::Result(deferred.canceller()));
+    deferred
 }
 
 /// Waits in a future. Dropping it removes the timer.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::deferred::{Answer, Deferred, Resolver, Settled};
 use crate::failure::{Cancelled, Failure};
 use crate::handle::Handle;
+use crate::service::{Ends, Owned};
 use crate::timer::DelayedCall;
 
 /// Calls a function at fixed intervals. Cheap to clone; all clones are the same loop.
@@ -186,6 +187,7 @@ impl LoopingCall {
             resolver,
             stopping: false,
         });
+        self.0.handle.own(|| Owned::thing(&self.0));
         Ok(deferred)
     }
 
@@ -239,6 +241,16 @@ impl LoopingCall {
         if let Some(run) = ended {
             let _cancelled = run.resolver.resolve_with(result.map(|()| self.clone()));
         }
+    }
+}
+
+impl Ends for Inner {
+    fn is_over(&self) -> bool {
+        self.run.borrow().is_none()
+    }
+
+    fn end(self: Rc<Self>, _handle: &Handle) {
+        let _stopped_already = LoopingCall(self).stop();
     }
 }
 
