@@ -26,7 +26,7 @@ pub enum Phase {
     AfterStartup,
     /// Everything still works; what is returned is waited for.
     BeforeShutdown,
-    /// Listening ports stop, and connections that are still open are lost.
+    /// Listening ports stop, and connections that are still open are lost. Threads still work; they are joined at the end of it.
     DuringShutdown,
     /// Everything is closed.
     AfterShutdown,

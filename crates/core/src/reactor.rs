@@ -224,12 +224,20 @@ impl Reactor {
         let handle = self.handle.clone();
         let lifecycle = &handle.shared().lifecycle;
         while lifecycle.stage() == Stage::New || lifecycle.can_advance() {
-            if lifecycle.advance(&handle) == Some(Phase::DuringShutdown) {
-                self.engine.settle();
-                self.engine.disconnect_all();
+            if lifecycle.stage() == Stage::In(Phase::DuringShutdown) {
+                // Not before its end: hooks that are waited for may need threads.
                 self.stop_threads();
                 handle.tasks().run(&handle, TASKS_PER_TURN);
                 self.engine.run_commands();
+            }
+            if lifecycle.advance(&handle) == Some(Phase::DuringShutdown) {
+                handle.mailbox().blocked.release();
+                self.engine.settle();
+                self.engine.disconnect_all();
+                if !lifecycle.can_advance() {
+                    handle.tasks().run(&handle, TASKS_PER_TURN);
+                    self.engine.run_commands();
+                }
             }
         }
     }

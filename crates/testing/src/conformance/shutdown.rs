@@ -244,3 +244,24 @@ pub fn r037_a_job_after_the_stop_is_dropped(harness: &Harness) {
     assert_eq!(Arc::strong_count(&ran), 1, "both are dropped");
     assert!(!ran.load(Ordering::SeqCst));
 }
+
+/// Rule 37: threads are joined at the end of the during phase, so that its hooks may wait for what they do in threads.
+pub fn r037_a_hook_may_wait_for_a_job(harness: &Harness) {
+    let (mut stage, log) = (Stage::new(harness), Log::new());
+    let (first, second) = (log.clone(), log.clone());
+    stage.add_trigger(Phase::DuringShutdown, move |handle: &Handle| {
+        let (handle, job) = (handle.clone(), handle.defer_to_thread(|| Ok("first")));
+        job.add_callback(move |line| {
+            first.note(line);
+            handle.defer_to_thread(|| Ok("second"))
+        })
+        .add_callback(move |line| {
+            second.note(line);
+            Ok(())
+        })
+    });
+    stage.add_trigger(Phase::AfterShutdown, note(&log, "after"));
+    stage.call_later(SOON, stop);
+    stage.run();
+    assert_eq!(log, ["first", "second", "after"]);
+}

@@ -81,6 +81,7 @@ macro_rules! conformance {
                     r036_a_question_that_panics_fails
                     r036_a_stop_lets_go_of_a_thread_that_waits
                     r037_a_job_after_the_stop_is_dropped
+                    r037_a_hook_may_wait_for_a_job
                 ;
                 reactors:
                     r010_many_may_run_one_after_another
