@@ -1,9 +1,12 @@
 """The examples, one check each. Its first line says which of the program's promises it checks."""
 
+import contextlib
 import pathlib
 import re
 import signal
+import sqlite3
 import subprocess
+import tempfile
 import time
 
 from .checks import ANY, abuse, check, check_echo, echoes, one_line_error, server
@@ -288,3 +291,36 @@ def poetry():
             must(poem.read_text().strip() in client.stdout.text(), "the poem is not whole")
         for program in (one, two, three):
             program.stops()
+
+
+@check("query")
+def query():
+    """P34: a line per row, tabs between the values; what is wrong is one line that quotes it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "shop.db")
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            database.execute("CREATE TABLE item (name TEXT, amount INTEGER, picture BLOB)")
+            rows = [("rope", 3, None), ("two\nlines", -1, b"\x00\xff"), ("'; --", 0, b"")]
+            database.executemany("INSERT INTO item VALUES (?, ?, ?)", rows)
+            database.commit()
+        with Program("query", path, "SELECT * FROM item") as program:
+            program.ends(0)
+            lines = ["rope\t3\tNULL", "two\\nlines\t-1\tx'00ff'", "'; --\t0\tx''"]
+            must(program.stdout.lines == lines, program.stdout.lines)
+        with Program("query", path, "SELECT * FROM item WHERE amount > 3") as program:
+            program.ends(0)
+            must(program.stdout.lines == [], program.stdout.lines)
+        text = pathlib.Path(folder, "text")
+        text.write_text("no database " * 100)
+        for file, sql, *quoted in (
+            (path, "SELECT * FROM missing", "SELECT * FROM missing", "no such table"),
+            (path, "SELEKT 1", "SELEKT 1", "syntax error"),
+            (path, "DELETE FROM item", "DELETE FROM item", "readonly"),
+            (path, "SELECT 1; SELECT 2", "SELECT 1; SELECT 2"),
+            (path.with_name("missing.db"), "SELECT 1", "missing.db"),
+            (folder, "SELECT 1", folder),
+            (text, "SELECT 1", str(text), "not a database"),
+        ):
+            with Program("query", file, sql) as program:
+                one_line_error(program, *quoted)
+        must(not path.with_name("missing.db").exists(), "it made the missing file")

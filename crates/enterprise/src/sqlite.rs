@@ -125,11 +125,7 @@ impl SqliteSession {
     fn run(&self, sql: &str, params: &[Value], limit_bytes: usize) -> Result<Rows, DatabaseError> {
         let fail = |error| failed(sql, error);
         let mut statement = self.connection.prepare(sql).map_err(fail)?;
-        let columns: Vec<String> = statement
-            .column_names()
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let width = columns.len();
         let mut rows = Rows::new(columns, limit_bytes);
         let mut answer = statement.query(params_from_iter(params)).map_err(fail)?;

@@ -25,6 +25,9 @@
 
 pub use bytes::Bytes;
 pub use ropewalk_core::*;
+#[cfg(feature = "enterprise")]
+#[doc(alias = "adbapi")]
+pub use ropewalk_enterprise as enterprise;
 pub use ropewalk_grammar as grammar;
 pub use ropewalk_macros::test;
 pub use ropewalk_protocols as protocols;

@@ -1,5 +1,7 @@
 //! The manual: prose that belongs to no type. Start with [`tutorial`].
 
+#[cfg(feature = "enterprise")]
+pub mod database;
 pub mod deferreds;
 pub mod from_tokio;
 pub mod from_twisted;

@@ -18,6 +18,7 @@
 //! | `@inlineCallbacks`, `ensureDeferred` | `reactor.spawn(async move { … })` |
 //! | `threads.deferToThread(f)` | `reactor.defer_to_thread(f)` |
 //! | `reactor.callFromThread(f)` | `reactor.remote().call(f)`: the one handle that other threads may have |
+//! | `adbapi.ConnectionPool("sqlite3", path)` | `enterprise::ConnectionPool::new(&reactor, Sqlite::new(path))`, feature `enterprise` |
 //! | `task.react(main)` | `ropewalk::react(main)` |
 //! | `proto_helpers.StringTransport`, `task.Clock` | `ropewalk::testing` |
 //!

@@ -13,6 +13,8 @@
 //! | callbacks and polls between two looks at the driver | 1 024 | tasks that wake each other for ever |
 //! | connections lingering after a close | 1 024, 2 s, 1 MiB each | a peer that never closes |
 //! | threads of the pool | 10 | work without end |
+//! | database connections of a pool; work that waits for one | 5; 1 000 | asking faster than the database answers |
+//! | the rows of one query | 64 MiB | a query without its `WHERE` |
 //!
 //! A server out of descriptors closes the peers that wait, backs off, logs a line per 5 s, and is back within a second.
 //! How many may connect at all, and per address, say the policies in [`protocols`](crate::protocols).
