@@ -1,22 +1,23 @@
 //! What makes outgoing connections, and makes them again.
 //!
 //! ```text
-//!   connect ─► look up the host ─► try an address, and the next ─► connected ─► lost ─┐
-//!      ▲                 └────────── failed ──────────┴──► factory.connection_failed  │
-//!      └───────────────── connect() in the callback ◄───── factory.connection_lost ◄──┘
+//!   connect ─► look up the host ─► try its addresses, in a race ──► connected ─► lost ─┐
+//!      ▲                 └────────── failed ──────────┴──► factory.connection_failed   │
+//!      └───────────────── connect() in the callback ◄───── factory.connection_lost ◄───┘
 //! ```
 
+mod attempts;
+
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::fmt;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
 
+use self::attempts::Attempts;
 use crate::address::Address;
 use crate::deferred::{Canceller, Deferred, Resolver};
-use crate::driver::{ConnId, Connect, StreamOptions};
+use crate::driver::ConnId;
 use crate::endpoint::{ClientEndpoint, Destination, EndpointError, Host, Route};
 use crate::engine::Engine;
 use crate::factory::Factory;
@@ -88,7 +89,7 @@ struct State {
     conn: Cell<Option<ConnId>>,
     lookup: RefCell<Option<Canceller>>,
     timeout: Cell<Option<TimerKey>>,
-    addresses: RefCell<VecDeque<SocketAddr>>,
+    attempts: RefCell<Attempts>,
     was_refused: Cell<bool>,
     /// Where it was made.
     made: &'static Location<'static>,
@@ -112,7 +113,7 @@ impl Connector {
             conn: Cell::new(None),
             lookup: RefCell::default(),
             timeout: Cell::new(None),
-            addresses: RefCell::default(),
+            attempts: RefCell::default(),
             was_refused: Cell::new(false),
             made: Location::caller(),
         })))
@@ -184,91 +185,48 @@ impl Connector {
         self.0
             .timeout
             .set(Some(self.0.handle.schedule(self.0.limits.connect, timeout)));
+        let run = self.begin_run();
         match &self.0.destination.route {
-            Route::Host(host) => self.reach(engine, host),
+            Route::Host(host) => self.reach(engine, host, run),
             Route::Unix(address) => {
                 let address = Address::Unix(address.clone());
                 self.attempt(engine, address, None);
             }
             Route::Open(open) => match engine.open(self, open) {
-                Ok(conn) => self.0.conn.set(Some(conn)),
+                Ok(conn) => self.runs(conn),
                 Err(error) => self.fail(ConnectError::Other(self.to_string(), error)),
             },
         }
     }
 
-    fn reach(&self, engine: &mut Engine, host: &Host) {
+    fn reach(&self, engine: &mut Engine, host: &Host, run: u64) {
         match host.literal() {
-            Some(address) => {
-                self.0.addresses.borrow_mut().push_back(address);
-                self.try_next(engine, None);
-            }
-            None => self.look_up(host),
+            Some(address) => self.attempt(engine, Address::Tcp(address), host.bind_address()),
+            None => self.look_up(host, run),
         }
     }
 
-    fn look_up(&self, host: &Host) {
+    fn look_up(&self, host: &Host, run: u64) {
         let deferred = self.0.handle.resolve(&host.name);
-        let port = host.port;
+        let host = host.clone();
         *self.0.lookup.borrow_mut() = Some(deferred.canceller());
         let this = self.clone();
         deferred.on_result(move |result| {
             let handle = this.0.handle.clone();
-            handle.command(move |engine| this.looked_up(engine, port, result));
+            handle.command(move |engine| {
+                if this.is_running(run) {
+                    this.looked_up(engine, &host, result);
+                }
+            });
         });
     }
 
-    fn looked_up(&self, engine: &mut Engine, port: u16, result: Result<Vec<IpAddr>, Failure>) {
+    fn looked_up(&self, engine: &mut Engine, host: &Host, result: Result<Vec<IpAddr>, Failure>) {
         self.0.lookup.borrow_mut().take();
-        if self.state() != ConnectorState::Connecting {
-            return;
-        }
         match result {
-            Ok(addresses) => {
-                let sockets = addresses.into_iter().map(|ip| SocketAddr::new(ip, port));
-                self.0.addresses.borrow_mut().extend(sockets);
-                self.try_next(engine, None);
-            }
-            Err(failure) => {
-                let error = io::Error::other(failure.to_string());
-                self.fail(ConnectError::Lookup(self.to_string(), error));
-            }
+            Ok(addresses) => self.race(engine, host, addresses),
+            Err(failure) => self.fail_lookup(failure.to_string()),
         }
-    }
-
-    fn try_next(&self, engine: &mut Engine, last: Option<ConnectError>) {
-        let next = self.0.addresses.borrow_mut().pop_front();
-        let Some(address) = next else {
-            let none = || {
-                ConnectError::Lookup(
-                    self.to_string(),
-                    io::Error::other("the name has no address"),
-                )
-            };
-            return self.fail(last.unwrap_or_else(none));
-        };
-        let bind = self.0.destination.host().and_then(Host::bind_address);
-        self.attempt(engine, Address::Tcp(address), bind);
-    }
-
-    fn attempt(&self, engine: &mut Engine, address: Address, bind: Option<Address>) {
-        let connect = Connect {
-            address,
-            bind,
-            options: StreamOptions::default(),
-        };
-        self.0.conn.set(Some(engine.connect(self, &connect)));
-    }
-
-    pub(crate) fn attempt_failed(&self, error: io::Error, address: &Address) {
-        self.0.conn.set(None);
-        let error = ConnectError::from_io(address, error);
-        let this = self.clone();
-        self.0.handle.command(move |engine| {
-            if this.state() == ConnectorState::Connecting {
-                this.try_next(engine, Some(error));
-            }
-        });
     }
 
     /// The attempt took too long.
@@ -284,8 +242,7 @@ impl Connector {
         if let Some(lookup) = self.0.lookup.borrow_mut().take() {
             lookup.cancel();
         }
-        self.0.addresses.borrow_mut().clear();
-        if let Some(conn) = self.0.conn.take() {
+        for conn in self.end_run() {
             engine.forget_attempt(conn);
         }
         self.fail(error);
@@ -302,12 +259,16 @@ impl Connector {
 
     // ── The connection ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    pub(crate) fn connected(&self, conn: ConnId) {
+    /// An attempt is connected; false if another was before it, and this one is not wanted any more.
+    pub(crate) fn connected(&self, conn: ConnId) -> bool {
+        if !self.wins(conn) {
+            return false;
+        }
         self.forget_timeout();
-        self.0.addresses.borrow_mut().clear();
         self.0.conn.set(Some(conn));
         self.0.was_refused.set(false);
         self.0.state.set(ConnectorState::Connected);
+        true
     }
 
     /// The factory built no protocol.

@@ -146,8 +146,9 @@ impl Engine {
     }
 
     pub(crate) fn forget_attempt(&mut self, conn: ConnId) {
-        self.registry.attempts.remove(conn.0);
-        self.driver.close(conn);
+        if self.registry.attempts.remove(conn.0).is_some() {
+            self.driver.close(conn);
+        }
     }
 
     pub(crate) fn lose_connection(&mut self, conn: ConnId) {
@@ -194,6 +195,7 @@ impl Engine {
                 conn, epoch, call, ..
             } => self.registry.lend(LentCall { conn, epoch, call }),
             Timed::ConnectTimeout(connector) => connector.timed_out(self),
+            Timed::NextAttempt(connector) => connector.next_is_due(self),
             Timed::Deadline(conn, deadline) => self.registry.deadline(conn, deadline),
         }
     }

@@ -131,7 +131,9 @@ impl Registry {
                 None => Demand::Close,
             };
         };
-        connector.connected(id);
+        if !connector.connected(id) {
+            return Demand::Close;
+        }
         let (limits, options) = (connector.limits(), StreamOptions::default());
         let owner = Owner::Connector(connector);
         self.begin(Birth {
@@ -187,7 +189,7 @@ impl Registry {
 
     fn connect_failed(&mut self, id: ConnId, error: std::io::Error) {
         if let Some((connector, address)) = self.attempts.remove(id.0) {
-            connector.attempt_failed(error, &address);
+            connector.attempt_failed(id, error, &address);
         } else if let Some(port) = self.arrivals.remove(id.0) {
             let endpoint = &port.endpoint;
             tracing::error!(endpoint, %error, "the one connection of a port never came");

@@ -23,6 +23,8 @@ pub(crate) enum Timed {
     Deadline(ConnId, Deadline),
     /// An attempt to connect took too long.
     ConnectTimeout(Connector),
+    /// Another address is to be tried beside those that do not answer.
+    NextAttempt(Connector),
 }
 
 impl Timed {
