@@ -403,3 +403,22 @@ fn r041_an_attempt_after_a_failed_look_up_is_not_disturbed_by_it() {
         ["1002 ms: connected to tcp:192.0.2.4:80", "hello"]
     );
 }
+
+#[test]
+fn r112_an_international_name_is_looked_up_encoded_and_a_bad_one_fails_when_connecting() {
+    let mut scene = Scene::new();
+    scene.server(FOUR);
+    scene
+        .world
+        .name("xn--bcher-kva.example", [FOUR.parse::<IpAddr>().unwrap()]);
+    scene.connect("tcp:bücher.example:80");
+    let seen = scene.until(ms(1000));
+    assert_eq!(seen, ["2 ms: connected to tcp:192.0.2.4:80", "hello"]);
+    scene.connect("tcp:bücher..example:80");
+    let seen = scene.until(ms(2000));
+    assert_eq!(seen.len(), 1);
+    assert!(
+        seen[0].contains("tcp:bücher..example:80: the host name was not found"),
+        "{seen:?}"
+    );
+}
