@@ -15,7 +15,7 @@ import traceback
 
 sys.dont_write_bytecode = True
 
-from driver import command, daemon, everywhere, examples, logs  # they register their checks
+from driver import command, daemon, endpoints, everywhere, examples, logs  # they register their checks
 from driver.checks import CHECKS
 from driver.harness import Program, Wrong, must
 

@@ -13,7 +13,7 @@ import time
 
 # Long enough for a busy machine; nothing waits this long unless something is wrong.
 PATIENCE = 10.0
-LISTENING = re.compile(r"listening on tcp:(\[[^\]]+\]|[^:]+):(\d+)\S*")
+LISTENING = re.compile(r"listening on (?:proxy:)*(?:tcp|tls):(\[[^\]]+\]|[^:]+):(\d+)\S*")
 
 
 class Wrong(AssertionError):

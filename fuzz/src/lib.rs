@@ -6,12 +6,17 @@
 //! The first four bytes of an input choose the settings and how the stream is split; the rest is
 //! the stream, and, cut into pieces, the messages to send.
 
+#[path = "../../crates/core/tests/endpoints/law.rs"]
+mod endpoint_law;
 #[path = "../../crates/grammar/tests/grammar/law.rs"]
 mod law;
 #[path = "../../crates/grammar/tests/grammar/proxy_law.rs"]
 mod proxy_law;
 
+use std::sync::Once;
+
 use law::Plan;
+use ropewalk_core::endpoint::register;
 use ropewalk_grammar::proxy::ProxyDecoder;
 use ropewalk_grammar::{Delimiter, LengthPrefixedGrammar, LineGrammar, NetstringGrammar, Width};
 
@@ -74,6 +79,14 @@ pub fn proxy(input: &[u8]) {
     let decoder = ProxyDecoder::new().with_limit_bytes(LIMITS[settings % 4]);
     proxy_law::any_split_tells_the_same_header(&decoder, data, &plan.sizes);
     proxy_law::a_header_ends_where_it_says(&decoder, data);
+}
+
+/// Every text is an endpoint, or an error that points into it.
+pub fn endpoint(text: &str) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| register(ropewalk_protocols::PROXY_KIND));
+    endpoint_law::every_text_is_understood_or_its_fault_is_shown(text);
+    endpoint_law::a_quoted_text_is_one_field(text);
 }
 
 fn settings(input: &[u8]) -> Option<(usize, Plan, &[u8])> {

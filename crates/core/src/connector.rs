@@ -365,9 +365,10 @@ pub(crate) fn one_shot(
     };
     let made: Rc<RefCell<Option<Connector>>> = Rc::default();
     let to_cancel = Rc::clone(&made);
-    let (deferred, resolver) = Deferred::with_canceller(handle, move |_| {
+    let (deferred, resolver) = Deferred::with_canceller(handle, move |resolver| {
         if let Some(connector) = to_cancel.borrow_mut().take() {
             connector.disconnect();
+            let _ = resolver.fail(ConnectError::Cancelled(connector.to_string()));
         }
     });
     let resolver = Rc::new(RefCell::new(Some(resolver)));

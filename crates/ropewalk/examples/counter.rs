@@ -6,6 +6,7 @@ use std::cell::Cell;
 use std::process::ExitCode;
 use std::rc::Rc;
 
+use ropewalk::endpoint::ServerString;
 use ropewalk::{Protocol, Reason, Transport, program};
 
 /// Counts open connections.
@@ -13,7 +14,7 @@ use ropewalk::{Protocol, Reason, Transport, program};
 struct Options {
     /// Where to listen; port 0 picks a free one
     #[arg(value_name = "ENDPOINT", default_value = "tcp:127.0.0.1:1234")]
-    endpoints: Vec<String>,
+    endpoints: Vec<ServerString>,
 }
 
 /// All protocols share one number. `Rc` and `Cell` are enough, because a reactor lives on one thread: no lock, no `Arc`.

@@ -6,6 +6,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use ropewalk::endpoint::ServerString;
 use ropewalk::timer::defer_later;
 use ropewalk::{Deferred, Failure, Handle, Protocol, Transport, program};
 
@@ -21,7 +22,7 @@ struct Options {
     after: Duration,
     /// Where to echo meanwhile; port 0 picks a free one
     #[arg(value_name = "ENDPOINT", default_value = "tcp:127.0.0.1:0")]
-    endpoints: Vec<String>,
+    endpoints: Vec<ServerString>,
 }
 
 struct Echo;

@@ -4,6 +4,7 @@
 
 use std::process::ExitCode;
 
+use ropewalk::endpoint::ServerString;
 use ropewalk::{Protocol, Reason, Transport, program};
 
 /// Sends back what it gets.
@@ -11,7 +12,7 @@ use ropewalk::{Protocol, Reason, Transport, program};
 struct Options {
     /// Where to listen; port 0 picks a free one
     #[arg(value_name = "ENDPOINT", default_value = "tcp:127.0.0.1:8000")]
-    endpoints: Vec<String>,
+    endpoints: Vec<ServerString>,
     /// Write at most so many bytes at once
     #[arg(long, value_name = "BYTES", default_value = "65536")]
     #[arg(value_parser = program::bytes, allow_negative_numbers = true)]

@@ -4,6 +4,7 @@
 
 use std::process::ExitCode;
 
+use ropewalk::endpoint::ServerString;
 use ropewalk::{Protocol, Transport, program};
 
 /// Greets whoever connects.
@@ -11,7 +12,7 @@ use ropewalk::{Protocol, Transport, program};
 struct Options {
     /// Where to listen; port 0 picks a free one
     #[arg(value_name = "ENDPOINT", default_value = "tcp:127.0.0.1:8000")]
-    endpoints: Vec<String>,
+    endpoints: Vec<ServerString>,
 }
 
 /// Our end of one connection. It is told what happens, and never waits for anything.

@@ -5,6 +5,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use ropewalk::endpoint::ClientString;
 use ropewalk::{ConnectError, Connector, Deferred, Factory, Failure, Handle, Protocol, Reason};
 use ropewalk::{Resolver, Transport, program};
 
@@ -13,7 +14,7 @@ use ropewalk::{Resolver, Transport, program};
 struct Options {
     /// Where to connect
     #[arg(default_value = "tcp:127.0.0.1:8000")]
-    endpoint: String,
+    endpoint: ClientString,
 }
 
 const HELLO: &str = "Hello, server!";
@@ -75,7 +76,7 @@ impl Protocol for Hello {
     }
 }
 
-async fn say_hello(reactor: Handle, endpoint: String) -> Result<String, Failure> {
+async fn say_hello(reactor: Handle, endpoint: ClientString) -> Result<String, Failure> {
     let (answer, said) = Deferred::new(&reactor);
     reactor.connect(endpoint, HelloFactory { said: Some(said) })?;
     let answer = answer.await?;

@@ -4,6 +4,7 @@
 
 use std::process::ExitCode;
 
+use ropewalk::endpoint::ClientString;
 use ropewalk::protocols::{LineProtocol, LineReceiver, Lines};
 use ropewalk::{Deferred, Failure, Handle, Reason, Resolver, program};
 
@@ -12,7 +13,7 @@ use ropewalk::{Deferred, Failure, Handle, Reason, Resolver, program};
 struct Options {
     /// Where to connect
     #[arg(default_value = "tcp:127.0.0.1:1234")]
-    endpoint: String,
+    endpoint: ClientString,
 }
 
 /// Told of lines instead of bytes; one of more than 16384 bytes ends the connection.
@@ -42,7 +43,7 @@ impl LineProtocol for LineClient {
     }
 }
 
-async fn ask(reactor: Handle, endpoint: String) -> Result<String, Failure> {
+async fn ask(reactor: Handle, endpoint: ClientString) -> Result<String, Failure> {
     let (line, answer) = Deferred::new(&reactor);
     let client = LineReceiver::new(LineClient { answer });
     reactor.connect_protocol(endpoint, client).await?;

@@ -4,6 +4,7 @@
 
 use std::process::ExitCode;
 
+use ropewalk::endpoint::ServerString;
 use ropewalk::program;
 use ropewalk::protocols::{LineProtocol, LineReceiver, Lines};
 
@@ -12,7 +13,7 @@ use ropewalk::protocols::{LineProtocol, LineReceiver, Lines};
 struct Options {
     /// Where to listen; port 0 picks a free one
     #[arg(value_name = "ENDPOINT", default_value = "tcp:127.0.0.1:1234")]
-    endpoints: Vec<String>,
+    endpoints: Vec<ServerString>,
 }
 
 /// Told of lines instead of bytes. A line ends with CRLF and has at most 16384 bytes; a longer one ends its connection.

@@ -5,6 +5,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use ropewalk::endpoint::ClientString;
 use ropewalk::{Deferred, Failure, Handle, Protocol, Reason, Resolver, Transport, program};
 
 /// Lets a server echo once.
@@ -12,7 +13,7 @@ use ropewalk::{Deferred, Failure, Handle, Protocol, Reason, Resolver, Transport,
 struct Options {
     /// Where to connect
     #[arg(default_value = "tcp:127.0.0.1:8000")]
-    endpoint: String,
+    endpoint: ClientString,
 }
 
 const TEXT: &str = "once";
@@ -40,7 +41,7 @@ impl Protocol for OneShot {
     }
 }
 
-async fn echo_once(reactor: Handle, endpoint: String) -> Result<String, Failure> {
+async fn echo_once(reactor: Handle, endpoint: ClientString) -> Result<String, Failure> {
     let (echo, done) = Deferred::new(&reactor);
 
     // Ready once `connection_made` has returned; a refused connection is an error at once.

@@ -6,6 +6,7 @@
 use std::process::ExitCode;
 
 use ropewalk::deferred::DeferredList;
+use ropewalk::endpoint::ClientString;
 use ropewalk::{Deferred, Failure, Handle, Protocol, Reason, Resolver, Transport, program};
 
 /// Fetches poems in parallel.
@@ -13,7 +14,7 @@ use ropewalk::{Deferred, Failure, Handle, Protocol, Reason, Resolver, Transport,
 struct Options {
     /// The servers
     #[arg(value_name = "ENDPOINT", required = true)]
-    endpoints: Vec<String>,
+    endpoints: Vec<ClientString>,
 }
 
 /// The longest poem that we listen to.
@@ -45,7 +46,7 @@ impl Protocol for Listener {
     }
 }
 
-async fn fetch(reactor: Handle, endpoint: String) -> Result<String, Failure> {
+async fn fetch(reactor: Handle, endpoint: ClientString) -> Result<String, Failure> {
     let (poem, done) = Deferred::new(&reactor);
     reactor
         .connect_protocol(
@@ -60,9 +61,12 @@ async fn fetch(reactor: Handle, endpoint: String) -> Result<String, Failure> {
 }
 
 /// All outcomes, good and bad, in the order of the endpoints.
-fn fetch_all(reactor: &Handle, endpoints: &[String]) -> Deferred<Vec<Result<String, Failure>>> {
+fn fetch_all(
+    reactor: &Handle,
+    endpoints: &[ClientString],
+) -> Deferred<Vec<Result<String, Failure>>> {
     // Each `spawn` begins at once, and none waits for another.
-    let fetch = |endpoint: &String| reactor.spawn(fetch(reactor.clone(), endpoint.clone()));
+    let fetch = |endpoint: &ClientString| reactor.spawn(fetch(reactor.clone(), endpoint.clone()));
     DeferredList::new(endpoints.iter().map(fetch)).results(reactor)
 }
 

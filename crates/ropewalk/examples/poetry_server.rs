@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use ropewalk::endpoint::ServerString;
 use ropewalk::{Bytes, Failure, Protocol, Transport, program};
 
 /// Recites a poem slowly.
@@ -13,7 +14,7 @@ use ropewalk::{Bytes, Failure, Protocol, Transport, program};
 struct Options {
     /// Where to listen; port 0 picks a free one
     #[arg(default_value = "tcp:127.0.0.1:10000")]
-    endpoint: String,
+    endpoint: ServerString,
     /// How long the recital takes
     #[arg(long, value_name = "SECONDS", default_value = "2")]
     #[arg(value_parser = program::seconds, allow_negative_numbers = true)]

@@ -6,6 +6,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use ropewalk::endpoint::ClientString;
 use ropewalk::{BackOff, ConnectError, Connector, Factory, Protocol, Reason, ReconnectingFactory};
 use ropewalk::{Transport, program};
 
@@ -14,7 +15,7 @@ use ropewalk::{Transport, program};
 struct Options {
     /// Where to connect
     #[arg(default_value = "tcp:127.0.0.1:8000")]
-    endpoint: String,
+    endpoint: ClientString,
 }
 
 struct Client;

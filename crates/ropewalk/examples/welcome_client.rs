@@ -4,6 +4,7 @@
 
 use std::process::ExitCode;
 
+use ropewalk::endpoint::ClientString;
 use ropewalk::{Deferred, Failure, Handle, Protocol, Reason, Resolver, Transport, program};
 
 /// Prints what a server says.
@@ -11,7 +12,7 @@ use ropewalk::{Deferred, Failure, Handle, Protocol, Reason, Resolver, Transport,
 struct Options {
     /// Where to connect
     #[arg(default_value = "tcp:127.0.0.1:12345")]
-    endpoint: String,
+    endpoint: ClientString,
 }
 
 /// What we keep at most; a server that never ends its speech must not fill our memory.
@@ -44,7 +45,7 @@ impl Protocol for Reader {
     }
 }
 
-async fn read(reactor: Handle, endpoint: String) -> Result<String, Failure> {
+async fn read(reactor: Handle, endpoint: ClientString) -> Result<String, Failure> {
     // One end stays here, the protocol takes the other.
     let (text, done) = Deferred::new(&reactor);
     reactor

@@ -32,14 +32,16 @@ pub use ropewalk_grammar as grammar;
 pub use ropewalk_macros::test;
 pub use ropewalk_protocols as protocols;
 pub use ropewalk_sim as sim;
-pub use ropewalk_testing as testing;
 
+mod endpoints;
 pub mod log;
 pub mod manual;
 #[cfg(feature = "program")]
 pub mod program;
 mod run;
+pub mod testing;
 
+pub use endpoints::register_endpoints;
 #[cfg(feature = "log")]
 pub use log::log_to_stderr;
 #[cfg(feature = "mio")]

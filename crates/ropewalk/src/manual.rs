@@ -3,6 +3,7 @@
 #[cfg(feature = "enterprise")]
 pub mod database;
 pub mod deferreds;
+pub mod endpoints;
 pub mod from_tokio;
 pub mod from_twisted;
 pub mod limits;

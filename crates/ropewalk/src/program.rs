@@ -34,6 +34,7 @@ use ropewalk_core::Failure;
 /// }
 /// ```
 pub fn run<O: Parser, T>(main: impl FnOnce(O) -> Result<T, Failure>) -> ExitCode {
+    crate::register_endpoints();
     match read(std::env::args_os()) {
         Ok(options) => {
             crate::log_to_stderr();

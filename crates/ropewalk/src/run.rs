@@ -14,13 +14,15 @@ use ropewalk_core::{
 };
 use ropewalk_mio::MioDriver;
 
-/// A reactor on this system's driver, which stops in order at SIGINT and SIGTERM. One that comes before it runs is kept
+/// A reactor on this system's driver, which stops in order at SIGINT and SIGTERM and knows all [types of
+/// endpoints](crate::manual::endpoints). One that comes before it runs is kept
 /// until then, so that whoever was told where a server listens may stop it at once.
 ///
 /// # Errors
 ///
 /// The kernel gives no event queue: there are too many descriptors.
 pub fn reactor() -> io::Result<Reactor> {
+    crate::register_endpoints();
     let mut driver = MioDriver::new()?;
     driver.catch_signals()?;
     Ok(Reactor::new(driver).catching_signals())

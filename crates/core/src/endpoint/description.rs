@@ -200,6 +200,15 @@ impl Description {
         taken.map(|text| self.read(name, &text)).transpose()
     }
 
+    /// Takes an option that must be there.
+    ///
+    /// # Errors
+    ///
+    /// When it is not, or its value is not what `T` can be read from.
+    pub fn required<T: Value>(&mut self, name: &str) -> Result<T, EndpointError> {
+        self.option(name)?.ok_or_else(|| self.missing(name))
+    }
+
     /// Takes the endpoint inside of this one: everything from the next argument given by place on, which is its type.
     ///
     /// ```

@@ -150,7 +150,9 @@ impl Description {
     ///
     /// There is no such type, it is none to listen at, or it does not understand the string.
     pub fn listening(self) -> Result<Listening, EndpointError> {
-        self.parsed(Use::Listen, |kind| kind.server)
+        let text = self.to_string();
+        let listening = self.parsed(Use::Listen, |kind| kind.server)?;
+        Ok(listening.with_text(text))
     }
 
     /// What the string says to a client.

@@ -57,9 +57,8 @@ const CLIENT_OPTIONS: &[(&str, &str)] = &[
 
 fn server(mut description: Description) -> Result<Listening, EndpointError> {
     let server = TcpServer::take(&mut description)?;
-    let text = description.to_string();
     description.finish()?;
-    Ok(Listening::from(server.listen()).with_text(text))
+    Ok(server.listen().into())
 }
 
 fn client(mut description: Description) -> Result<Destination, EndpointError> {

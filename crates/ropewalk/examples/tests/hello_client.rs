@@ -24,7 +24,10 @@ fn ask(world: &mut World, answer: &'static str) -> Result<String, Failure> {
         .reactor("server")
         .listen("tcp:10.0.0.1:8000", move || Server(Some(answer)))?;
     let client = world.reactor("client").handle();
-    let said = client.spawn(say_hello(client.clone(), "tcp:10.0.0.1:8000".to_owned()));
+    let said = client.spawn(say_hello(
+        client.clone(),
+        "tcp:10.0.0.1:8000".parse().unwrap(),
+    ));
     let said = world.wait_for(said);
     world.wait_for(port.stop_listening())?;
     said

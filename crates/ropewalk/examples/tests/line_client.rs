@@ -22,7 +22,7 @@ fn answer(world: &mut World, text: &'static str) -> Result<String, Failure> {
         .reactor("server")
         .listen("tcp:10.0.0.1:1234", move || Server(text))?;
     let client = world.reactor("client").handle();
-    let line = client.spawn(ask(client.clone(), "tcp:10.0.0.1:1234".to_owned()));
+    let line = client.spawn(ask(client.clone(), "tcp:10.0.0.1:1234".parse().unwrap()));
     let line = world.wait_for(line);
     world.wait_for(port.stop_listening())?;
     line

@@ -25,7 +25,10 @@ fn ask(world: &mut World, echoes: bool) -> Result<String, Failure> {
         .reactor("server")
         .listen("tcp:10.0.0.1:8000", move || Server { echoes })?;
     let client = world.reactor("client").handle();
-    let said = client.spawn(echo_once(client.clone(), "tcp:10.0.0.1:8000".to_owned()));
+    let said = client.spawn(echo_once(
+        client.clone(),
+        "tcp:10.0.0.1:8000".parse().unwrap(),
+    ));
     let said = world.wait_for(said);
     world.wait_for(port.stop_listening())?;
     said
@@ -43,7 +46,7 @@ fn a_silent_server_is_an_error_and_the_connection_is_closed(world: &mut World) {
 
 #[ropewalk::test]
 async fn nobody_there_is_an_error_within_a_second(reactor: Handle) {
-    let failure = echo_once(reactor.clone(), "tcp:127.0.0.1:8000".to_owned())
+    let failure = echo_once(reactor.clone(), "tcp:127.0.0.1:8000".parse().unwrap())
         .await
         .unwrap_err();
     assert!(

@@ -30,7 +30,7 @@ fn three_servers_take_as_long_as_one(world: &mut World) {
             .reactor(poem)
             .listen(&endpoint, move || Slow(poem))
             .unwrap();
-        endpoints.push(endpoint);
+        endpoints.push(endpoint.parse().unwrap());
     }
     let client = world.reactor("client").handle();
     let began = world.now();
@@ -46,7 +46,7 @@ async fn one_that_cannot_be_had_keeps_no_other_from_coming(reactor: Handle) {
         .listen("tcp:127.0.0.1:2", || Slow("a poem"))
         .await
         .unwrap();
-    let endpoints = ["tcp:127.0.0.1:1", "tcp:127.0.0.1:2"].map(str::to_owned);
+    let endpoints = ["tcp:127.0.0.1:1", "tcp:127.0.0.1:2"].map(|text| text.parse().unwrap());
     let poems = fetch_all(&reactor, &endpoints).await.unwrap();
     let failure = poems[0].as_ref().unwrap_err().to_string();
     assert!(

@@ -37,7 +37,8 @@ fn read_from(world: &mut World, text: &[u8], abort: bool) -> Result<String, Fail
         abort,
     })?;
     let client = world.reactor("client").handle();
-    let text = world.wait_for(client.spawn(read(client.clone(), "tcp:10.0.0.1:12345".to_owned())));
+    let text =
+        world.wait_for(client.spawn(read(client.clone(), "tcp:10.0.0.1:12345".parse().unwrap())));
     world.wait_for(port.stop_listening())?;
     text
 }
@@ -76,7 +77,7 @@ fn nobody_there_is_an_error_that_names_the_address(world: &mut World) {
         .unwrap()
         .stop_listening();
     let client = world.reactor("client").handle();
-    let read = client.spawn(read(client.clone(), "tcp:10.0.0.1:12345".to_owned()));
+    let read = client.spawn(read(client.clone(), "tcp:10.0.0.1:12345".parse().unwrap()));
     let failure = world.wait_for(read).unwrap_err().to_string();
     assert!(
         failure.contains("tcp:10.0.0.1:12345") && failure.contains("refused"),
