@@ -10,6 +10,8 @@ use std::mem::take;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
+use tracing::Span;
+
 pub(crate) use self::deadline::Deadline;
 use self::deadline::Deadlines;
 use crate::address::Address;
@@ -31,6 +33,8 @@ pub(crate) struct Connection {
     pub(crate) transport: Transport,
     pub(crate) owner: Owner,
     protocol: Option<Box<dyn Protocol>>,
+    /// What is logged in callbacks is logged in here; none if nobody asked for such.
+    span: Option<Box<Span>>,
     stack: Option<Box<Stack>>,
     /// Bytes that came up while nothing could be delivered.
     held: Vec<u8>,
@@ -71,6 +75,7 @@ impl Connection {
             transport: Transport(Rc::new(link)),
             owner: birth.owner,
             protocol: None,
+            span: None,
             stack: None,
             held: Vec::new(),
             deadlines: Deadlines::default(),
@@ -153,16 +158,23 @@ impl Connection {
         let built = catch_unwind(AssertUnwindSafe(|| factory.build_protocol(&transport)));
         match built {
             Ok(Some(protocol)) => {
-                self.protocol = Some(protocol);
-                self.call("connection_made", |protocol, transport| {
-                    protocol.connection_made(transport);
-                });
+                self.begin_protocol(protocol);
                 self.guard("connected", || factory.connected(&transport));
                 self.deliver_held();
             }
             Ok(None) => self.owner.refused(&self.transport),
             Err(payload) => self.panicked("build_protocol", &*payload),
         }
+    }
+
+    fn begin_protocol(&mut self, protocol: Box<dyn Protocol>) {
+        let peer = self.transport.peer();
+        let span = tracing::info_span!("connection", %peer, protocol = protocol.name());
+        self.span = (!span.is_disabled()).then(|| Box::new(span));
+        self.protocol = Some(protocol);
+        self.call("connection_made", |protocol, transport| {
+            protocol.connection_made(transport);
+        });
     }
 
     /// Bytes from the driver.
@@ -322,7 +334,10 @@ impl Connection {
             return;
         };
         let transport = &self.transport;
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| call(protocol, transport))) {
+        let inside = self.span.as_deref().map(Span::enter);
+        let called = catch_unwind(AssertUnwindSafe(|| call(protocol, transport)));
+        drop(inside);
+        if let Err(payload) = called {
             self.panicked(callback, &*payload);
         }
         if self.link().has(Flags::WISHING) {
@@ -357,13 +372,10 @@ impl Connection {
         if let Some((protocol, unread)) = switch {
             let link = self.link();
             link.epoch.set(link.epoch.get() + 1);
-            self.protocol = Some(protocol);
             let newer = take(&mut self.held);
             self.held = unread;
             self.held.extend_from_slice(&newer);
-            self.call("connection_made", |protocol, transport| {
-                protocol.connection_made(transport);
-            });
+            self.begin_protocol(protocol);
             self.deliver_held();
         }
     }
