@@ -123,7 +123,7 @@ def syslog():
             system.settimeout(10)
             with Program("ropewalk", f"--syslog={path}", "echo", ANY) as program:
                 program.listening()
-                line = system.recv(10_000).decode()
-                must(line.startswith(f"<30>ropewalk[{program.process.pid}]: "), line)
-                must("serves" in line and "\n" not in line, line)
+                while "serves" not in (line := system.recv(10_000).decode()):
+                    pass
+                must(line.startswith(f"<30>ropewalk[{program.process.pid}]: ") and "\n" not in line, line)
                 program.stops()

@@ -1,16 +1,18 @@
 //! The command as a whole: options that all subcommands share, the subcommands, and what can be said of them.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{ArgMatches, Args, FromArgMatches, Parser};
+use ropewalk::service::Grace;
 use ropewalk::{Exit, Failure, program};
 
 use crate::about::{About, Completions, Manual};
 use crate::daemon::DaemonOptions;
-use crate::life::Life;
+use crate::life::{Life, Plan};
 use crate::log::LogOptions;
 use crate::plugin::{Plugin, Serving};
-use crate::setup::Setup;
+use crate::setup::{Manner, Setup};
 
 /// A command with subcommands that serve, with options for log and process, completions and a manual page; in whose `main`
 /// there is nothing else:
@@ -131,7 +133,13 @@ impl Command {
             log: shared.log,
             daemon: shared.daemon,
         };
-        life.live(|setup| plugin.start(options, setup))
+        life.live(|reactor| {
+            let mut plan = Plan::new(name.to_owned(), Grace::new(Duration::ZERO));
+            plan.add(reactor, name, Manner::default(), |setup| {
+                plugin.start(options, setup)
+            })?;
+            Ok(plan)
+        })
     }
 }
 

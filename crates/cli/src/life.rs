@@ -2,24 +2,27 @@
 //!
 //! ```text
 //!   into the background ─ folder, umask ─ log ─ who to become ─ pid file ─ service manager
-//!     ─ the subcommand opens its ports ─ chroot ─ user ─ "listening on …" ─ ready ─ the reactor runs ─ stopped
+//!     ─ the reactor starts: ports ─ chroot, user ─ the other services ─ "listening on …", ready ─ … ─ stopped
 //! ```
 //!
 //! Whatever fails before "ready" undoes what was done, is one line on stderr, and status 1.
 
-use std::io::{self, Write};
-use std::path::Path;
+use std::cell::RefCell;
+use std::error::Error;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{chdir, chroot};
-use ropewalk::{Failure, Phase, Reactor, timer::LoopingCall};
+use ropewalk::service::{Application, Grace, ServiceError};
+use ropewalk::timer::LoopingCall;
+use ropewalk::{Exit, Failure, Handle, Phase, Reactor};
 
 use crate::daemon::{DaemonOptions, Detached, Identity, PidFile, Starter, Umask, detach};
 use crate::log::{Log, LogOptions};
 use crate::notify::Manager;
-use crate::setup::Setup;
+use crate::setup::{Manner, Setup, Words};
 
 /// How a process lives.
 #[derive(Clone, Debug, Default)]
@@ -29,15 +32,66 @@ pub(crate) struct Life {
     pub(crate) daemon: DaemonOptions,
 }
 
+/// What a process does.
+pub(crate) struct Plan {
+    pub(crate) application: Application,
+    pub(crate) words: Rc<Words>,
+    /// Whether the names of services mean something to who started the process.
+    pub(crate) names_services: bool,
+}
+
+impl Plan {
+    pub(crate) fn new(name: String, grace: Grace) -> Self {
+        Self {
+            application: Application::new(name).with_grace(grace),
+            words: Rc::default(),
+            names_services: false,
+        }
+    }
+
+    /// Adds what a subcommand sets up, under a name that no other has.
+    pub(crate) fn add(
+        &mut self,
+        reactor: &Handle,
+        name: &str,
+        manner: Manner,
+        start: impl FnOnce(&mut Setup) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut setup = Setup::in_manner(reactor, manner, Rc::clone(&self.words));
+        start(&mut setup)?;
+        let services = setup.services().clone();
+        self.application = self.application.clone().with(name.to_owned(), services);
+        Ok(())
+    }
+
+    /// A failure as those see it who know the subcommand, or the names in their file, and nothing of what is within.
+    fn explain(&self, failure: Failure) -> Failure {
+        let mut error: &(dyn Error + 'static) = failure.error();
+        let mut name = None;
+        while let Some(service) = error.downcast_ref::<ServiceError>() {
+            name = name.or(Some(service.name()));
+            error = service.source().unwrap_or(error);
+        }
+        match name {
+            None => failure,
+            Some(_) if failure.find::<Exit>().is_some() => failure,
+            Some(name) if self.names_services => {
+                Failure::message(format!("service {name:?}: {error}"))
+            }
+            Some(_) => Failure::message(error),
+        }
+    }
+}
+
 impl Life {
-    /// Serves what the function sets up until the process is stopped.
+    /// Serves what the plan says until the process is stopped.
     ///
     /// # Errors
     ///
     /// It cannot be served, or not as whom and where the options say.
     pub(crate) fn live(
         self,
-        start: impl FnOnce(&mut Setup) -> Result<(), Failure>,
+        plan: impl FnOnce(&Handle) -> Result<Plan, Failure>,
     ) -> Result<ExitCode, Failure> {
         let starter = match self.daemon.daemon.then(detach).transpose()? {
             Some(Detached::Parent(status)) => return Ok(status),
@@ -46,7 +100,7 @@ impl Life {
         };
         self.settle_in()?;
         let log = Rc::new(Log::open(&self.log_options())?);
-        let outcome = self.serve(&log, starter, start);
+        let outcome = self.serve(&log, starter, plan);
         if let (Err(failure), false) = (&outcome, log.is_on_stderr()) {
             tracing::error!(%failure, "the service ends");
         }
@@ -75,29 +129,91 @@ impl Life {
         &self,
         log: &Rc<Log>,
         starter: Option<Starter>,
-        start: impl FnOnce(&mut Setup) -> Result<(), Failure>,
+        plan: impl FnOnce(&Handle) -> Result<Plan, Failure>,
     ) -> Result<(), Failure> {
-        let daemon = &self.daemon;
-        let identity = Identity::look_up(daemon.user.as_deref(), daemon.group.as_deref())?;
-        let mut pid_file = daemon.pidfile.as_deref().map(PidFile::claim).transpose()?;
+        let privileged = Privileged::new(&self.daemon, log)?;
         let manager = Rc::new(Manager::from_env()?);
-        let mut setup = Setup::new(ropewalk::reactor()?);
-        start(&mut setup)?;
-        if let Some(root) = &daemon.chroot {
-            let root = enter(root)?;
-            log.move_root(&root);
-            pid_file.iter_mut().for_each(|file| file.move_root(&root));
+        let mut reactor = ropewalk::reactor()?;
+        let plan = plan(&reactor.handle())?;
+        attend(&reactor, log, &manager);
+        let ready = ready(&reactor, &plan, starter, &manager);
+        let application = plan.application.clone().with("ready", ready);
+        let failed = application.attach(&reactor);
+        privileged.hook_into(&reactor, &failed);
+        reactor.run()?;
+        drop(reactor);
+        if let Some(failure) = failed.take() {
+            return Err(plan.explain(failure));
         }
-        if let Some(identity) = &identity {
-            identity.assume()?;
-        }
-        attend(setup.reactor(), log, &manager);
-        announce(&mut setup, starter)?;
-        manager.ready();
-        tracing::info!(pid = std::process::id(), "{} serves", self.name);
-        setup.reactor().run()?;
-        drop(setup);
         tracing::info!("{} has stopped", self.name);
+        Ok(())
+    }
+}
+
+/// What is done with privileges, or to be rid of them.
+struct Privileged {
+    root: Option<PathBuf>,
+    identity: Option<Identity>,
+    pid_file: Option<PidFile>,
+    log: Rc<Log>,
+}
+
+impl Privileged {
+    fn new(options: &DaemonOptions, log: &Rc<Log>) -> Result<Self, Failure> {
+        Ok(Self {
+            identity: Identity::look_up(options.user.as_deref(), options.group.as_deref())?,
+            root: options.chroot.clone(),
+            pid_file: options.pidfile.as_deref().map(PidFile::claim).transpose()?,
+            log: Rc::clone(log),
+        })
+    }
+
+    /// Between the opening of the ports and the start of everything else. Lives as long as the reactor, and so does the pid
+    /// file.
+    fn hook_into(mut self, reactor: &Reactor, failed: &Rc<RefCell<Option<Failure>>>) {
+        let failed = Rc::clone(failed);
+        let kept = Rc::new(RefCell::new(None));
+        let keep = Rc::clone(&kept);
+        reactor.add_trigger(Phase::DuringStartup, move |handle| {
+            if failed.borrow().is_none()
+                && let Err(failure) = self.drop_privileges()
+            {
+                failed.replace(Some(failure));
+                let _stops = handle.stop();
+            }
+            keep.replace(Some(self));
+        });
+        reactor.add_trigger(Phase::AfterShutdown, move |_| drop(kept.take()));
+    }
+
+    fn drop_privileges(&mut self) -> Result<(), Failure> {
+        if let Some(root) = &self.root {
+            let root = enter(root)?;
+            self.log.move_root(&root);
+            self.pid_file
+                .iter_mut()
+                .for_each(|file| file.move_root(&root));
+        }
+        self.identity.as_ref().map_or(Ok(()), Identity::assume)
+    }
+}
+
+/// The last service to be started: says that all were.
+fn ready(
+    reactor: &Reactor,
+    plan: &Plan,
+    starter: Option<Starter>,
+    manager: &Rc<Manager>,
+) -> impl FnMut(&Handle) -> Result<(), Failure> + 'static {
+    let (words, manager) = (Rc::clone(&plan.words), Rc::clone(manager));
+    let (reactor, mut starter) = (reactor.handle(), starter);
+    let name = plan.application.name().to_owned();
+    move |_| {
+        words.say()?;
+        starter.take().map_or(Ok(()), Starter::serves)?;
+        manager.ready();
+        keep_telling(&reactor, &manager);
+        tracing::info!(pid = std::process::id(), "{name} serves");
         Ok(())
     }
 }
@@ -113,26 +229,18 @@ fn attend(reactor: &Reactor, log: &Rc<Log>, manager: &Rc<Manager>) {
     });
     let told = Rc::clone(manager);
     reactor.add_trigger(Phase::BeforeShutdown, move |_| told.stopping());
+}
+
+/// From the reactor itself: one that is stuck says nothing.
+fn keep_telling(reactor: &Handle, manager: &Rc<Manager>) {
     if let Some(interval) = manager.watch_interval() {
-        // From the reactor itself: one that is stuck says nothing.
         let told = Rc::clone(manager);
         let _runs_to_the_end = LoopingCall::new(reactor, move || told.lives()).start(interval);
     }
 }
 
-/// Says that it serves, to those who read and to the one that waits.
-fn announce(setup: &mut Setup, starter: Option<Starter>) -> Result<(), Failure> {
-    let (lines, hints) = setup.take_words();
-    lines.iter().try_for_each(ropewalk::say)?;
-    for hint in hints {
-        // If nobody sees stderr, nobody needs the hint.
-        let _ = writeln!(io::stderr(), "{hint}");
-    }
-    starter.map_or(Ok(()), Starter::serves)
-}
-
 /// Gives the root's name as it was seen from outside.
-fn enter(root: &Path) -> Result<std::path::PathBuf, Failure> {
+fn enter(root: &Path) -> Result<PathBuf, Failure> {
     let outside = root
         .canonicalize()
         .map_err(|error| wrong("--chroot", root, &error))?;

@@ -15,12 +15,11 @@ pub trait Plugin {
     /// The name, the help and the options.
     fn command(&self) -> clap::Command;
 
-    /// Opens ports and makes ready what else is needed. It runs with all privileges that the process was started with,
-    /// before it becomes `--user` under `--chroot`.
+    /// Adds the services that these options ask for, and opens nothing yet.
     ///
     /// # Errors
     ///
-    /// Something cannot be had. It is told on stderr, in one line, and the exit status is 1.
+    /// The options cannot be followed. It is told on stderr, in one line, and the exit status is 1.
     fn start(&self, options: &ArgMatches, setup: &mut Setup) -> Result<(), Failure>;
 }
 

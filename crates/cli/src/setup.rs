@@ -1,45 +1,107 @@
-//! What a subcommand sets up before it serves.
+//! What a subcommand sets up: its services, and what is said once they serve.
 
-use std::fmt::Display;
+use std::cell::RefCell;
+use std::fmt;
+use std::io::{self, Write};
+use std::rc::Rc;
+use std::time::Duration;
 
 use ropewalk::endpoint::ServerEndpoint;
-use ropewalk::{Factory, Failure, Limits, ListeningPort, Reactor, SharedFactory};
+use ropewalk::protocols::{LimitConnectionsByPeer, LimitTotalConnectionsFactory, TimeoutFactory};
+use ropewalk::service::{MultiService, Service, StreamServer};
+use ropewalk::{Address, Factory, Failure, Handle, Limits, ListeningPort, SharedFactory};
 
-/// The time between the start of a subcommand and the moment that peers are told of it: what needs privilege is opened here,
-/// and what is said here is said once nothing can fail any more.
-#[derive(Debug)]
+/// What a subcommand works with before anything runs. It opens nothing: it adds services, which are started in order with
+/// the reactor and stopped in reverse. So a file can be checked without being run.
 pub struct Setup {
-    reactor: Reactor,
-    lines: Vec<String>,
-    hints: Vec<String>,
+    handle: Handle,
+    services: MultiService,
+    manner: Manner,
+    words: Rc<Words>,
 }
 
+/// What an application file may say of a service beyond its own options.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Manner {
+    pub(crate) high_water_bytes: Option<usize>,
+    pub(crate) outgoing_bytes: Option<usize>,
+    /// `Some(None)` is no limit.
+    pub(crate) write_stall: Option<Option<Duration>>,
+    pub(crate) handshake: Option<Option<Duration>>,
+    pub(crate) connections: Option<usize>,
+    pub(crate) connections_by_peer: Option<usize>,
+    pub(crate) idle: Option<Duration>,
+}
+
+/// What is said once everything serves.
+#[derive(Default)]
+pub(crate) struct Words {
+    ports: RefCell<Vec<ListeningPort>>,
+    lines: RefCell<Vec<String>>,
+    hints: RefCell<Vec<Hint>>,
+}
+
+type Hint = Box<dyn FnOnce(&[ListeningPort]) -> Option<String>>;
+
 impl Setup {
-    /// A setup on a reactor: for tests, on the simulated driver; the command makes its own.
+    /// A setup on a reactor; the command makes its own.
     #[must_use]
-    pub fn new(reactor: Reactor) -> Self {
+    pub fn new(reactor: &impl AsRef<Handle>) -> Self {
+        Self::in_manner(reactor, Manner::default(), Rc::default())
+    }
+
+    pub(crate) fn in_manner(
+        reactor: &impl AsRef<Handle>,
+        manner: Manner,
+        words: Rc<Words>,
+    ) -> Self {
         Self {
-            reactor,
-            lines: Vec::new(),
-            hints: Vec::new(),
+            handle: reactor.as_ref().clone(),
+            services: MultiService::new(),
+            manner,
+            words,
         }
     }
 
     /// The reactor that will run.
-    pub fn reactor(&mut self) -> &mut Reactor {
-        &mut self.reactor
+    #[must_use]
+    pub fn reactor(&self) -> &Handle {
+        &self.handle
     }
 
-    /// Serves one factory at endpoints, each of which is printed as `listening on …`, with the real port.
+    /// The services so far: what a test starts.
+    #[must_use]
+    pub fn services(&self) -> &MultiService {
+        &self.services
+    }
+
+    /// Adds a service, the last to be started. What needs the privileges that the process was started with belongs into its
+    /// [`Service::privileged_start`].
     ///
     /// # Errors
     ///
-    /// An endpoint cannot be had, and then none should be served.
-    pub fn listen<E: ServerEndpoint>(
+    /// The name is taken.
+    pub fn add(&mut self, name: impl Into<String>, service: impl Service) -> Result<(), Failure> {
+        let name = name.into();
+        if self.services.names().contains(&name) {
+            return Err(Failure::message(format!(
+                "there is a service {name:?} already"
+            )));
+        }
+        self.services = self.services.clone().with(name, service);
+        Ok(())
+    }
+
+    /// Serves one factory at endpoints, each of which is printed as `listening on …` with the real port, once all serve.
+    ///
+    /// # Errors
+    ///
+    /// An endpoint cannot be understood. One that cannot be had is told when it is started.
+    pub fn listen<E: ServerEndpoint + 'static>(
         &mut self,
         endpoints: impl IntoIterator<Item = E>,
         factory: impl Factory,
-    ) -> Result<Vec<ListeningPort>, Failure> {
+    ) -> Result<(), Failure> {
         self.listen_with(endpoints, Limits::default(), factory)
     }
 
@@ -48,39 +110,95 @@ impl Setup {
     /// # Errors
     ///
     /// As [`listen`](Self::listen).
-    pub fn listen_with<E: ServerEndpoint>(
+    pub fn listen_with<E: ServerEndpoint + 'static>(
         &mut self,
         endpoints: impl IntoIterator<Item = E>,
         limits: Limits,
         factory: impl Factory,
-    ) -> Result<Vec<ListeningPort>, Failure> {
-        let factory = SharedFactory::new(factory);
-        let mut ports = Vec::new();
+    ) -> Result<(), Failure> {
+        let limits = self.manner.limits(limits);
+        let factory = SharedFactory::new(self.manner.around(Box::new(factory)));
         for endpoint in endpoints {
-            let port = self
-                .reactor
-                .listen_with(endpoint, limits.clone(), factory.clone())?;
-            self.say(format_args!("listening on {}", port.host()));
-            ports.push(port);
+            endpoint.listening()?;
+            let words = Rc::clone(&self.words);
+            let server = StreamServer::with_limits(endpoint, limits.clone(), factory.clone())
+                .privileged()
+                .on_listening(move |port| words.ports.borrow_mut().push(port.clone()));
+            let name = format!("port {}", self.services.names().len() + 1);
+            self.add(name, server)?;
         }
-        Ok(ports)
+        Ok(())
     }
 
     /// Prints a line on stdout once it serves: for programs.
-    pub fn say(&mut self, line: impl Display) {
-        self.lines.push(line.to_string());
+    pub fn say(&mut self, line: impl fmt::Display) {
+        self.words.lines.borrow_mut().push(line.to_string());
     }
 
-    /// Prints a line on stderr once it serves: for people.
-    pub fn hint(&mut self, line: impl Display) {
-        self.hints.push(line.to_string());
+    /// Prints a line on stderr once it serves, made of the ports that are open then: for people.
+    pub fn hint(&mut self, hint: impl FnOnce(&[ListeningPort]) -> Option<String> + 'static) {
+        self.words.hints.borrow_mut().push(Box::new(hint));
+    }
+}
+
+impl fmt::Debug for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Setup({:?})", self.services.names())
+    }
+}
+
+impl Manner {
+    fn limits(&self, limits: Limits) -> Limits {
+        Limits {
+            high_water_bytes: self.high_water_bytes.unwrap_or(limits.high_water_bytes),
+            outgoing_bytes: self.outgoing_bytes.unwrap_or(limits.outgoing_bytes),
+            write_stall: self.write_stall.unwrap_or(limits.write_stall),
+            handshake: self.handshake.unwrap_or(limits.handshake),
+            ..limits
+        }
     }
 
-    /// What was to be said, on stdout and on stderr.
-    pub(crate) fn take_words(&mut self) -> (Vec<String>, Vec<String>) {
-        (
-            std::mem::take(&mut self.lines),
-            std::mem::take(&mut self.hints),
-        )
+    fn around(&self, mut factory: Box<dyn Factory>) -> Box<dyn Factory> {
+        if let Some(period) = self.idle {
+            factory = Box::new(TimeoutFactory::new(factory).with_period(period));
+        }
+        if let Some(limit) = self.connections_by_peer {
+            factory = Box::new(LimitConnectionsByPeer::new(factory).with_limit(limit));
+        }
+        if let Some(limit) = self.connections {
+            factory = Box::new(LimitTotalConnectionsFactory::new(limit, factory));
+        }
+        factory
     }
+}
+
+impl Words {
+    /// Says everything.
+    ///
+    /// # Errors
+    ///
+    /// Nobody reads stdout any more.
+    pub(crate) fn say(&self) -> Result<(), Failure> {
+        let ports = self.ports.take();
+        let is_stdio = |port: &ListeningPort| matches!(port.host(), Address::Stdio);
+        let listening = ports
+            .iter()
+            .map(|port| format!("listening on {}", port.endpoint()));
+        let lines: Vec<String> = listening.chain(self.lines.take()).collect();
+        // Where stdout is a connection, words there would be its bytes.
+        if ports.iter().any(is_stdio) {
+            lines.iter().for_each(hint);
+        } else {
+            lines.iter().try_for_each(ropewalk::say)?;
+        }
+        for make in self.hints.take() {
+            make(&ports).iter().for_each(hint);
+        }
+        Ok(())
+    }
+}
+
+/// If nobody sees stderr, nobody needs the hint.
+fn hint(line: &String) {
+    let _ = writeln!(io::stderr(), "{line}");
 }

@@ -46,8 +46,8 @@ pub(crate) fn start(options: Options, setup: &mut Setup) -> Result<(), Failure> 
     let room = Room::default();
     let guests = room.clone();
     let factory = move || LineGuest::new(guests.clone());
-    let ports = setup.listen_with(endpoints, limits(), factory)?;
-    hint(&ports, setup);
+    setup.listen_with(endpoints, limits(), factory)?;
+    setup.hint(hint);
     setup
         .reactor()
         .add_trigger(Phase::BeforeShutdown, move |_| {
@@ -65,17 +65,15 @@ fn limits() -> Limits {
 }
 
 /// Tells a person what to do next; programs read stdout.
-fn hint(ports: &[ListeningPort], setup: &mut Setup) {
-    let Some(address) = ports.first().and_then(|port| port.host().socket()) else {
-        return;
-    };
+fn hint(ports: &[ListeningPort]) -> Option<String> {
+    let address = ports.first()?.host().socket()?;
     let (ip, port) = (address.ip().to_canonical(), address.port());
     let ip = match (ip.is_unspecified(), ip.is_ipv4()) {
         (false, _) => ip.to_string(),
         (true, true) => "127.0.0.1".to_owned(),
         (true, false) => "::1".to_owned(),
     };
-    setup.hint(format_args!(
+    Some(format!(
         "join in another terminal with: nc {ip} {port}    (stop the chat with Ctrl-C)"
-    ));
+    ))
 }

@@ -44,6 +44,7 @@ pub use destination::{Destination, Host, Route};
 pub use error::{EndpointError, EndpointProblem};
 pub use kind::{Kind, Role, Use, kinds, register};
 pub use listening::{Listening, Open, Source};
+pub use nearest::nearest;
 pub use server_endpoint::{ClientEndpoint, ServerEndpoint};
 pub use string::{ClientString, ServerString};
 pub use syntax::quote;

@@ -3,11 +3,16 @@
 /// A longer word is no slip of the finger, and comparing it would cost its length.
 const LONGEST_WORD: usize = 32;
 
-/// The known word that `word` was probably meant to be, whatever its case.
-pub(super) fn nearest<'a>(
-    word: &str,
-    known: impl IntoIterator<Item = &'a String>,
-) -> Option<&'a str> {
+/// The known word that `word` was probably meant to be, whatever its case: for errors that say what would be right.
+///
+/// ```
+/// use ropewalk_core::endpoint::nearest;
+///
+/// let known = ["lines".to_owned(), "limits".to_owned()];
+/// assert_eq!(nearest("limit", &known), Some("limits"));
+/// assert_eq!(nearest("nothing like it", &known), None);
+/// ```
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a String>) -> Option<&'a str> {
     let word = word.to_lowercase();
     if word.is_empty() || word.len() > LONGEST_WORD {
         return None;

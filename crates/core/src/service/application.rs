@@ -112,8 +112,11 @@ impl Application {
             }
         });
         let Self { name, mut services } = self.clone();
+        let outcome = Rc::clone(&failed);
         handle.add_trigger(Phase::BeforeShutdown, move |handle| {
-            tracing::info!(application = %name, "stopping");
+            if outcome.borrow().is_none() {
+                tracing::info!(application = %name, "stopping");
+            }
             services.stop(handle)
         });
         failed
