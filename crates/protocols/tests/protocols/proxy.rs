@@ -372,3 +372,20 @@ fn allowed_peers_are_networks_addresses_and_unix() {
         assert!(error.contains("10.0.0.0/8"), "{error}");
     }
 }
+
+#[test]
+fn r115_the_endpoint_proxy_wraps_any_other() {
+    ropewalk_core::endpoint::register(ropewalk_protocols::PROXY_KIND);
+    for (from, served) in [("10.0.0.0/8", true), ("192.0.2.0/24", false)] {
+        let mut net = Net::new(1);
+        let seen = Shared::<Vec<String>>::default();
+        let inner = Rc::clone(&seen);
+        let endpoint = format!("proxy:from={from}:tcp:7000");
+        let factory = move || Witness(Rc::clone(&inner));
+        net.reactor.listen(endpoint, factory).unwrap();
+        let _client = net.dial(LINE);
+        net.run_for(SECOND);
+        let first = "tcp:192.0.2.7:5000 at tcp:198.51.100.1:443, told true";
+        assert_eq!(*seen.borrow(), if served { vec![first] } else { vec![] });
+    }
+}
