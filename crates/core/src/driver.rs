@@ -10,6 +10,9 @@
 //!                ─► Handler::flush(conn, send)            what the event wrote leaves now, in one send
 //! ```
 
+mod datagram_queue;
+mod datagrams;
+
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
@@ -20,6 +23,9 @@ use std::time::Duration;
 use crate::address::Address;
 use crate::buffer::{Outgoing, Pool};
 use crate::slots::Key;
+
+pub use datagram_queue::DatagramQueue;
+pub use datagrams::{Bind, DatagramOption, Datagrams, Interface, PortId};
 
 /// Names a connection of one driver, and never two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -117,6 +123,11 @@ pub trait Driver {
     /// The kernel's error.
     fn catch_signals(&mut self) -> io::Result<()>;
 
+    /// UDP and UNIX datagrams, if this driver has them.
+    fn datagrams(&mut self) -> Option<&mut dyn Datagrams> {
+        None
+    }
+
     /// What other threads use to end a `poll`.
     fn waker(&self) -> Arc<dyn Wake>;
 
@@ -157,6 +168,18 @@ pub trait Handler {
         conn: ConnId,
         send: &mut dyn FnMut(&mut Outgoing, &mut Pool) -> Sent,
     ) -> Demand;
+
+    /// Some events of a datagram port are over: whatever they queued leaves now, through `send`.
+    ///
+    /// Called by the driver after every batch of [`Event::Datagram`]s of one port, and after its other events.
+    fn flush_datagrams(
+        &mut self,
+        port: PortId,
+        send: &mut dyn FnMut(&mut DatagramQueue) -> Sent,
+    ) -> Demand {
+        let _ = (port, send);
+        Demand::Continue
+    }
 }
 
 /// What happened.
@@ -223,6 +246,27 @@ pub enum Event<'a> {
     },
     /// The process got a signal.
     Signal(Signal),
+    /// A datagram.
+    Datagram {
+        /// The port it came to.
+        port: PortId,
+        /// Who sent it.
+        peer: &'a Address,
+        /// Its bytes, cut to the port's limit; there may be none. They may be changed in place and are gone on return.
+        data: &'a mut [u8],
+    },
+    /// Nobody listens where a connected port sent to, or there is no way to there. The port lives on.
+    DatagramsRefused {
+        /// The port that sent.
+        port: PortId,
+        /// What the network answered.
+        error: io::Error,
+    },
+    /// After [`Sent::Blocked`] from [`Datagrams::send`]: more may be sent.
+    DatagramsWritable {
+        /// The port that was blocked.
+        port: PortId,
+    },
 }
 
 /// What the reactor wants next from a connection.

@@ -212,6 +212,7 @@ impl Engine {
 
     /// Brings every connection that was noted to where its handles want it.
     pub(crate) fn settle(&mut self) {
+        self.settle_ports();
         for _ in 0..SETTLING_ROUNDS {
             let noted = self.handle().shared().noted.take();
             if noted.is_empty() {
@@ -303,6 +304,7 @@ impl Engine {
                 self.stop_listening(&port);
             }
         }
+        self.close_ports();
         for key in self.registry.attempts.keys() {
             if let Some((connector, _)) = self.registry.attempts.get(key).cloned() {
                 let error = ConnectError::Cancelled(connector.to_string());

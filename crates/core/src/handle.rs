@@ -10,11 +10,13 @@ use std::time::Duration;
 
 use crate::buffer::Pool;
 use crate::connector::{ConnectOptions, Connector};
+use crate::datagram::{DatagramProtocol, DatagramTransport};
 use crate::deferred::{Answer, Deferred};
-use crate::driver::{ConnId, Signal};
-use crate::endpoint::{ClientEndpoint, EndpointError, ServerEndpoint};
+use crate::driver::{ConnId, PortId, Signal};
+use crate::endpoint::{ClientEndpoint, DatagramEndpoint, EndpointError, ServerEndpoint};
 use crate::engine::Engine;
 use crate::factory::Factory;
+use crate::failure::Failure;
 use crate::lifecycle::{Lifecycle, Phase, StopError, TriggerId, UnknownTrigger, Waits};
 use crate::limits::Limits;
 use crate::mailbox::Mailbox;
@@ -59,6 +61,8 @@ pub(crate) struct Shared {
     pub(crate) pool: RefCell<Pool>,
     /// Connections to settle at the end of the turn.
     pub(crate) noted: RefCell<Vec<ConnId>>,
+    /// Datagram ports to settle at the end of the turn.
+    pub(crate) noted_ports: RefCell<Vec<PortId>>,
     pub(crate) commands: RefCell<VecDeque<Command>>,
     pub(crate) lent: RefCell<VecDeque<LentCall>>,
     pub(crate) timers: RefCell<TimerQueue<Timed>>,
@@ -77,6 +81,7 @@ impl Handle {
             turn_time: Cell::new(TurnTime::Outside),
             pool: RefCell::default(),
             noted: RefCell::default(),
+            noted_ports: RefCell::default(),
             commands: RefCell::default(),
             lent: RefCell::default(),
             timers: RefCell::new(TimerQueue::new()),
@@ -385,6 +390,28 @@ impl Handle {
                 Ok(port) => resolver.resolve(port),
                 Err(error) => resolver.fail(error),
             };
+        });
+        deferred
+    }
+
+    /// Opens a datagram port at the end of the turn; the outcome is the Deferred's. Before `run`, use
+    /// [`Reactor::listen_datagram`], which answers at once.
+    ///
+    /// [`Reactor::listen_datagram`]: crate::Reactor::listen_datagram
+    #[doc(alias = "listenUDP")]
+    #[doc(alias = "listenMulticast")]
+    pub fn listen_datagram(
+        &self,
+        endpoint: impl DatagramEndpoint,
+        protocol: impl DatagramProtocol,
+    ) -> Deferred<DatagramTransport> {
+        let (deferred, resolver) = Deferred::new(self);
+        let bind = endpoint.bind();
+        self.command(move |engine| {
+            let outcome = bind
+                .map_err(ListenError::Endpoint)
+                .and_then(|bind| engine.bind(&bind, Box::new(protocol)));
+            let _ = resolver.resolve_with(outcome.map_err(Failure::new));
         });
         deferred
     }

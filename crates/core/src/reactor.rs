@@ -13,8 +13,9 @@ use std::ops::Deref;
 use std::panic::Location;
 use std::time::Duration;
 
+use crate::datagram::{DatagramProtocol, DatagramTransport};
 use crate::driver::{Deadlock, Driver};
-use crate::endpoint::ServerEndpoint;
+use crate::endpoint::{DatagramEndpoint, ServerEndpoint};
 use crate::engine::Engine;
 use crate::factory::Factory;
 use crate::handle::Handle;
@@ -119,6 +120,23 @@ impl Reactor {
             .listen(handle, &listening, limits, Box::new(factory), made)
     }
 
+    /// Opens a datagram port, now: UDP, with multicast and broadcast, and UNIX datagrams.
+    ///
+    /// # Errors
+    ///
+    /// The endpoint cannot be understood, or its address not be had; both are named (R44).
+    #[doc(alias = "listenUDP")]
+    #[doc(alias = "listenMulticast")]
+    #[doc(alias = "listenUNIXDatagram")]
+    pub fn listen_datagram(
+        &mut self,
+        endpoint: impl DatagramEndpoint,
+        protocol: impl DatagramProtocol,
+    ) -> Result<DatagramTransport, ListenError> {
+        let bind = endpoint.bind().map_err(ListenError::Endpoint)?;
+        self.engine.bind(&bind, Box::new(protocol))
+    }
+
     pub(crate) fn registry(&self) -> &Registry {
         &self.engine.registry
     }
@@ -181,6 +199,7 @@ impl Reactor {
     pub fn wait(&self) -> Option<Duration> {
         let shared = self.handle.shared();
         let has_work = !shared.noted.borrow().is_empty()
+            || !shared.noted_ports.borrow().is_empty()
             || !shared.commands.borrow().is_empty()
             || !shared.lent.borrow().is_empty()
             || self.handle.tasks().has_ready()

@@ -10,8 +10,10 @@ use crate::address::Address;
 use crate::buffer::{Outgoing, Pool};
 use crate::connection::{Birth, Connection, Deadline};
 use crate::connector::Connector;
+use crate::datagram::Ports;
 use crate::driver::{
-    ConnId, Demand, Event, Handler, ListenerId, LookupId, Sent, Signal, StreamOptions,
+    ConnId, DatagramQueue, Demand, Event, Handler, ListenerId, LookupId, PortId, Sent, Signal,
+    StreamOptions,
 };
 use crate::factory::Factory;
 use crate::handle::Handle;
@@ -71,6 +73,7 @@ pub(crate) struct Registry {
     pub(crate) ports: Mirror<Rc<Port>>,
     /// Ports for one connection that is still to come.
     pub(crate) arrivals: Mirror<Rc<Port>>,
+    pub(crate) datagrams: Ports,
     pub(crate) attempts: Mirror<(Connector, Address)>,
     pub(crate) lookups: Mirror<OnLookup>,
 }
@@ -82,6 +85,7 @@ impl Registry {
             connections: Mirror::new(),
             ports: Mirror::new(),
             arrivals: Mirror::new(),
+            datagrams: Ports::default(),
             attempts: Mirror::new(),
             lookups: Mirror::new(),
         }
@@ -299,6 +303,9 @@ impl Handler for Registry {
                 self.signal(signal);
                 Demand::Continue
             }
+            Event::Datagram { port, peer, data } => self.datagrams.received(port, peer, data),
+            Event::DatagramsRefused { port, error } => self.datagrams.refused(port, &error),
+            Event::DatagramsWritable { port } => self.datagrams.writable(port),
         }
     }
 
@@ -315,6 +322,14 @@ impl Handler for Registry {
         connection.flush(send);
         connection.link().clear(Flags::CORKED);
         demand(connection)
+    }
+
+    fn flush_datagrams(
+        &mut self,
+        port: PortId,
+        send: &mut dyn FnMut(&mut DatagramQueue) -> Sent,
+    ) -> Demand {
+        self.datagrams.flush(port, send)
     }
 }
 

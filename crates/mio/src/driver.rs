@@ -10,11 +10,12 @@ use mio::{Events, Poll};
 use ropewalk_core::address::Address;
 use ropewalk_core::buffer::{Outgoing, Pool};
 use ropewalk_core::driver::{
-    ConnId, Connect, Driver, Event, Handler, Job, Listen, ListenerId, LookupId, Sent, SocketOption,
-    Wake,
+    ConnId, Connect, Datagrams, Driver, Event, Handler, Job, Listen, ListenerId, LookupId, Sent,
+    SocketOption, Wake,
 };
 
 use crate::accept::Listeners;
+use crate::datagrams::DatagramPorts;
 use crate::lookup::Lookups;
 use crate::signal::SignalSource;
 use crate::sockets::{Sockets, Turn};
@@ -29,7 +30,7 @@ const RECEIVE_BYTES: usize = 64 * 1024;
 /// How many ready sockets one wait reports.
 const EVENTS: usize = 1024;
 
-/// The readiness driver: TCP, names, threads and signals of this machine.
+/// The readiness driver: TCP, datagrams, names, threads and signals of this machine.
 ///
 /// ```
 /// use ropewalk_core::driver::Driver;
@@ -40,11 +41,12 @@ const EVENTS: usize = 1024;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct MioDriver {
-    poll: Poll,
+    pub(crate) poll: Poll,
     events: Events,
     buffer: Box<[u8]>,
     sockets: Sockets,
     listeners: Listeners,
+    pub(crate) datagrams: DatagramPorts,
     lookups: Lookups,
     pool: ThreadPool,
     signals: Option<SignalSource>,
@@ -67,6 +69,7 @@ impl MioDriver {
             buffer: vec![0; RECEIVE_BYTES].into(),
             sockets: Sockets::default(),
             listeners: Listeners::default(),
+            datagrams: DatagramPorts::default(),
             lookups: Lookups::new(Arc::clone(&waker) as Arc<dyn Wake>),
             pool: ThreadPool::default(),
             signals: None,
@@ -86,7 +89,7 @@ impl MioDriver {
 
     /// How long the kernel may wait, given what we ourselves have to do.
     fn patience(&self, timeout: Option<Duration>) -> Option<Duration> {
-        if self.sockets.has_work() {
+        if self.sockets.has_work() || self.datagrams.has_work() {
             return Some(Duration::ZERO);
         }
         match (self.sockets.deadline(), self.listeners.deadline()) {
@@ -108,6 +111,7 @@ impl MioDriver {
             buffer,
             sockets,
             listeners,
+            datagrams,
             lookups,
             signals,
             waker,
@@ -122,10 +126,14 @@ impl MioDriver {
         };
         // What is listed came before the events, and must not wait for a batch that never ends.
         sockets.serve_list(&mut turn);
+        datagrams.serve_list(&mut turn);
         for event in events.iter() {
             match Target::of(event.token()) {
                 Target::Stream(key) => sockets.serve(key, Readiness::from(event), &mut turn),
                 Target::Listener(key) => listeners.serve(key, sockets, &mut turn),
+                Target::Datagrams(key) => {
+                    datagrams.serve(key, Readiness::from(event), &mut turn);
+                }
                 Target::Waker => waker.seen(),
                 Target::Signals => report_signals(signals, turn.handler),
             }
@@ -253,6 +261,10 @@ impl Driver for MioDriver {
             self.signals = Some(SignalSource::catch(self.poll.registry())?);
         }
         Ok(())
+    }
+
+    fn datagrams(&mut self) -> Option<&mut dyn Datagrams> {
+        Some(self)
     }
 
     fn waker(&self) -> Arc<dyn Wake> {

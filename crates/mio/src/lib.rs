@@ -7,6 +7,7 @@
 //! ```text
 //!   epoll ─► token ─► Sockets ──► recv ─► Handler::event ─► Handler::flush ─► send
 //!                 ├─► Listeners ─► accept4 (or: the descriptors ran out, rest)
+//!                 ├─► DatagramPorts ─► recvmmsg ─► Handler::event … ─► Handler::flush_datagrams ─► sendmmsg
 //!                 ├─► signals
 //!                 └─► waker ◄─ other threads, the thread pool (jobs, name look-ups)
 //! ```
@@ -20,11 +21,15 @@
 //! stranger.
 
 mod accept;
+mod batch;
 mod connect;
+mod datagram_port;
+mod datagrams;
 mod driver;
 mod linger;
 mod listener;
 mod lookup;
+mod multicast;
 mod signal;
 mod sockets;
 mod stream;

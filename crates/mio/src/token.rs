@@ -1,10 +1,10 @@
 //! What a readiness event is about, packed into the number that the kernel hands back.
 //!
 //! ```text
-//!   63            32 31 30             0
-//!   ┌───────────────┬──┬───────────────┐
-//!   │ generation    │L │ index         │    L: a listener, else a stream
-//!   └───────────────┴──┴───────────────┘
+//!   63            32 31 30 29          0
+//!   ┌───────────────┬──┬──┬────────────┐    L: a listener
+//!   │ generation    │L │D │ index      │    D: a datagram port
+//!   └───────────────┴──┴──┴────────────┘    neither: a stream
 //! ```
 //!
 //! The generation makes a late event for a closed socket find nothing (mio CVE-2024-27308, SECURITY H1-28). With 32
@@ -19,13 +19,15 @@ const _: () = assert!(
 );
 
 const LISTENER: usize = 1 << 31;
-const INDEX: usize = LISTENER - 1;
+const DATAGRAMS: usize = 1 << 30;
+const INDEX: usize = DATAGRAMS - 1;
 
 /// What a token stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     Stream(Key),
     Listener(Key),
+    Datagrams(Key),
     Waker,
     Signals,
 }
@@ -39,6 +41,7 @@ impl Target {
         match self {
             Self::Stream(key) => Token(pack(key)),
             Self::Listener(key) => Token(pack(key) | LISTENER),
+            Self::Datagrams(key) => Token(pack(key) | DATAGRAMS),
             Self::Waker => Self::WAKER,
             Self::Signals => Self::SIGNALS,
         }
@@ -51,17 +54,19 @@ impl Target {
             Self::SIGNALS => Self::Signals,
             Token(packed) => {
                 let key = Key::new((packed & INDEX) as u32, (packed >> 32) as u32);
-                if packed & LISTENER == 0 {
-                    Self::Stream(key)
-                } else {
+                if packed & LISTENER != 0 {
                     Self::Listener(key)
+                } else if packed & DATAGRAMS != 0 {
+                    Self::Datagrams(key)
+                } else {
+                    Self::Stream(key)
                 }
             }
         }
     }
 }
 
-/// Indexes stay far below 2³¹ because each is an open descriptor, and the kernel has fewer.
+/// Indexes stay far below 2³⁰ because each is an open descriptor, and the kernel has fewer.
 #[inline]
 fn pack(key: Key) -> usize {
     debug_assert!(
@@ -83,7 +88,11 @@ mod tests {
             Key::new(INDEX as u32 - 2, u32::MAX),
         ];
         for key in keys {
-            for target in [Target::Stream(key), Target::Listener(key)] {
+            for target in [
+                Target::Stream(key),
+                Target::Listener(key),
+                Target::Datagrams(key),
+            ] {
                 assert_eq!(Target::of(target.token()), target);
             }
         }

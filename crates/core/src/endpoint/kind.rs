@@ -10,7 +10,8 @@ use super::description::Description;
 use super::destination::Destination;
 use super::error::{EndpointError, EndpointProblem};
 use super::listening::Listening;
-use super::{tcp, unix};
+use super::{tcp, udp, unix, unix_datagram};
+use crate::driver::Bind;
 
 /// A type of endpoint strings, and what strings of it can be used for.
 ///
@@ -43,6 +44,8 @@ pub struct Kind {
     pub server: Option<Role<Listening>>,
     /// What it means where somebody connects.
     pub client: Option<Role<Destination>>,
+    /// What it means where somebody exchanges datagrams.
+    pub datagrams: Option<Role<Bind>>,
 }
 
 /// What a type means in one role.
@@ -74,6 +77,7 @@ impl Kind {
             about,
             server: None,
             client: None,
+            datagrams: None,
         }
     }
 
@@ -91,9 +95,18 @@ impl Kind {
         self
     }
 
+    /// Datagrams can be exchanged at it.
+    #[must_use]
+    pub const fn for_datagrams(mut self, role: Role<Bind>) -> Self {
+        self.datagrams = Some(role);
+        self
+    }
+
     fn uses(&self) -> impl Iterator<Item = Use> {
         let server = self.server.map(|_| Use::Listen);
-        server.into_iter().chain(self.client.map(|_| Use::Connect))
+        let client = self.client.map(|_| Use::Connect);
+        let datagrams = self.datagrams.map(|_| Use::Datagrams);
+        server.into_iter().chain(client).chain(datagrams)
     }
 }
 
@@ -105,6 +118,8 @@ pub enum Use {
     Listen,
     /// To connect to.
     Connect,
+    /// To exchange datagrams at.
+    Datagrams,
 }
 
 impl fmt::Display for Use {
@@ -112,12 +127,20 @@ impl fmt::Display for Use {
         f.write_str(match self {
             Self::Listen => "to listen at",
             Self::Connect => "to connect to",
+            Self::Datagrams => "to exchange datagrams at",
         })
     }
 }
 
 /// Those that need nothing but this crate.
-const OURS: &[Kind] = &[tcp::KIND, tcp::HOST, unix::KIND];
+const OURS: &[Kind] = &[
+    tcp::KIND,
+    tcp::HOST,
+    unix::KIND,
+    udp::KIND,
+    unix_datagram::KIND,
+    unix_datagram::ALIAS_KIND,
+];
 
 static OTHERS: RwLock<Vec<Kind>> = RwLock::new(Vec::new());
 
@@ -164,6 +187,15 @@ impl Description {
         self.parsed(Use::Connect, |kind| kind.client)
     }
 
+    /// What the string says to who exchanges datagrams.
+    ///
+    /// # Errors
+    ///
+    /// There is no such type, it is none of datagrams, or it does not understand the string.
+    pub fn bind(self) -> Result<Bind, EndpointError> {
+        self.parsed(Use::Datagrams, |kind| kind.datagrams)
+    }
+
     fn parsed<T>(
         mut self,
         wanted: Use,
@@ -199,7 +231,7 @@ impl Description {
             };
             (other, names(kinds, is_only))
         };
-        let others = [Use::Listen, Use::Connect]
+        let others = [Use::Listen, Use::Connect, Use::Datagrams]
             .into_iter()
             .filter(|other| *other != wanted)
             .map(others)

@@ -26,6 +26,7 @@
 //!
 //! This module only reads text: it resolves no name and opens nothing.
 
+mod datagram_endpoint;
 mod description;
 mod destination;
 mod error;
@@ -36,9 +37,12 @@ mod server_endpoint;
 mod string;
 mod syntax;
 mod tcp;
+mod udp;
 mod unix;
+mod unix_datagram;
 mod value;
 
+pub use datagram_endpoint::DatagramEndpoint;
 pub use description::Description;
 pub use destination::{Destination, Host, Route};
 pub use error::{EndpointError, EndpointProblem};
@@ -49,6 +53,8 @@ pub use server_endpoint::{ClientEndpoint, ServerEndpoint};
 pub use string::{ClientString, ServerString};
 pub use syntax::quote;
 pub use tcp::{TcpClient, TcpServer};
+pub use udp::UdpServer;
+pub use unix_datagram::UnixDatagramServer;
 pub use value::Value;
 
 use tcp::{host_of, scoped};

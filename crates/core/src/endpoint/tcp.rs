@@ -123,18 +123,7 @@ impl TcpServer {
     ///
     /// When those that are there are not those of a TCP server.
     pub fn take(description: &mut Description) -> Result<Self, EndpointError> {
-        let host = take_server_host(description)?;
-        let port = description.positional("port")?;
-        let interface = description.option::<HostName>("interface")?;
-        if host.is_some() && interface.is_some() {
-            return Err(description.repeated("interface"));
-        }
-        let name = if host.is_some() { "host" } else { "interface" };
-        let mut server = Self::new((Ipv4Addr::UNSPECIFIED, port));
-        if let Some(HostName(host)) = host.or(interface) {
-            server.address =
-                local(&host, port).ok_or_else(|| description.wrong(name, LOCAL_MEANING))?;
-        }
+        let mut server = Self::new(take_local_address(description)?);
         server.backlog = Self::take_backlog(description)?;
         server.reuse_port = description.option("reuse_port")?.unwrap_or(false);
         Ok(server)
@@ -325,6 +314,25 @@ fn of_tcp(text: &str, form: &str) -> Result<Description, EndpointError> {
     }
 }
 
+/// `PORT` or `HOST:PORT`, or the host as the option `interface`.
+pub(super) fn take_local_address(
+    description: &mut Description,
+) -> Result<SocketAddr, EndpointError> {
+    let host = take_server_host(description)?;
+    let port = description.positional("port")?;
+    let interface = description.option::<HostName>("interface")?;
+    if host.is_some() && interface.is_some() {
+        return Err(description.repeated("interface"));
+    }
+    let name = if host.is_some() { "host" } else { "interface" };
+    match host.or(interface) {
+        None => Ok((Ipv4Addr::UNSPECIFIED, port).into()),
+        Some(HostName(host)) => {
+            local(&host, port).ok_or_else(|| description.wrong(name, LOCAL_MEANING))
+        }
+    }
+}
+
 /// The host of `tcp:HOST:PORT`, which is there when there is one argument more than the port.
 fn take_server_host(description: &mut Description) -> Result<Option<HostName>, EndpointError> {
     let port_by_name = usize::from(description.has_option("port"));
@@ -340,7 +348,7 @@ fn describe(host: &str, port: u16) -> Description {
         .with_argument(&port.to_string())
 }
 
-fn bracketed(host: &str) -> String {
+pub(super) fn bracketed(host: &str) -> String {
     if host.contains(':') {
         format!("[{host}]")
     } else {

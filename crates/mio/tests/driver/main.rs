@@ -4,6 +4,7 @@ mod accept;
 mod child;
 mod close;
 mod connect;
+mod datagrams;
 mod listen;
 mod lookup;
 mod signal;

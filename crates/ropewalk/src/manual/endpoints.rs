@@ -54,7 +54,10 @@ mod tests {
     fn section(kind: &Kind) -> String {
         let server = kind.server.map(|role| use_of("Listen at", role));
         let client = kind.client.map(|role| use_of("Connect to", role));
-        let uses: Vec<String> = server.into_iter().chain(client).collect();
+        let datagrams = kind
+            .datagrams
+            .map(|role| use_of("Exchange datagrams at", role));
+        let uses: Vec<String> = server.into_iter().chain(client).chain(datagrams).collect();
         format!("## `{}`: {}\n\n{}", kind.name, kind.about, uses.join("\n"))
     }
 

@@ -1,0 +1,211 @@
+//! What only this driver does with datagrams; what all drivers do is in the conformance suite.
+
+use std::cell::RefCell;
+use std::net::UdpSocket;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ropewalk_core::{Address, DatagramProtocol, DatagramTransport, Reactor};
+use ropewalk_mio::MioDriver;
+
+use crate::world::PATIENCE;
+
+type Heard = Rc<RefCell<Vec<(Vec<u8>, Address)>>>;
+
+/// Keeps what it hears, answers each, and pauses after some.
+#[derive(Clone, Default)]
+struct Echo {
+    heard: Heard,
+    pause_after: usize,
+}
+
+impl DatagramProtocol for Echo {
+    fn datagram_received(&mut self, transport: &DatagramTransport, data: &[u8], peer: &Address) {
+        self.heard.borrow_mut().push((data.to_vec(), peer.clone()));
+        let _ = transport.write_to(data, peer);
+        if self.heard.borrow().len() == self.pause_after {
+            transport.pause_reading();
+        }
+    }
+}
+
+fn reactor() -> Reactor {
+    Reactor::new(MioDriver::new().expect("the kernel gives a poll"))
+}
+
+fn turn_until(reactor: &mut Reactor, mut holds: impl FnMut() -> bool) {
+    let late = Rc::new(RefCell::new(false));
+    let alarm = Rc::clone(&late);
+    let timer = reactor.call_later(PATIENCE, move |_| *alarm.borrow_mut() = true);
+    while !holds() {
+        assert!(!*late.borrow(), "it did not come");
+        reactor.turn(Some(Duration::from_millis(1))).unwrap();
+    }
+    let _ = timer.cancel();
+}
+
+fn peer(reactor_port: &DatagramTransport) -> UdpSocket {
+    let port = reactor_port.host().socket().unwrap();
+    let socket = UdpSocket::bind((port.ip(), 0)).unwrap();
+    socket.connect(port).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    socket
+}
+
+fn answers(socket: &UdpSocket) -> Vec<Vec<u8>> {
+    let mut buffer = [0; 1000];
+    std::iter::from_fn(|| {
+        socket
+            .recv(&mut buffer)
+            .ok()
+            .map(|len| buffer[..len].to_vec())
+    })
+    .collect()
+}
+
+#[test]
+fn r085_many_in_a_batch_keep_their_bytes_and_their_peers_in_either_family() {
+    let mut reactor = reactor();
+    let echoes = ["udp:127.0.0.1:0:limit=300", "udp:[::1]:0"].map(|endpoint| {
+        let echo = Echo::default();
+        let port = reactor.listen_datagram(endpoint, echo.clone()).unwrap();
+        let peers = [peer(&port), peer(&port), peer(&port)];
+        (echo, peers)
+    });
+    // Turn about, so that a batch of one family follows one of the other.
+    for round in 0..3_usize {
+        for (echo, peers) in &echoes {
+            let before = echo.heard.borrow().len();
+            for number in 0..100 {
+                let text = vec![b'a' + round as u8; (number % 250) + 1];
+                peers[number % 3].send(&text).unwrap();
+            }
+            turn_until(&mut reactor, || echo.heard.borrow().len() == before + 100);
+            for (number, peer) in peers.iter().enumerate() {
+                let wanted = (0..100).filter(|it| it % 3 == number);
+                let wanted: Vec<_> = wanted
+                    .map(|it| vec![b'a' + round as u8; (it % 250) + 1])
+                    .collect();
+                assert_eq!(answers(peer), wanted);
+            }
+        }
+    }
+}
+
+#[test]
+fn r085_what_came_in_the_batch_of_a_pause_comes_after_it() {
+    let mut reactor = reactor();
+    let echo = Echo {
+        pause_after: 3,
+        ..Echo::default()
+    };
+    let port = reactor
+        .listen_datagram("udp:127.0.0.1:0", echo.clone())
+        .unwrap();
+    let peer = peer(&port);
+    for number in 0..50 {
+        peer.send(&[number]).unwrap();
+    }
+    turn_until(&mut reactor, || echo.heard.borrow().len() == 3);
+    for _ in 0..3 {
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+    }
+    assert_eq!(echo.heard.borrow().len(), 3, "paused");
+    port.resume_reading();
+    turn_until(&mut reactor, || echo.heard.borrow().len() == 50);
+    let heard: Vec<u8> = echo
+        .heard
+        .borrow()
+        .iter()
+        .map(|(data, _)| data[0])
+        .collect();
+    assert_eq!(heard, (0..50).collect::<Vec<u8>>());
+}
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("ropewalk-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn r088_a_unix_datagram_socket_has_its_mode_and_leaves_no_file() {
+    let folder = Folder::new("mode");
+    let path = folder.0.join("echo");
+    let endpoint = format!("unix-datagram:{}:mode=620", path.display());
+    let mut reactor = reactor();
+    let port = reactor
+        .listen_datagram(endpoint.as_str(), Echo::default())
+        .unwrap();
+    let file = std::fs::metadata(&path).unwrap();
+    assert!(file.file_type().is_socket());
+    assert_eq!(file.permissions().mode() & 0o777, 0o620);
+    let busy = reactor
+        .listen_datagram(endpoint.as_str(), Echo::default())
+        .unwrap_err();
+    assert!(busy.to_string().contains("echo"), "{busy}");
+
+    let own = folder.0.join("own");
+    let peer = UnixDatagram::bind(&own).unwrap();
+    peer.set_nonblocking(true).unwrap();
+    peer.send_to(b"hello", &path).unwrap();
+    let mut answer = [0; 9];
+    turn_until(&mut reactor, || matches!(peer.recv(&mut answer), Ok(5)));
+    assert_eq!(&answer[..5], b"hello");
+
+    drop(port.stop_listening());
+    reactor.turn(Some(Duration::ZERO)).unwrap();
+    assert!(!path.exists());
+}
+
+#[test]
+fn r088_the_file_of_a_dead_socket_is_taken_over_and_no_other() {
+    let folder = Folder::new("stale");
+    let path = folder.0.join("stale");
+    drop(UnixDatagram::bind(&path).unwrap()); // leaves its file
+    let plain = folder.0.join("plain");
+    std::fs::write(&plain, "precious").unwrap();
+    let mut reactor = reactor();
+    let endpoint = format!("unix-datagram:{}", path.display());
+    reactor
+        .listen_datagram(endpoint.as_str(), Echo::default())
+        .unwrap();
+    let wrong = format!("unix-datagram:{}", plain.display());
+    assert!(
+        reactor
+            .listen_datagram(wrong.as_str(), Echo::default())
+            .is_err()
+    );
+    assert_eq!(std::fs::read(&plain).unwrap(), b"precious");
+}
+
+#[test]
+fn r085_an_unconnected_unix_socket_loses_what_a_full_peer_does_not_take() {
+    let folder = Folder::new("full");
+    let path = folder.0.join("full");
+    let _never_read = UnixDatagram::bind(&path).unwrap();
+    let mut reactor = reactor();
+    let endpoint = format!("unix-datagram:{}", folder.0.join("own").display());
+    let port = reactor
+        .listen_datagram(endpoint.as_str(), Echo::default())
+        .unwrap();
+    let peer = ropewalk_core::address::UnixAddress::path(&path);
+    for _ in 0..4000 {
+        port.write_to(b"x", &peer).unwrap();
+    }
+    turn_until(&mut reactor, || port.unsent() == 0);
+    assert!(port.lost() > 0);
+}
