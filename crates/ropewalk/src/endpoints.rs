@@ -6,7 +6,7 @@ use ropewalk_core::endpoint;
 
 /// Lets endpoint strings begin with every type that Ropewalk brings ([the list](crate::manual::endpoints)).
 ///
-/// [`reactor`](crate::reactor), [`program::run`](crate::program::run) and tests do it by themselves; call it where strings
+/// [`reactor`](crate::reactor), `program::run` and tests do it by themselves; call it where strings
 /// are read before any of these. Types registered by others under the same name before are replaced, later ones stay.
 pub fn register_endpoints() {
     static ONCE: Once = Once::new();
