@@ -144,6 +144,18 @@ impl Outgoing {
         }
     }
 
+    /// Queues a buffer of the pool: as it is when nothing waits, else its content is copied.
+    pub(crate) fn write_buffer(&mut self, buffer: Vec<u8>, pool: &mut Pool) {
+        if self.is_empty() && !buffer.is_empty() {
+            self.release(pool);
+            self.len = buffer.len();
+            self.head = buffer;
+        } else {
+            self.write(&buffer, pool);
+            pool.give_back(buffer);
+        }
+    }
+
     /// Queues a chunk that others may share, without copying it when it is large.
     pub fn write_shared(&mut self, data: Bytes, pool: &mut Pool) {
         if data.len() < COPY_BELOW_BYTES {

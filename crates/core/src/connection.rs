@@ -161,6 +161,7 @@ impl Connection {
                 self.begin_protocol(protocol);
                 self.guard("connected", || factory.connected(&transport));
                 self.deliver_held();
+                self.end_if_layers_did();
             }
             Ok(None) => self.owner.refused(&self.transport),
             Err(payload) => self.panicked("build_protocol", &*payload),
@@ -217,7 +218,7 @@ impl Connection {
             stack.late.extend_from_slice(data);
         }
         self.stack = Some(stack);
-        self.reopen_if_made();
+        self.after_layers();
     }
 
     /// Goes on with what had to wait because a layer shapes.
@@ -232,7 +233,7 @@ impl Connection {
             stack.late = late;
         }
         self.stack = Some(stack);
-        self.reopen_if_made();
+        self.after_layers();
     }
 
     /// Runs bytes up through the layers as far as they allow it; gives how many.
@@ -257,9 +258,32 @@ impl Connection {
         passed
     }
 
-    fn reopen_if_made(&mut self) {
+    /// What the layers made of bytes may be more than bytes: a handshake that is over, a goodbye.
+    fn after_layers(&mut self) {
+        if self.link().has(Flags::PARTING) {
+            self.link().note();
+        }
         if self.is_made() {
-            self.reopen();
+            if self.link().has(Flags::OPENING) {
+                self.reopen();
+            }
+            self.end_if_layers_did();
+        }
+    }
+
+    /// A layer's peer said goodbye: that is the end for what is above, once it has all bytes.
+    fn end_if_layers_did(&mut self) {
+        if !self.held.is_empty() || self.link().has(Flags::READING_PAUSED) {
+            return;
+        }
+        match self
+            .stack
+            .as_mut()
+            .map_or(Ok(false), |stack| stack.is_ended())
+        {
+            Ok(true) => self.stream_ended(),
+            Ok(false) => {}
+            Err(error) => self.layer_failed(error),
         }
     }
 
@@ -298,15 +322,32 @@ impl Connection {
             });
         }
         self.deliver_held();
+        if self.stack.is_some() && self.is_made() {
+            self.end_if_layers_did();
+        }
     }
 
     pub(crate) fn eof(&mut self) {
-        self.link().set(Flags::PEER_EOF);
+        if self.link().has(Flags::PARTING) {
+            self.link().set(Flags::PARTED);
+            self.link().note();
+        }
         if let Some(Err(error)) = self.stack.as_mut().map(|stack| stack.eof()) {
             return self.layer_failed(error);
         }
-        if !self.is_made() {
-            return self.link().lose();
+        if self.is_made() {
+            self.stream_ended();
+        } else {
+            self.link().lose();
+        }
+    }
+
+    /// Nothing more comes for the protocol; it is told once, unless it asked for the end itself (R52).
+    fn stream_ended(&mut self) {
+        let told = self.link().has(Flags::PEER_EOF.or(Flags::LOSING));
+        self.link().set(Flags::PEER_EOF);
+        if told {
+            return;
         }
         self.call("eof_received", |protocol, transport| {
             protocol.eof_received(transport);
@@ -317,6 +358,10 @@ impl Connection {
     }
 
     fn layer_failed(&mut self, error: LayerError) {
+        if let Some(stack) = &mut self.stack {
+            stack.failed = true;
+        }
+        self.link().clear(Flags::OPENING);
         self.link().lose_because(match error {
             LayerError::Misbehaved(error) => Reason::Misbehaved(error),
             LayerError::Truncated => Reason::Lost(std::io::ErrorKind::UnexpectedEof.into()),

@@ -321,8 +321,13 @@ impl Engine {
             }
         }
         for key in self.registry.connections.keys() {
-            self.driver.close(ConnId(key));
-            self.registry.lose(ConnId(key), Reason::stopped());
+            let id = ConnId(key);
+            if let Some(connection) = self.registry.connections.get_mut(key) {
+                let driver = &mut *self.driver;
+                connection.say_goodbye(&mut |outgoing, pool| driver.send(id, outgoing, pool));
+            }
+            self.driver.close(id);
+            self.registry.lose(id, Reason::stopped());
         }
     }
 

@@ -56,10 +56,22 @@ pub trait Layer: 'static {
     /// Bytes from above, on their way down.
     fn send(&mut self, data: &[u8], down: &mut Vec<u8>);
 
-    /// Nothing more comes from above: say goodbye, if the layer has a way to.
+    /// Nothing more comes from above: say goodbye, if the layer has a way to. Called once, after all bytes.
     fn close(&mut self, down: &mut Vec<u8>) {}
 
-    /// The stream below ended.
+    /// Whether the peer's layer has answered our goodbye, or need not. Until then a connection that is lost in order reads
+    /// on, for at most [`Limits::handshake`](crate::Limits::handshake).
+    fn is_closed(&self) -> bool {
+        true
+    }
+
+    /// Whether the peer's layer said goodbye: nothing more will go up, and what is above is told so as if the stream had
+    /// ended.
+    fn is_ended(&self) -> bool {
+        false
+    }
+
+    /// The stream below ended. Not called once [`is_ended`](Self::is_ended) was true.
     ///
     /// # Errors
     ///

@@ -21,7 +21,8 @@ pub struct Limits {
     /// Unsent bytes of which the peer takes none for this long end the connection. Stops a peer that stays, reads nothing
     /// and so holds our memory.
     pub write_stall: Option<Duration>,
-    /// Layers (TLS …) must be open after this time. Stops peers that begin handshakes and never end them.
+    /// Layers (TLS …) must be open after this time, and at the end their peers must have answered our goodbye; else the
+    /// connection ends without. Stops peers that begin handshakes and never end them.
     pub handshake: Option<Duration>,
     /// How long an attempt to connect may take, name look-up included.
     pub connect: Duration,

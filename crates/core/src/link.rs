@@ -64,6 +64,12 @@ impl Flags {
 
     /// A shaping layer wants no reading for now.
     pub(crate) const SHAPED: Self = Self(1 << 16);
+    /// A layer shakes hands: whoever paused reading, its bytes must come.
+    pub(crate) const OPENING: Self = Self(1 << 17);
+    /// The layers said goodbye and wait for their peers' answer.
+    pub(crate) const PARTING: Self = Self(1 << 18);
+    /// The answer took too long.
+    pub(crate) const PARTED: Self = Self(1 << 19);
 
     pub(crate) const fn has(self, any_of: Self) -> bool {
         self.0 & any_of.0 != 0
@@ -216,12 +222,22 @@ impl Link {
     /// Whether the driver shall read nothing for now.
     #[inline]
     pub(crate) fn wants_quiet(&self) -> bool {
+        if self.has(Flags::LAYERED) && self.layers_want_data() {
+            return self.has(Flags::SHAPED);
+        }
         self.has(
             Flags::LOSING
                 .or(Flags::READING_PAUSED)
                 .or(Flags::CHOKED)
                 .or(Flags::SHAPED),
         )
+    }
+
+    /// Whether layers need bytes from their peers, whoever paused reading: to shake hands, to say goodbye, and until then to
+    /// keep in step with what they say among themselves.
+    fn layers_want_data(&self) -> bool {
+        self.has(Flags::OPENING.or(Flags::PARTING))
+            || self.has(Flags::LOSING) && !self.has(Flags::ABORTING) && !self.has_reason()
     }
 
     /// Whether the protocol may be given more; if it must wait, it will be told when to go on.
@@ -294,6 +310,14 @@ impl Link {
 
     pub(crate) fn peer(&self) -> &Address {
         self.forwarded.get().map_or(&self.peer, |ends| &ends.peer)
+    }
+
+    /// Whether there is another reason to end than that somebody wished so.
+    pub(crate) fn has_reason(&self) -> bool {
+        let wishes = self.wishes.borrow();
+        wishes
+            .as_ref()
+            .is_some_and(|wishes| wishes.reason.is_some())
     }
 
     pub(crate) fn has_layers_to_push(&self) -> bool {

@@ -243,6 +243,15 @@ impl Registry {
         }
     }
 
+    /// A peer that resets where only its goodbye was waited for has all our bytes: that is no loss.
+    fn reason_of(&self, id: ConnId, error: std::io::Error) -> Reason {
+        let connection = self.connections.get(id.0);
+        if connection.is_some_and(|connection| connection.link().has(Flags::PARTING)) {
+            return Reason::Done;
+        }
+        Reason::Lost(error)
+    }
+
     fn signal(&self, signal: Signal) {
         self.handle.signalled(signal);
     }
@@ -290,7 +299,7 @@ impl Handler for Registry {
                 Demand::Close
             }
             Event::Failed { conn, error } => {
-                self.lose(conn, Reason::Lost(error));
+                self.lose(conn, self.reason_of(conn, error));
                 Demand::Close
             }
             Event::LookedUp { lookup, result } => {

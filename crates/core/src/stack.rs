@@ -18,6 +18,10 @@ use crate::layer::{Allowance, Direction, Layer, LayerError};
 /// How many bytes of the queue run down at most between two questions for a layer's allowance.
 const PIECE_BYTES: usize = 16 * 1024;
 
+/// From so many bytes on that wait for the driver, nothing more runs down: a broadcast to slow readers shall stay one shared
+/// chunk, and not become a transformed copy for each.
+const AHEAD_BYTES: usize = 128 * 1024;
+
 #[derive(Default)]
 pub(crate) struct Stack {
     layers: Vec<Slot>,
@@ -26,6 +30,10 @@ pub(crate) struct Stack {
     /// What came from the driver and must wait, because a layer shapes.
     pub(crate) late: Vec<u8>,
     closed: bool,
+    /// Nothing more comes up.
+    ended: bool,
+    /// A layer failed: what it has to say is still sent, and nothing else.
+    pub(crate) failed: bool,
 }
 
 struct Slot {
@@ -95,21 +103,29 @@ impl Stack {
         }
     }
 
-    /// Runs the protocol's queue down as far as the layers allow; gives how long the rest must wait.
+    /// Runs the protocol's queue down as far as the layers allow and the driver is not too far behind; gives how long the
+    /// rest must wait.
     pub(crate) fn send(
         &mut self,
         queue: &mut Outgoing,
         now: Duration,
         pool: &mut Pool,
     ) -> Option<Duration> {
-        while !queue.is_empty() {
+        let mut delay = None;
+        while delay.is_none() && !queue.is_empty() && self.ahead() < AHEAD_BYTES {
             let want = queue.first().len().min(PIECE_BYTES);
             match self.allow(Direction::Down, want, now) {
                 Allowance::Bytes(count) => self.send_piece(queue, count, pool),
-                Allowance::Wait(delay) => return Some(delay),
+                Allowance::Wait(wait) => delay = Some(wait),
             }
         }
-        None
+        self.run_down(pool);
+        delay
+    }
+
+    /// How many bytes are on their way down already.
+    fn ahead(&self) -> usize {
+        self.wire.len() + self.layers.last().map_or(0, |top| top.down.len())
     }
 
     /// Runs `count` bytes of the protocol's queue down, whether the layers allow it or not.
@@ -119,31 +135,31 @@ impl Stack {
             self.send_piece(queue, piece, pool);
             count -= piece;
         }
+        self.run_down(pool);
     }
 
     fn send_piece(&mut self, queue: &mut Outgoing, length: usize, pool: &mut Pool) {
         let piece = &queue.first()[..length];
         match self.layers.last_mut() {
-            Some(top) => top.layer.send(piece, &mut top.down),
+            Some(top) => top.send(piece, pool),
             None => self.wire.write(piece, pool),
         }
         queue.advance(length, pool);
-        self.run_down(pool);
     }
 
     /// Moves what the layers have to say down to the wire.
     pub(crate) fn run_down(&mut self, pool: &mut Pool) {
         for index in (0..self.layers.len()).rev() {
             let (below, from_here) = self.layers.split_at_mut(index);
-            let down = &mut from_here[0].down;
-            if down.is_empty() {
-                continue;
-            }
+            let down = take(&mut from_here[0].down);
             match below.last_mut() {
-                Some(slot) => slot.layer.send(down, &mut slot.down),
-                None => self.wire.write(down, pool),
+                _ if down.is_empty() => pool.give_back(down),
+                None => self.wire.write_buffer(down, pool),
+                Some(slot) => {
+                    slot.send(&down, pool);
+                    pool.give_back(down);
+                }
             }
-            pool.give_back(take(down));
         }
     }
 
@@ -160,8 +176,31 @@ impl Stack {
         }
     }
 
+    /// Whether every layer said goodbye, and its peer did.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed && self.layers.iter().all(|slot| slot.layer.is_closed())
+    }
+
+    /// The stream from the driver ended.
     pub(crate) fn eof(&mut self) -> Result<(), LayerError> {
-        self.layers.iter_mut().try_for_each(|slot| slot.layer.eof())
+        self.end_above(0)
+    }
+
+    /// Whether a layer's peer said goodbye; the layers above it are then told, once.
+    pub(crate) fn is_ended(&mut self) -> Result<bool, LayerError> {
+        let ended = |slot: &Slot| slot.layer.is_ended();
+        if let Some(index) = self.layers.iter().position(ended) {
+            self.end_above(index + 1)?;
+        }
+        Ok(self.ended)
+    }
+
+    fn end_above(&mut self, index: usize) -> Result<(), LayerError> {
+        if std::mem::replace(&mut self.ended, true) {
+            return Ok(());
+        }
+        let above = &mut self.layers[index..];
+        above.iter_mut().try_for_each(|slot| slot.layer.eof())
     }
 
     /// How many of `want` bytes every layer lets pass; else the longest time that one of them asks for.
@@ -174,6 +213,15 @@ impl Stack {
             }
         }
         longest.map_or(Allowance::Bytes(count), Allowance::Wait)
+    }
+}
+
+impl Slot {
+    fn send(&mut self, data: &[u8], pool: &mut Pool) {
+        if self.down.capacity() == 0 {
+            self.down = pool.lend();
+        }
+        self.layer.send(data, &mut self.down);
     }
 }
 

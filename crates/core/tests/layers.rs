@@ -93,6 +93,14 @@ impl Layer for Knock {
         down.push(0);
     }
 
+    fn is_closed(&self) -> bool {
+        self.ended || !self.heard
+    }
+
+    fn is_ended(&self) -> bool {
+        self.ended
+    }
+
     fn eof(&mut self) -> Result<(), LayerError> {
         if self.ended {
             Ok(())
@@ -159,8 +167,16 @@ impl Protocol for Talker {
             "{} then {reason}",
             String::from_utf8_lossy(&self.heard)
         ));
-        let _the_other_may_have = transport.reactor().stop();
+        stop_soon(transport);
     }
+}
+
+/// Stops once the other end has had time to hear of it.
+fn stop_soon(transport: &Transport) {
+    let later = Duration::from_secs(600);
+    transport.reactor().call_later(later, |handle| {
+        let _the_other_end_may_have = handle.stop();
+    });
 }
 
 fn gentle(seed: u64) -> Reactor {
@@ -285,6 +301,155 @@ fn r078_an_end_without_goodbye_is_lost_not_done() {
         server.len() == 2 && server[1].contains("lost: unexpected end of file"),
         "{server:?}"
     );
+}
+
+/// Writes its text, says goodbye, and tells when it was lost.
+struct Leaver(Vec<u8>, Diary);
+
+impl Protocol for Leaver {
+    fn connection_made(&mut self, transport: &Transport) {
+        transport.write(&self.0);
+        transport.lose_connection();
+    }
+    fn data_received(&mut self, _: &Transport, _: &[u8]) {
+        panic!("who asked to end it hears no more (R52)");
+    }
+    fn eof_received(&mut self, _: &Transport) {
+        panic!("who asked to end it hears no more (R52)");
+    }
+    fn connection_lost(&mut self, transport: &Transport, reason: &Reason) {
+        let seconds = transport.reactor().now().as_secs();
+        self.1.borrow_mut().push(format!("{seconds} s, {reason}"));
+        stop_soon(transport);
+    }
+}
+
+fn leave(peer: impl Factory, writes: usize) -> Vec<String> {
+    let diary = Diary::default();
+    let ours = Rc::clone(&diary);
+    let mut reactor = Reactor::new(SimDriver::alone(1));
+    reactor.listen("tcp:10.0.0.1:1", peer).unwrap();
+    let leave = Layered(Role::Client, vec![7], move || {
+        Leaver(vec![b'x'; writes], Rc::clone(&ours))
+    });
+    reactor.connect("tcp:10.0.0.1:1", leave).unwrap();
+    reactor.run().unwrap();
+    diary.take()
+}
+
+/// A peer that knocks and says a little, and goes on or leaves, without ever saying goodbye.
+struct Rude(bool);
+
+impl Protocol for Rude {
+    fn connection_made(&mut self, transport: &Transport) {
+        transport.write(b"K\x01a\x01b");
+        if self.0 {
+            let late = transport.clone();
+            let after = Duration::from_secs(3);
+            transport
+                .reactor()
+                .call_later(after, move |_| late.abort_connection());
+        }
+    }
+    fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+    fn eof_received(&mut self, _: &Transport) {}
+}
+
+#[test]
+fn r077_the_answer_to_our_goodbye_is_waited_for_but_not_for_ever() {
+    let polite = || {
+        Layered(Role::Server, vec![7], || {
+            Talker::new(b"", usize::MAX, &Diary::default())
+        })
+    };
+    assert_eq!(leave(polite(), 10), ["0 s, closed cleanly"]);
+    assert_eq!(leave(polite(), 500_000), ["0 s, closed cleanly"]);
+    assert_eq!(leave(|| Rude(false), 10), ["10 s, closed cleanly"]);
+}
+
+/// All our bytes are gone: a peer that leaves in anger then takes nothing with it.
+#[test]
+fn r077_a_reset_instead_of_the_answer_is_no_loss() {
+    assert_eq!(leave(|| Rude(true), 10), ["3 s, closed cleanly"]);
+}
+
+#[test]
+fn the_peers_goodbye_is_told_as_the_end_after_all_bytes_also_of_a_paused_reader() {
+    struct Pauser(Diary);
+    impl Protocol for Pauser {
+        fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+            let heard = String::from_utf8_lossy(data).into_owned();
+            self.0.borrow_mut().push(heard);
+            transport.pause_reading();
+            let later = transport.clone();
+            transport
+                .reactor()
+                .call_later(Duration::from_secs(1), move |_| later.resume_reading());
+        }
+        fn eof_received(&mut self, transport: &Transport) {
+            self.0.borrow_mut().push("eof".to_owned());
+            transport.lose_connection();
+        }
+    }
+    for size in [1, 150, 1500] {
+        let diary = Diary::default();
+        let theirs = Rc::clone(&diary);
+        let serve = Layered(Role::Server, vec![7], move || Pauser(Rc::clone(&theirs)));
+        assert_eq!(
+            leave(serve, size),
+            [format!(
+                "{} s, closed cleanly",
+                if size == 1500 { 2 } else { 1 }
+            )]
+        );
+        let heard = diary.take();
+        assert_eq!(heard.last().map(String::as_str), Some("eof"));
+        assert_eq!(heard[..heard.len() - 1].concat().len(), size);
+    }
+}
+
+/// Both ends write more than the high-water mark right after pushing, and pause reading: the handshake goes on.
+#[test]
+fn r082_a_handshake_of_a_pushed_layer_needs_no_reading_protocol() {
+    struct Pushing(Role, Diary);
+    impl Protocol for Pushing {
+        fn connection_made(&mut self, transport: &Transport) {
+            transport.push_layer(Knock::new(42, self.0));
+            transport.write(vec![b'x'; 200_000]);
+            if self.0 == Role::Client {
+                transport.lose_connection();
+            }
+        }
+        fn data_received(&mut self, _: &Transport, data: &[u8]) {
+            self.1.borrow_mut().push(data.len().to_string());
+        }
+        fn connection_lost(&mut self, transport: &Transport, reason: &Reason) {
+            self.1.borrow_mut().push(reason.to_string());
+            stop_soon(transport);
+        }
+    }
+    let (server, client) = (Diary::default(), Diary::default());
+    let (theirs, ours) = (Rc::clone(&server), Rc::clone(&client));
+    let mut reactor = gentle(3);
+    reactor
+        .listen("tcp:10.0.0.1:1", move || {
+            Pushing(Role::Server, Rc::clone(&theirs))
+        })
+        .unwrap();
+    reactor
+        .connect("tcp:10.0.0.1:1", move || {
+            Pushing(Role::Client, Rc::clone(&ours))
+        })
+        .unwrap();
+    reactor.run().unwrap();
+    let mut heard = server.take();
+    assert_eq!(heard.pop().as_deref(), Some("closed cleanly"));
+    let heard: usize = heard
+        .iter()
+        .map(|length| length.parse::<usize>().unwrap())
+        .sum();
+    assert_eq!(heard, 200_000);
+    assert_eq!(client.take(), ["closed cleanly"]);
 }
 
 /// The heart of STARTTLS: writes and pushes share one order, in both directions.

@@ -10,5 +10,9 @@ use ropewalk_core::endpoint;
 /// are read before any of these. Types registered by others under the same name before are replaced, later ones stay.
 pub fn register_endpoints() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| endpoint::register(ropewalk_protocols::PROXY_KIND));
+    ONCE.call_once(|| {
+        endpoint::register(ropewalk_protocols::PROXY_KIND);
+        #[cfg(any(feature = "tls", feature = "tls-ring"))]
+        ropewalk_tls::register();
+    });
 }

@@ -32,6 +32,8 @@ pub use ropewalk_grammar as grammar;
 pub use ropewalk_macros::test;
 pub use ropewalk_protocols as protocols;
 pub use ropewalk_sim as sim;
+#[cfg(any(feature = "tls", feature = "tls-ring"))]
+pub use ropewalk_tls as tls;
 
 mod endpoints;
 pub mod log;

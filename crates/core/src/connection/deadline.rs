@@ -108,7 +108,12 @@ impl Connection {
         self.time_out(Timeout::WriteStall(after));
     }
 
+    /// A layer shakes hands, or its peer's goodbye is waited for: both not for ever.
     pub(super) fn expect_handshake(&mut self) {
+        if !self.link().has(Flags::OPENING.or(Flags::PARTING)) {
+            self.link().set(Flags::OPENING);
+            self.link().note();
+        }
         if self.deadlines.handshake.is_none()
             && let Some(after) = self.link().limits.handshake
         {
@@ -117,12 +122,20 @@ impl Connection {
     }
 
     pub(super) fn forget_handshake(&mut self) {
+        if self.link().has(Flags::PARTING) {
+            return;
+        }
+        self.link().clear(Flags::OPENING);
         let armed = self.deadlines.handshake.take();
         self.disarm(armed);
     }
 
     fn handshake_due(&mut self) {
         self.deadlines.handshake = None;
+        if self.link().has(Flags::PARTING) {
+            self.link().set(Flags::PARTED);
+            return self.link().note();
+        }
         let layer = self
             .stack
             .as_ref()

@@ -14,11 +14,18 @@ impl Connection {
     /// Sends what is queued, as far as the driver takes it.
     #[inline]
     pub(crate) fn flush(&mut self, send: &mut dyn FnMut(&mut Outgoing, &mut Pool) -> Sent) {
+        while self.flush_once(send) {}
+    }
+
+    /// Sends a stretch of what is queued; true when there may be more to send at once.
+    #[inline]
+    fn flush_once(&mut self, send: &mut dyn FnMut(&mut Outgoing, &mut Pool) -> Sent) -> bool {
         if self.link().has(Flags::LAYERED.or(Flags::WISHING)) {
             self.run_down();
         }
         if self.link().has(Flags::BLOCKED.or(Flags::ABORTING)) {
-            return self.check_mark();
+            self.check_mark();
+            return false;
         }
         let link = &self.transport.0;
         let mut outgoing = link.outgoing.borrow_mut();
@@ -27,13 +34,14 @@ impl Connection {
             .as_mut()
             .map_or(&mut *outgoing, |stack| &mut stack.wire);
         if wire.is_empty() {
-            return;
+            return false;
         }
         let length = wire.len();
         let sent = send(wire, &mut link.handle.shared().pool.borrow_mut());
         let taken = length - wire.len();
         drop(outgoing);
         self.sent(taken, sent);
+        self.stack.is_some() && !self.link().outgoing.borrow().is_empty()
     }
 
     #[inline]
@@ -118,12 +126,40 @@ impl Connection {
         {
             self.close_layers();
             self.flush(send);
+            self.part();
+        }
+    }
+
+    /// Ends in order what the driver is about to close, as far as that needs no answer.
+    pub(crate) fn say_goodbye(&mut self, send: &mut dyn FnMut(&mut Outgoing, &mut Pool) -> Sent) {
+        if self.stack.is_some() {
+            self.flush(send);
+            self.close_layers();
+            self.flush(send);
+        }
+    }
+
+    /// Waits for the layers' peers to answer the goodbye, unless the end has a reason that makes no friends (R77).
+    fn part(&mut self) {
+        let link = self.link();
+        if !link.has(Flags::LOSING) {
+            return;
+        }
+        let over = link.has(Flags::PARTED.or(Flags::ABORTING)) || link.has_reason();
+        if over || self.stack.as_ref().is_none_or(|stack| stack.is_closed()) {
+            self.link().clear(Flags::PARTING);
+        } else {
+            self.link().set(Flags::PARTING);
+            self.expect_handshake();
         }
     }
 
     /// Whether `lose_connection` was asked, everything is sent, and no producer wants to write more (R70).
     pub(crate) fn may_close(&self) -> bool {
-        self.link().has(Flags::LOSING) && self.is_drained() && !self.link().waits_for_producer()
+        self.link().has(Flags::LOSING)
+            && self.is_drained()
+            && !self.link().waits_for_producer()
+            && !self.link().has(Flags::PARTING)
     }
 
     /// Whether `lose_write_connection` was asked and everything is sent.
@@ -199,6 +235,9 @@ impl Connection {
         let mut delay = None;
         if let Some(stack) = &mut self.stack {
             let pool = &mut handle.shared().pool.borrow_mut();
+            if stack.failed {
+                queue.clear(pool);
+            }
             if stack.opening().is_none() && !self.deadlines.is_writing_quiet() {
                 delay = stack.send(&mut queue, handle.turn_time(), pool);
             }

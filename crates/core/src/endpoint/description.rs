@@ -243,6 +243,18 @@ impl Description {
         Ok(inner)
     }
 
+    /// Takes an option that may be said by its bare name, such as `reload` or `reload=no`: whether it is on. Take it before
+    /// the arguments by place.
+    ///
+    /// # Errors
+    ///
+    /// When its value is neither yes nor no.
+    pub fn switch(&mut self, name: &str) -> Result<bool, EndpointError> {
+        let is_bare = |argument: &Argument| argument.name.is_none() && argument.value.text == name;
+        let bare = self.take(name, is_bare).is_some();
+        Ok(self.option(name)?.unwrap_or(bare))
+    }
+
     /// Ends the taking.
     ///
     /// # Errors
@@ -300,6 +312,22 @@ impl Description {
             .map(|argument| argument.value.place.clone());
         let why = why.to_string();
         self.error(place, EndpointProblem::Unusable { why })
+    }
+
+    /// The error for an option that must be there and is not.
+    #[must_use]
+    pub fn missing(&self, name: &str) -> EndpointError {
+        let problem = EndpointProblem::Missing {
+            name: name.to_owned(),
+            form: self.right_form(),
+        };
+        self.error(self.text.len()..self.text.len(), problem)
+    }
+
+    /// The text of an argument or option that was taken.
+    #[must_use]
+    pub fn given(&self, name: &str) -> Option<&str> {
+        self.taken(name).map(|argument| &*argument.value.text)
     }
 
     /// The error for a type that is none of the known ones.
@@ -388,14 +416,6 @@ impl Description {
     /// What stands before an inner endpoint.
     fn before(&self) -> &str {
         &self.text[..self.kind.place.start]
-    }
-
-    fn missing(&self, name: &str) -> EndpointError {
-        let problem = EndpointProblem::Missing {
-            name: name.to_owned(),
-            form: self.right_form(),
-        };
-        self.error(self.text.len()..self.text.len(), problem)
     }
 
     fn take(&mut self, name: &str, fits: impl Fn(&Argument) -> bool) -> Option<String> {

@@ -1,0 +1,5 @@
+//! TLS by the rules R73 to R84 and the advisories TLS-01 to TLS-11, in simulated networks.
+
+mod authority;
+mod rules;
+mod world;
