@@ -45,6 +45,8 @@ def errors():
         ("8000", 'did you mean "tcp:8000"?'),
         ("host:localhost:80", '"host" is to connect to, not to listen at'),
         ("tcp:127.0.0.1:0:backlg=5", "byte 16", 'did you mean "backlog"?'),
+        ("haproxy:from=unix:tcp:80", 'did you mean "proxy:from=unix:tcp:80"?'),
+        ("udp:127.0.0.1:0", '"udp" is to exchange datagrams at, not to listen at'),
         ("proxy:from=nowhere:tcp:80", "byte 11", "from must be"),
         ("proxy:tcp:127.0.0.1:0", "from is missing", "proxy:from=PROXIES:ENDPOINT"),
         ("proxy:from=unix:tpc:80", "byte 16", 'did you mean "proxy:from=unix:tcp:80"?'),

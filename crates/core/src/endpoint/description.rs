@@ -352,7 +352,8 @@ impl Description {
         others: Vec<(Use, Vec<String>)>,
     ) -> EndpointError {
         let (before, rest) = (self.before(), &self.text[self.kind.place.end..]);
-        let renamed = nearest(self.kind(), &known).map(|kind| format!("{before}{kind}{rest}"));
+        let renamed = elsewhere(self.kind(), &known).or_else(|| nearest(self.kind(), &known));
+        let renamed = renamed.map(|kind| format!("{before}{kind}{rest}"));
         let has_tcp = known.iter().any(|kind| kind == "tcp");
         let typed = (has_tcp && self.lacks_type()).then(|| format!("{before}tcp:{self}"));
         let suggestion = renamed.or(typed);
@@ -474,6 +475,18 @@ impl Description {
         let place = place.into().unwrap_or_else(|| self.kind.place.clone());
         EndpointError::new(&self.text, place, problem)
     }
+}
+
+/// The type that goes by another name in Twisted.
+fn elsewhere<'a>(kind: &str, known: &'a [String]) -> Option<&'a str> {
+    let ours = match kind {
+        "ssl" => "tls",
+        "haproxy" => "proxy",
+        "tcp4" | "tcp6" => "tcp",
+        _ => return None,
+    };
+    let found = known.iter().find(|known| *known == ours);
+    found.map(String::as_str)
 }
 
 impl fmt::Display for Description {

@@ -50,7 +50,7 @@ pub use kind::{Kind, Role, Use, kinds, register};
 pub use listening::{Listening, Open, Source};
 pub use nearest::nearest;
 pub use server_endpoint::{ClientEndpoint, ServerEndpoint};
-pub use string::{ClientString, ServerString};
+pub use string::{ClientString, DatagramString, ServerString};
 pub use syntax::quote;
 pub use tcp::{TcpClient, TcpServer};
 pub use udp::UdpServer;

@@ -1,7 +1,8 @@
 //! What holds for every text that is taken for an endpoint string; the property tests and the fuzz target check it.
 
 use ropewalk_core::endpoint::{
-    ClientEndpoint, ClientString, Description, EndpointError, ServerEndpoint, ServerString, quote,
+    ClientEndpoint, ClientString, DatagramString, Description, EndpointError, ServerEndpoint,
+    ServerString, quote,
 };
 
 /// Every way to read it gives a value that is shown as a string with the same meaning, or an error that points into the text.
@@ -21,6 +22,9 @@ pub(crate) fn every_text_is_understood_or_its_fault_is_shown(text: &str) {
             assert_eq!(again.to_string(), shown, "{text:?}");
         }
         Err(error) => points_into(text, &error),
+    }
+    if let Err(error) = text.parse::<DatagramString>() {
+        points_into(text, &error);
     }
 }
 

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 fn text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => prop::sample::select(vec![
-            "tcp", "host", "unix", "tpc", ":", ":", ":", "=", "[", "]", "\\", "80", "0", "localhost", "127.0.0.1", "::1",
+            "tcp", "host", "unix", "udp", "unix-datagram", "tpc", ":", ":", ":", "=", "[", "]", "\\", "80", "0", "localhost", "127.0.0.1", "::1",
             "[::1]", "@", "/run/x", "backlog=", "timeout=", "reuse_port=yes", "interface=", "bind=", "path=", "host=", "%3",
         ]).prop_map(str::to_owned),
         1 => ".{0,3}",

@@ -39,8 +39,8 @@
 //! );
 //! ```
 //!
-//! [`ServerString`](crate::endpoint::ServerString) and [`ClientString`](crate::endpoint::ClientString) are strings known to be
-//! right, for the fields of options that derive `clap::Parser`: a wrong one ends the program before anything is opened.
+//! [`ServerString`](crate::endpoint::ServerString), [`ClientString`](crate::endpoint::ClientString) and
+//! [`DatagramString`](crate::endpoint::DatagramString) are strings known to be right, for the fields of options that derive `clap::Parser`: a wrong one ends the program before anything is opened.
 //!
 //! # A type of your own
 //!

@@ -8,6 +8,8 @@
 //! | `from twisted.internet import reactor` | `let mut reactor = ropewalk::reactor()?`: a value, as many as you like |
 //! | `reactor.listenTCP(8000, factory)` | `reactor.listen("tcp:8000", factory)?` |
 //! | `reactor.connectTCP(host, port, factory)` | `reactor.connect("tcp:host:port", factory)?` |
+//! | `serverFromString`, `clientFromString`, `quoteStringArgument` | every call that takes an endpoint takes the string; [its types](crate::manual::endpoints), [`endpoint::quote`](crate::endpoint::quote) |
+//! | `haproxy:tcp:80`, `ssl:443:…` | `proxy:from=10.0.0.0/8:tcp:80`, `tls:443:…` |
 //! | `connectProtocol(endpoint, protocol)` | `reactor.connect_protocol("tcp:…", protocol).await?` gives the transport |
 //! | `Factory.forProtocol(Echo)` | `\|\| Echo` |
 //! | `self.transport.write(…)` | `transport.write(…)`: each callback is given the transport |
