@@ -6,9 +6,17 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use ropewalk::Failure;
 
-/// The subcommands that serve nothing.
+use crate::application::{Check, Run};
+
+/// The subcommands that every command has.
 #[derive(Subcommand)]
 pub(crate) enum About {
+    /// Serves what a file says
+    #[command(display_order = 800)]
+    Run(Run),
+    /// Says whether a file is right, and all that is wrong with it; opens nothing
+    #[command(display_order = 800)]
+    Check(Check),
     /// Lists the drivers that a reactor of this build can run on
     #[command(display_order = 900)]
     Reactors,

@@ -8,6 +8,7 @@ use ropewalk::service::Grace;
 use ropewalk::{Exit, Failure, program};
 
 use crate::about::{About, Completions, Manual};
+use crate::application::{Check, Run};
 use crate::daemon::DaemonOptions;
 use crate::life::{Life, Plan};
 use crate::log::LogOptions;
@@ -118,9 +119,23 @@ impl Command {
             "reactors" => crate::about::list_reactors()?,
             "completions" => Completions::from_arg_matches(options)?.print(&self.clap)?,
             "man" => Manual::from_arg_matches(options)?.print(&self.clap)?,
+            "check" => Check::from_arg_matches(options)?.check(&self.plugins)?,
+            "run" => return self.run_file(options),
             _ => return self.serve(name, options),
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn run_file(&self, options: &ArgMatches) -> Result<ExitCode, Failure> {
+        let shared = Shared::from_arg_matches(options)?;
+        let file = Run::from_arg_matches(options)?.read()?;
+        let name = self.clap.get_name().to_owned();
+        let life = Life {
+            name: name.clone(),
+            log: shared.log.or(file.log()),
+            daemon: shared.daemon.or(file.daemon()),
+        };
+        life.live(|reactor| file.plan(name, &self.plugins, reactor))
     }
 
     fn serve(&self, name: &str, options: &ArgMatches) -> Result<ExitCode, Failure> {

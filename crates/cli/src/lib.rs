@@ -16,6 +16,7 @@
 //! process: log, pid file, background, user, and the service manager that wants to know.
 
 mod about;
+mod application;
 mod chat;
 mod command;
 mod daemon;
@@ -71,6 +72,7 @@ Examples:
   ropewalk echo tcp:127.0.0.1:8000      sends back what it gets; try: nc 127.0.0.1 8000
   ropewalk forward tcp:127.0.0.1:8080 tcp:intranet:80
                                         connects who comes to port 8080 with another machine
+  ropewalk run chat.toml                what a file says; `ropewalk run --help` shows one
 
 As a daemon, with the log in a file that begins anew every day, as somebody who may do little:
   ropewalk --daemon --pidfile /run/chat.pid --log-file /var/log/chat.log --log-rotate daily \\

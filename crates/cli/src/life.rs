@@ -24,6 +24,9 @@ use crate::log::{Log, LogOptions};
 use crate::notify::Manager;
 use crate::setup::{Manner, Setup, Words};
 
+/// The last service of all.
+const READY: &str = "ready";
+
 /// How a process lives.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Life {
@@ -47,6 +50,17 @@ impl Plan {
             words: Rc::default(),
             names_services: false,
         }
+    }
+
+    /// Whether a name is in use, be it by ourselves.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        name == READY
+            || self
+                .application
+                .services()
+                .names()
+                .iter()
+                .any(|other| other == name)
     }
 
     /// Adds what a subcommand sets up, under a name that no other has.
@@ -137,7 +151,7 @@ impl Life {
         let plan = plan(&reactor.handle())?;
         attend(&reactor, log, &manager);
         let ready = ready(&reactor, &plan, starter, &manager);
-        let application = plan.application.clone().with("ready", ready);
+        let application = plan.application.clone().with(READY, ready);
         let failed = application.attach(&reactor);
         privileged.hook_into(&reactor, &failed);
         reactor.run()?;

@@ -128,7 +128,8 @@ fn shown(argument: &Arg) -> Option<String> {
 
 /// What clap complains of, on one line: the error's first paragraph, any similar name, and the usage; the rest of clap's
 /// advice is for those who ask for `--help`.
-fn one_line(error: &clap::Error) -> String {
+#[must_use]
+pub fn one_line(error: &clap::Error) -> String {
     let text = error.to_string();
     let paragraphs = text.split("\n\n").map(joined).enumerate();
     let told = paragraphs.filter_map(|(number, part)| {

@@ -97,12 +97,18 @@ impl LogOptions {
         }
     }
 
-    pub(super) fn sinks(&self) -> Result<Vec<Sink>, Failure> {
+    /// Whether what is said goes together.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
         if self.log_file.is_none() && (self.log_rotate.is_some() || self.log_keep.is_some()) {
             return Err(Failure::message(
                 "--log-rotate and --log-keep are about a log file: say which with --log-file PATH",
             ));
         }
+        Ok(())
+    }
+
+    pub(super) fn sinks(&self) -> Result<Vec<Sink>, Failure> {
+        self.check()?;
         let mut sinks = Vec::new();
         if let Some(path) = &self.log_file {
             let keep = self.log_keep.unwrap_or(KEPT);

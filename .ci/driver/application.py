@@ -1,0 +1,107 @@
+"""`ropewalk run` and `ropewalk check`: applications in a file."""
+
+import json
+import os
+import pathlib
+import signal
+
+from .checks import ANY, check, echoes, one_line_error
+from .harness import Listener, Peer, Program, must, wait_for
+from .logs import folder, read
+
+WHOLE = f"""
+[[service]]
+type = "chat"
+name = "lobby"
+endpoint = "{ANY}"
+
+[[service]]
+type = "echo"
+endpoints = ["{ANY}", "{ANY}"]
+[service.limits]
+connections = 2
+
+[log]
+file = "app.log"
+format = "json"
+
+[daemon]
+pidfile = "app.pid"
+
+[shutdown]
+soft = 1
+hard = 2
+"""
+
+
+def written(name, text):
+    path = pathlib.Path(name, "app.toml")
+    path.write_text(text)
+    return path
+
+
+@check("ropewalk run")
+def run():
+    """All services of a file, with its log, process and limits; the command line comes before the file."""
+    with folder() as name:
+        path = written(name, WHOLE)
+        with Program("ropewalk", "check", path) as program:
+            program.ends(0)
+            must("lobby, echo" in program.stdout.text(), program.stdout.text())
+            must(sorted(file.name for file in path.parent.iterdir()) == ["app.toml"], "check made files")
+        with Program("ropewalk", "run", "app.toml", folder=name) as program:
+            lobby, echo, other = program.listening(), program.listening(), program.listening()
+            with Peer(lobby) as ann:
+                ann.send(b"ann\n/who\n")
+                ann.read_line_with("ann")
+            echoes(echo, b"hello")
+            echoes(other, b"hello")
+            with Peer(echo) as one, Peer(other) as two:
+                for peer in (one, two):
+                    peer.send(b"x")
+                    peer.read(1)
+                with Peer(echo) as three:
+                    three.must_end()
+            must(read(path.parent / "app.pid") == f"{program.process.pid}\n", "another pid file")
+            program.stops()
+        must(not (path.parent / "app.pid").exists(), "the pid file is still there")
+        lines = [json.loads(line) for line in read(path.parent / "app.log").splitlines()]
+        must(any("serves" in line["fields"]["message"] for line in lines), lines)
+        with Program("ropewalk", "run", "app.toml", "--log-file", "mine.log", "--log-format", "text", folder=name) as program:
+            program.listening()
+            program.stops(signal.SIGINT)
+        must("serves" in read(path.parent / "mine.log"), "the command line does not come first")
+        written(name, WHOLE.replace("[daemon]", "[daemon]\ndaemon = true"))
+        with Program("ropewalk", "run", "app.toml", folder=name) as program:
+            program.ends(0)
+            number = int(read(path.parent / "app.pid"))
+        pathlib.Path(f"/proc/{number}/status").read_text()
+        os.kill(number, signal.SIGTERM)
+        wait_for(lambda: not (path.parent / "app.pid").exists(), "end of the daemon")
+
+
+@check("ropewalk check")
+def check_file():
+    """All that is wrong, a line each with file, line and column; status 1; run says the same and opens nothing."""
+    with folder() as name, Listener() as busy:
+        path = written(name, '[log]\nlevle = "info"\n[[service]]\ntype = "ecoh"\n[[service]]\ntype = "echo"\nendpoint = "tpc:1"\n')
+        for command in ("check", "run"):
+            with Program("ropewalk", command, path) as program:
+                program.ends(1)
+                lines = program.stderr.lines
+                must(len(lines) == 3 and program.stdout.lines == [], lines)
+                for line, start, text in zip(lines, (f"{path}:2:1:", f"{path}:4:8:", f"{path}:7:12:"), ('"level"', '"echo"', '"tpc:1"')):
+                    must(line.startswith(start) and text in line, line)
+        for text, place in (("", "1:1"), ("[[service]\n", "1:"), ("service = 5\n", "1:11"), ("[service]\ntype='echo'\n", "1:")):
+            path = written(name, text)
+            with Program("ropewalk", "check", path) as program:
+                program.ends(1)
+                must(program.stderr.lines and program.stderr.lines[0].startswith(f"{path}:{place}"), program.stderr.lines)
+        path = written(name, f'[[service]]\ntype = "echo"\nname = "mine"\nendpoint = "{busy.endpoint}"\n')
+        with Program("ropewalk", "check", path) as program:
+            program.ends(0)
+        with Program("ropewalk", "run", path) as program:
+            one_line_error(program, '"mine"', str(busy.port))
+        for missing in (f"{name}/none.toml", name):
+            with Program("ropewalk", "run", missing) as program:
+                one_line_error(program, missing)
