@@ -38,6 +38,7 @@ pub(crate) struct Life {
 /// What a process does.
 pub(crate) struct Plan {
     pub(crate) application: Application,
+    grace: Grace,
     pub(crate) words: Rc<Words>,
     /// Whether the names of services mean something to who started the process.
     pub(crate) names_services: bool,
@@ -47,6 +48,7 @@ impl Plan {
     pub(crate) fn new(name: String, grace: Grace) -> Self {
         Self {
             application: Application::new(name).with_grace(grace),
+            grace,
             words: Rc::default(),
             names_services: false,
         }
@@ -73,7 +75,7 @@ impl Plan {
     ) -> Result<(), Failure> {
         let mut setup = Setup::in_manner(reactor, manner, Rc::clone(&self.words));
         start(&mut setup)?;
-        let services = setup.services().clone();
+        let services = setup.services().clone().with_grace(self.grace);
         self.application = self.application.clone().with(name.to_owned(), services);
         Ok(())
     }

@@ -151,25 +151,44 @@ impl ServiceEntry {
         is_right
     }
 
-    /// The options, and behind them what has no name.
+    /// The options, and behind them what has no name, in the order of the subcommand.
     fn arguments(&self, command: &clap::Command) -> Vec<OsString> {
-        let (mut options, mut words) = (Vec::new(), Vec::new());
+        let mut arguments = Vec::new();
         for Setting { key, values, .. } in &self.options {
             let texts = values.iter().map(|text| text.value.as_str());
             match argument(command, &key.value).and_then(Arg::get_long) {
-                None => words.extend(texts.map(OsString::from)),
-                Some(long) if values.is_empty() => options.push(format!("--{long}").into()),
-                Some(long) => options.extend(texts.map(|text| format!("--{long}={text}").into())),
+                None => {}
+                Some(long) if values.is_empty() => arguments.push(format!("--{long}").into()),
+                Some(long) => arguments.extend(texts.map(|text| format!("--{long}={text}").into())),
             }
         }
-        options.push("--".into());
-        options.extend(
-            self.endpoints
-                .iter()
-                .map(|endpoint| (&endpoint.value).into()),
-        );
-        options.extend(words);
-        options
+        arguments.push("--".into());
+        for positional in command.get_positionals() {
+            let values = self.values_of(positional);
+            arguments.extend(values.iter().map(|text| OsString::from(&text.value)));
+        }
+        // Where a subcommand takes none, this is how it says so.
+        if !command
+            .get_positionals()
+            .any(|arg| arg.get_id() == ENDPOINTS)
+        {
+            arguments.extend(
+                self.endpoints
+                    .iter()
+                    .map(|text| OsString::from(&text.value)),
+            );
+        }
+        arguments
+    }
+
+    fn values_of(&self, positional: &Arg) -> &[At<String>] {
+        if positional.get_id() == ENDPOINTS {
+            return &self.endpoints;
+        }
+        let key = key_of(positional);
+        let mut options = self.options.iter();
+        let option = options.find(|option| option.key.value.replace('-', "_") == key);
+        option.map_or(&[], |option| &option.values)
     }
 
     /// Where the argument stands that is wrong.

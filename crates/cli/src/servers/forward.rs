@@ -1,6 +1,7 @@
 //! `forward`: connects everybody who comes with somebody else.
 
 use clap::Parser;
+use ropewalk::endpoint::ServerEndpoint;
 use ropewalk::protocols::PortForwarder;
 use ropewalk::{Failure, Limits};
 
@@ -25,13 +26,14 @@ pub(crate) struct Forward {
 }
 
 pub(crate) fn forward(options: Forward, setup: &mut Setup) -> Result<(), Failure> {
-    let mut from = options.endpoints;
-    let Some(to) = options.to.or_else(|| from.pop()) else {
-        return Err(missing());
-    };
-    if from.is_empty() {
-        return Err(missing());
+    let (mut from, mut to) = (options.endpoints, options.to);
+    if to.is_none() && from.len() > 1 {
+        to = from.pop();
     }
+    // Before anything else is said of them: each is an endpoint.
+    from.iter()
+        .try_for_each(|endpoint| endpoint.listening().map(drop))?;
+    let to = to.ok_or_else(missing)?;
     // Whether it may read on while it cannot send is for the far end to say.
     let limits = Limits {
         pause_reading_when_full: false,
