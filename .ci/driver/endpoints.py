@@ -1,5 +1,11 @@
 """Endpoint strings, as programs that are started with them see them."""
 
+import pathlib
+import socket
+import ssl
+import subprocess
+import tempfile
+
 from .checks import ANY, check, echoes, one_line_error
 from .harness import Peer, Program, must
 
@@ -35,6 +41,36 @@ def host():
         with Program("ropewalk", "forward", ANY, "--to", f"host:localhost:{port}") as program:
             echoes(program.listening(), b"by its name")
             program.stops()
+
+
+def self_signed(folder):
+    """A certificate of 127.0.0.1 and its key, in one file."""
+    folder = pathlib.Path(folder)
+    key, certificate, both = folder / "key.pem", folder / "cert.pem", folder / "site.pem"
+    order = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=test"
+    names = ["-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*order.split(), *names, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    both.write_bytes(certificate.read_bytes() + key.read_bytes())
+    return both
+
+
+@check("endpoint tls")
+def tls():
+    """An echo by TLS, also below a PROXY header that is in clear; a file that is not there is named."""
+    with tempfile.TemporaryDirectory() as folder:
+        pem = self_signed(folder)
+        context = ssl.create_default_context(cafile=pem)
+        for around, header in (("", b""), ("proxy:from=127.0.0.0/8:", HEADER)):
+            with Program("ropewalk", "echo", f"{around}tls:127.0.0.1:0:cert={pem}") as program:
+                with socket.create_connection(program.listening(), timeout=10) as plain:
+                    plain.sendall(header)
+                    with context.wrap_socket(plain, server_hostname="127.0.0.1") as peer:
+                        peer.sendall(b"hello")
+                        must(peer.recv(5) == b"hello", "other bytes came back")
+                program.stops()
+        missing = f"tls:127.0.0.1:0:cert={folder}/none.pem"
+        with Program("ropewalk", "echo", missing) as program:
+            one_line_error(program, missing, "none.pem", "byte 21")
 
 
 @check("endpoint errors")

@@ -106,6 +106,8 @@ impl From<SocketAddr> for Address {
 ///
 /// assert_eq!(UnixAddress::from("/run/chat"), UnixAddress::path("/run/chat"));
 /// assert_eq!(UnixAddress::from("@chat"), UnixAddress::abstract_name("chat"));
+/// assert_eq!(UnixAddress::from("@é").to_string(), "@é");
+/// assert_eq!(UnixAddress::abstract_name([0xff]).to_string(), r"@\xff");
 /// assert_eq!(UnixAddress::Unnamed.to_string(), "");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -156,7 +158,10 @@ impl fmt::Display for UnixAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Path(path) => path.display().fmt(f),
-            Self::Abstract(name) => write!(f, "@{}", name.escape_ascii()),
+            Self::Abstract(name) => match std::str::from_utf8(name) {
+                Ok(text) if !text.contains(char::is_control) => write!(f, "@{text}"),
+                _ => write!(f, "@{}", name.escape_ascii()),
+            },
             Self::Unnamed => Ok(()),
         }
     }

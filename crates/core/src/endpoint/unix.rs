@@ -34,10 +34,13 @@ fn server(mut description: Description) -> Result<Listening, EndpointError> {
 }
 
 fn client(mut description: Description) -> Result<Destination, EndpointError> {
+    let path: String = description.clone().positional("path")?;
     let address = take_address(&mut description)?;
     let timeout = TcpClient::take_timeout(&mut description)?;
     description.finish()?;
-    Ok(Destination::from(address).within(timeout))
+    // As it was given: an address shows the odd bytes of a name escaped.
+    let text = Description::new("unix").with_argument(&path);
+    Ok(Destination::from(address).within(timeout).with_text(text))
 }
 
 /// The socket; that its name fits into an address is for the system to say.

@@ -29,3 +29,8 @@ proptest! {
         law::a_quoted_text_is_one_field(&text);
     }
 }
+
+#[test]
+fn a_name_with_odd_bytes_is_understood() {
+    law::every_text_is_understood_or_its_fault_is_shown("unix:@a\0\t\u{e9}");
+}
