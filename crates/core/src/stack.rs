@@ -234,6 +234,11 @@ fn run_up(
         deliver(data);
         return Ok(());
     };
+    if !slot.started {
+        // The layer below has just opened, and this one's peer was quicker than our turn.
+        slot.started = true;
+        slot.layer.start(&mut slot.down)?;
+    }
     let mut outcome = Ok(());
     slot.layer.receive(
         data,
