@@ -207,6 +207,7 @@ fn open_udp(bind: &Bind, address: std::net::SocketAddr) -> io::Result<(Socket, A
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
+    only_own_groups(&socket, address)?;
     if bind.broadcast {
         socket.set_broadcast(true)?;
     }
@@ -231,6 +232,20 @@ fn open_unix(bind: &Bind, name: &UnixAddress) -> io::Result<(Socket, Address)> {
     }
     let socket = UnixDatagram::from_std(socket.into());
     Ok((Socket::Unix(socket), bind.address.clone()))
+}
+
+/// Linux gives a socket at the wildcard address what is sent to any group that anybody on this machine joined.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn only_own_groups(socket: &socket2::Socket, address: std::net::SocketAddr) -> io::Result<()> {
+    match address.is_ipv4() {
+        true => socket.set_multicast_all_v4(false),
+        false => socket.set_multicast_all_v6(false),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const fn only_own_groups(_: &socket2::Socket, _: std::net::SocketAddr) -> io::Result<()> {
+    Ok(())
 }
 
 /// Removes the file that a process left behind when it ended; one that is in use, or is no socket, stays (R88).

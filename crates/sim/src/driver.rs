@@ -1,5 +1,7 @@
 //! The simulated driver: one host's socket calls, answered by a [`World`].
 
+mod datagrams;
+
 use std::fmt;
 use std::io;
 use std::rc::Rc;
@@ -10,8 +12,8 @@ use std::time::Duration;
 use ropewalk_core::Address;
 use ropewalk_core::buffer::{Outgoing, Pool};
 use ropewalk_core::driver::{
-    ConnId, Connect, Demand, Driver, Event, Handler, Job, Listen, ListenerId, LookupId, Sent,
-    SocketOption, Wake,
+    ConnId, Connect, Datagrams, Demand, Driver, Event, Handler, Job, Listen, ListenerId, LookupId,
+    Sent, SocketOption, Wake,
 };
 use ropewalk_core::slots::Key;
 
@@ -140,6 +142,7 @@ impl SimDriver {
             told |= match ready {
                 Ready::Listener(listener) => self.tell_accepted(listener, handler),
                 Ready::Conn(conn) => self.tell_conn(conn, handler),
+                Ready::Port(port) => self.tell_port(port, handler),
                 Ready::Lookup(lookup) => self.tell_lookup(lookup, handler),
                 Ready::Signal(signal) => {
                     handler.event(Event::Signal(signal));
@@ -213,8 +216,8 @@ impl SimDriver {
     fn obey(&mut self, conn: ConnId, demand: Demand) {
         match demand {
             Demand::Continue => {}
-            Demand::Pause => self.pause(conn),
-            Demand::Close => self.close(conn),
+            Demand::Pause => Driver::pause(self, conn),
+            Demand::Close => Driver::close(self, conn),
         }
     }
 
@@ -349,6 +352,10 @@ impl Driver for SimDriver {
     fn catch_signals(&mut self) -> io::Result<()> {
         self.ask(|network, host| network.hosts[host].catches_signals = true)
             .ok_or_else(crashed)
+    }
+
+    fn datagrams(&mut self) -> Option<&mut dyn Datagrams> {
+        Some(self)
     }
 
     fn waker(&self) -> Arc<dyn Wake> {

@@ -49,6 +49,12 @@ pub struct Faults {
     pub unanswered: f64,
     /// Per accept: no descriptor is left, so the peer is accepted and closed.
     pub exhaust: f64,
+    /// Per datagram: it is lost.
+    pub datagram_loss: f64,
+    /// Per datagram: it comes twice.
+    pub datagram_duplicate: f64,
+    /// Per datagram: later ones may overtake it, by up to 100 ms.
+    pub datagram_reorder: f64,
     /// Per look-up: it fails.
     pub lookup_failure: f64,
     /// Per look-up: no answer, ever.
@@ -80,6 +86,9 @@ impl Faults {
             refuse: 0.0,
             unanswered: 0.0,
             exhaust: 0.0,
+            datagram_loss: 0.0,
+            datagram_duplicate: 0.0,
+            datagram_reorder: 0.0,
             lookup_failure: 0.0,
             lookup_silence: 0.0,
             lookup_delay: Duration::ZERO,
@@ -88,6 +97,7 @@ impl Faults {
     }
 
     /// All that a healthy network may do: bytes come late, in pieces, in bursts, through full buffers, and all come.
+    /// Datagrams come late as well, but whole and in order.
     #[must_use]
     pub const fn gentle() -> Self {
         Self {
@@ -117,6 +127,9 @@ impl Faults {
             refuse: 0.05,
             unanswered: 0.05,
             exhaust: 0.02,
+            datagram_loss: 0.1,
+            datagram_duplicate: 0.05,
+            datagram_reorder: 0.1,
             lookup_failure: 0.05,
             lookup_silence: 0.02,
             ..Self::gentle()

@@ -6,9 +6,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use ropewalk_core::Address;
-use ropewalk_core::driver::{ConnId, Listen, ListenerId, LookupId, Signal};
+use ropewalk_core::driver::{ConnId, Listen, ListenerId, LookupId, PortId, Signal};
 use ropewalk_core::slots::{Key, Slots};
 
+use crate::datagram_port::DatagramPort;
 use crate::driver::Mood;
 use crate::name::Lookup;
 use crate::thread::Threads;
@@ -28,6 +29,7 @@ pub(crate) struct Host {
     pub(crate) listeners: Slots<Listener>,
     /// Where the connections of the driver are: wire and side.
     pub(crate) conns: Slots<(Key, usize)>,
+    pub(crate) ports: Slots<DatagramPort>,
     pub(crate) lookups: Slots<Lookup>,
     pub(crate) threads: Threads,
     pub(crate) ready: VecDeque<Ready>,
@@ -45,6 +47,7 @@ pub(crate) struct Host {
 pub(crate) enum Ready {
     Listener(ListenerId),
     Conn(ConnId),
+    Port(PortId),
     Lookup(LookupId),
     Signal(Signal),
 }
@@ -77,6 +80,7 @@ impl Host {
             mood: Mood::Readiness,
             listeners: Slots::new(),
             conns: Slots::new(),
+            ports: Slots::new(),
             lookups: Slots::new(),
             threads: Threads::default(),
             ready: VecDeque::new(),
@@ -96,6 +100,7 @@ impl Host {
         self.driven = false;
         forget(&mut self.listeners);
         forget(&mut self.conns);
+        forget(&mut self.ports);
         forget(&mut self.lookups);
         self.threads = Threads::default();
         self.ready.clear();
@@ -133,12 +138,7 @@ impl Host {
         let Some(asked) = listen.address.socket() else {
             return Err(Trouble::Kind(io::ErrorKind::Unsupported));
         };
-        if !asked.ip().is_unspecified() && !self.owns(asked.ip()) {
-            return Err(Trouble::Kind(io::ErrorKind::AddrNotAvailable));
-        }
-        if asked.port() != 0 && asked.port() < self.forbidden_below {
-            return Err(Trouble::Kind(io::ErrorKind::PermissionDenied));
-        }
+        self.check_local(asked)?;
         let address = self.free_address(asked, listen.reuse_port)?;
         self.take_descriptor()?;
         let key = self.listeners.insert(Listener {
@@ -149,6 +149,17 @@ impl Host {
             listed: false,
         });
         Ok((ListenerId(key), Address::Tcp(address)))
+    }
+
+    /// Whether this address may be had at all.
+    pub(crate) fn check_local(&self, asked: SocketAddr) -> Result<(), Trouble> {
+        if !asked.ip().is_unspecified() && !self.owns(asked.ip()) && !asked.ip().is_multicast() {
+            return Err(Trouble::Kind(io::ErrorKind::AddrNotAvailable));
+        }
+        if asked.port() != 0 && asked.port() < self.forbidden_below {
+            return Err(Trouble::Kind(io::ErrorKind::PermissionDenied));
+        }
+        Ok(())
     }
 
     fn free_address(&mut self, asked: SocketAddr, shared: bool) -> Result<SocketAddr, Trouble> {

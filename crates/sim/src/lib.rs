@@ -12,6 +12,8 @@
 //!
 //! Start with [`SimDriver::alone`] for one reactor that talks with itself, with [`World`] for several hosts.
 
+mod datagram;
+mod datagram_port;
 mod driver;
 mod ending;
 mod fate;

@@ -36,6 +36,16 @@ pub(crate) struct Link {
     pub(crate) vanish_after: Option<u64>,
     pub(crate) reading: Reading,
     pub(crate) buffers: Option<(usize, usize)>,
+    pub(crate) datagrams: Unkindness,
+}
+
+/// What befalls datagrams by rule, each on top of the plan of faults.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Unkindness {
+    pub(crate) loss: Option<f64>,
+    pub(crate) duplicate: Option<f64>,
+    pub(crate) reorder: Option<f64>,
+    pub(crate) mtu: Option<usize>,
 }
 
 impl Link {
@@ -60,6 +70,7 @@ impl Link {
             vanish_after: None,
             reading: Reading::AtOnce,
             buffers: None,
+            datagrams: Unkindness::default(),
         }
     }
 

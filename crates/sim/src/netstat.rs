@@ -1,8 +1,10 @@
 //! A look inside: which sockets there are, in which state, with how many bytes where.
 
 use std::fmt;
-use std::net::SocketAddr;
 
+use ropewalk_core::Address;
+
+use crate::datagram_port::DatagramPort;
 use crate::network::Network;
 use crate::wire::{Life, Wire, other};
 
@@ -12,10 +14,10 @@ pub struct Socket {
     /// The host it is on.
     pub host: String,
     /// Its own address.
-    pub local: SocketAddr,
-    /// The peer's; none for a listener.
-    pub peer: Option<SocketAddr>,
-    /// `listening`, `connecting`, `in the backlog`, `open`, `lingering` or `orphaned`, and what is special about it.
+    pub local: Address,
+    /// The peer's; none for a listener or an unconnected datagram port.
+    pub peer: Option<Address>,
+    /// `listening`, `open for datagrams`, `connecting`, `in the backlog`, `open`, `lingering` or `orphaned`, and what is special about it.
     pub state: String,
     /// Bytes received and not read.
     pub unread_bytes: usize,
@@ -31,9 +33,9 @@ pub struct Socket {
 
 impl fmt::Display for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: tcp:{}", self.host, self.local)?;
-        if let Some(peer) = self.peer {
-            write!(f, " to tcp:{peer}")?;
+        write!(f, "{}: {}", self.host, self.local)?;
+        if let Some(peer) = &self.peer {
+            write!(f, " to {peer}")?;
         }
         write!(f, " is {}", self.state)?;
         let queues = [
@@ -52,7 +54,15 @@ impl Network {
     pub(crate) fn netstat(&self) -> Vec<Socket> {
         let mut sockets = Vec::new();
         for (number, host) in self.hosts.iter().enumerate() {
-            sockets.extend(host.listening().map(|local| listening(&host.name, local)));
+            sockets.extend(
+                host.listening()
+                    .map(|local| listening(&host.name, Address::Tcp(local))),
+            );
+            sockets.extend(
+                host.ports
+                    .iter()
+                    .map(|(_, port)| datagrams(&host.name, port)),
+            );
             for (_, wire) in self.wires.iter() {
                 let own = [0, 1].into_iter().filter(|&side| {
                     wire.ends[side].host == number && wire.ends[side].life != Life::Gone
@@ -67,8 +77,8 @@ impl Network {
         let (end, out) = (&wire.ends[side], &wire.pipes[side]);
         Socket {
             host: host.to_owned(),
-            local: end.address,
-            peer: Some(wire.ends[other(side)].address),
+            local: Address::Tcp(end.address),
+            peer: Some(Address::Tcp(wire.ends[other(side)].address)),
             state: self.state(wire, side),
             unread_bytes: wire.pipes[other(side)].unread(),
             in_flight_bytes: out.in_flight(),
@@ -118,7 +128,18 @@ impl Network {
     }
 }
 
-fn listening(host: &str, local: SocketAddr) -> Socket {
+fn datagrams(host: &str, port: &DatagramPort) -> Socket {
+    let paused = if port.paused { ", paused" } else { "" };
+    Socket {
+        peer: port.peer.clone(),
+        state: format!("open for datagrams{paused}"),
+        unread_bytes: port.incoming_bytes,
+        sent_bytes: port.sent_bytes,
+        ..listening(host, port.address.clone())
+    }
+}
+
+fn listening(host: &str, local: Address) -> Socket {
     Socket {
         host: host.to_owned(),
         local,

@@ -19,6 +19,7 @@ use std::time::Duration;
 use ropewalk_core::driver::{ConnId, Signal};
 use ropewalk_core::slots::{Key, Slots};
 
+use crate::datagram::Packet;
 use crate::driver::Mood;
 use crate::faults::Faults;
 use crate::host::{Host, Ready};
@@ -46,6 +47,10 @@ pub(crate) struct Network {
     pub(crate) links: Links,
     /// Until when each direction with a bandwidth is busy with what it was given.
     pub(crate) busy_until: BTreeMap<(usize, usize), Duration>,
+    /// Datagrams under way.
+    pub(crate) packets: Slots<Packet>,
+    /// When the last datagram that keeps its place arrives, by hosts.
+    pub(crate) in_order: BTreeMap<(usize, usize), Duration>,
     pub(crate) names: Names,
     pub(crate) schedule: Schedule,
     /// Handshakes that wait for their link, with the side that sent.
@@ -70,6 +75,8 @@ impl Network {
             wires: Slots::new(),
             links: Links::default(),
             busy_until: BTreeMap::new(),
+            packets: Slots::new(),
+            in_order: BTreeMap::new(),
             names: Names::default(),
             schedule: Schedule::default(),
             parked: Vec::new(),
@@ -125,6 +132,8 @@ impl Network {
             Happening::Back { wire } => self.come_back(wire),
             Happening::Cut { a, b, length } => self.cut_for(a, b, length),
             Happening::Lift { rule } => self.lift(rule),
+            Happening::Datagram { packet } => self.datagram_arrives(packet),
+            Happening::PortReady { host, port, notice } => self.port_notice(host, port, notice),
             Happening::LookedUp { host, lookup } => self.looked_up(host, lookup),
             Happening::Job { host, job } => self.job_is_due(host, job),
             Happening::Change(_) => unreachable!("changes are handed to the world"),

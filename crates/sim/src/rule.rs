@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::link::{Link, Passage, Reading};
+use crate::link::{Link, Passage, Reading, Unkindness};
 
 /// Properties of the links it names; those not named stay as they are.
 ///
@@ -38,6 +38,7 @@ pub struct Rule {
     vanish_after: Option<u64>,
     reading: Option<Reading>,
     buffers: Option<(usize, usize)>,
+    datagrams: Unkindness,
 }
 
 impl Rule {
@@ -76,6 +77,12 @@ impl Rule {
             vanish_after: None,
             reading: None,
             buffers: None,
+            datagrams: Unkindness {
+                loss: None,
+                duplicate: None,
+                reorder: None,
+                mtu: None,
+            },
         }
     }
 
@@ -162,6 +169,30 @@ impl Rule {
         self
     }
 
+    /// With what probability a datagram is lost.
+    pub const fn lose_datagrams(mut self, probability: f64) -> Self {
+        self.datagrams.loss = Some(probability);
+        self
+    }
+
+    /// With what probability a datagram comes twice.
+    pub const fn duplicate_datagrams(mut self, probability: f64) -> Self {
+        self.datagrams.duplicate = Some(probability);
+        self
+    }
+
+    /// With what probability later datagrams may overtake one, by up to 100 ms.
+    pub const fn reorder_datagrams(mut self, probability: f64) -> Self {
+        self.datagrams.reorder = Some(probability);
+        self
+    }
+
+    /// Datagrams with more bytes do not pass, as where fragments are dropped.
+    pub const fn mtu(mut self, bytes: usize) -> Self {
+        self.datagrams.mtu = Some(bytes);
+        self
+    }
+
     pub(crate) fn apply(&self, link: &mut Link) {
         link.delay = self.delay.unwrap_or(link.delay);
         link.jitter = self.jitter.unwrap_or(link.jitter);
@@ -174,6 +205,11 @@ impl Rule {
         link.vanish_after = self.vanish_after.or(link.vanish_after);
         link.reading = self.reading.unwrap_or(link.reading);
         link.buffers = self.buffers.or(link.buffers);
+        let (own, datagrams) = (&self.datagrams, &mut link.datagrams);
+        datagrams.loss = own.loss.or(datagrams.loss);
+        datagrams.duplicate = own.duplicate.or(datagrams.duplicate);
+        datagrams.reorder = own.reorder.or(datagrams.reorder);
+        datagrams.mtu = own.mtu.or(datagrams.mtu);
     }
 }
 

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use ropewalk_core::driver::LookupId;
+use ropewalk_core::driver::{LookupId, PortId};
 use ropewalk_core::slots::Key;
 
+use crate::datagram_port::PortNotice;
 use crate::world::World;
 
 /// The user's change of a world, to be made when nothing is borrowed.
@@ -48,6 +49,14 @@ pub(crate) enum Happening {
     },
     /// A rule ends.
     Lift { rule: u64 },
+    /// A datagram reaches the host, or hosts, that it is for.
+    Datagram { packet: Key },
+    /// A datagram port has something to tell.
+    PortReady {
+        host: usize,
+        port: PortId,
+        notice: PortNotice,
+    },
     /// A look-up has its answer.
     LookedUp { host: usize, lookup: LookupId },
     /// A job in a thread runs.
@@ -78,6 +87,8 @@ impl Happening {
             | Self::Back { wire } => Some(*wire),
             Self::Cut { .. }
             | Self::Lift { .. }
+            | Self::Datagram { .. }
+            | Self::PortReady { .. }
             | Self::LookedUp { .. }
             | Self::Job { .. }
             | Self::Change(_) => None,

@@ -295,7 +295,7 @@ fn longest(len: usize, link: &Link) -> usize {
 }
 
 /// When the last of `len` bytes has left, the line being shared by all connections of that direction.
-fn occupy(
+pub(crate) fn occupy(
     busy_until: &mut BTreeMap<(usize, usize), Duration>,
     direction: (usize, usize),
     now: Duration,

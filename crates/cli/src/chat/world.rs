@@ -276,7 +276,7 @@ impl<'a> Chat<'a> {
         let sockets = self.world.netstat();
         let own = sockets
             .iter()
-            .find(|socket| socket.host == visit.host && Some(socket.local) == local);
+            .find(|socket| socket.host == visit.host && socket.local.socket() == local);
         own.is_some_and(|own| !own.state.contains("cut from") && !own.state.contains("unknown to"))
     }
 

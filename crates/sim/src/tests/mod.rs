@@ -1,6 +1,7 @@
 //! The driver as a reactor sees it: through `Driver` and `Handler` alone.
 
 mod chance;
+mod datagrams;
 mod endings;
 mod faults;
 mod handshake;

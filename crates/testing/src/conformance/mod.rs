@@ -24,8 +24,11 @@ use crate::journal::{Journal, take_errors};
 use crate::test_case::TestCase;
 
 pub mod connections;
+pub mod datagrams;
+mod ear;
 pub mod half_close;
 pub mod life_cycle;
+pub mod multicast;
 pub mod ports;
 pub mod producers;
 pub mod reactors;

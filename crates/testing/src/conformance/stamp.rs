@@ -116,6 +116,10 @@ macro_rules! conformance {
                     r049_a_one_shot_connect_fires_after_connection_made
                     r049_cancelling_a_one_shot_connect_ends_the_attempt
                 ;
+                multicast:
+                    broadcast_reaches_all_and_must_be_allowed
+                    multicast_reaches_the_members_of_a_group
+                ;
                 ports:
                     r044_listening_at_a_busy_address_fails_at_once
                     r044_listening_at_a_foreign_address_fails_at_once
@@ -139,6 +143,22 @@ macro_rules! conformance {
                     r056_nothing_is_delivered_after_an_abort
                     r057_aborting_twice_is_one_end
                     r058_three_ends_have_three_reasons
+                ;
+                datagrams:
+                    closures_are_lent_the_protocol_of_a_port
+                    r009_a_stop_closes_datagram_ports
+                    r045_a_closed_datagram_port_can_be_had_again
+                    r085_a_flooded_port_starves_nobody
+                    r085_a_longer_datagram_is_cut_to_the_limit
+                    r085_a_panic_is_logged_and_the_port_lives_on
+                    r085_a_paused_port_is_told_nothing
+                    r085_a_protocol_is_started_and_stopped_once
+                    r085_datagrams_come_in_order_where_none_is_lost
+                    r085_each_datagram_comes_whole_with_its_sender
+                    r086_what_cannot_be_sent_is_an_error_at_once
+                    r087_a_connected_port_has_one_peer
+                    r087_a_connected_port_is_told_that_nobody_listens
+                    r087_an_unconnected_port_is_not_told
                 ;
                 half_close:
                     r059_half_closing_sends_everything_and_goes_on_reading
@@ -200,6 +220,8 @@ mod tests {
     fn every_rule_is_stamped() {
         let sections = [
             include_str!("connections.rs"),
+            include_str!("datagrams.rs"),
+            include_str!("multicast.rs"),
             include_str!("life_cycle.rs"),
             include_str!("ports.rs"),
             include_str!("producers.rs"),

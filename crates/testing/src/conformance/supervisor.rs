@@ -11,8 +11,8 @@ use std::time::Duration;
 use ropewalk_core::Address;
 use ropewalk_core::buffer::{Outgoing, Pool};
 use ropewalk_core::driver::{
-    ConnId, Connect, Demand, Driver, Event, Handler, Job, Listen, ListenerId, LookupId, Sent,
-    SocketOption, Wake,
+    ConnId, Connect, DatagramQueue, Datagrams, Demand, Driver, Event, Handler, Job, Listen,
+    ListenerId, LookupId, PortId, Sent, SocketOption, Wake,
 };
 
 /// A driver, supervised. It panics when driver or reactor breaks the contract.
@@ -189,6 +189,14 @@ impl Handler for Inspector<'_> {
         self.conns.demanded(conn, demand);
         demand
     }
+
+    fn flush_datagrams(
+        &mut self,
+        port: PortId,
+        send: &mut dyn FnMut(&mut DatagramQueue) -> Sent,
+    ) -> Demand {
+        self.handler.flush_datagrams(port, send)
+    }
 }
 
 impl Driver for Supervisor {
@@ -280,6 +288,10 @@ impl Driver for Supervisor {
 
     fn catch_signals(&mut self) -> io::Result<()> {
         self.driver.catch_signals()
+    }
+
+    fn datagrams(&mut self) -> Option<&mut dyn Datagrams> {
+        self.driver.datagrams()
     }
 
     fn waker(&self) -> Arc<dyn Wake> {
