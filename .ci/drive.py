@@ -15,7 +15,7 @@ import traceback
 
 sys.dont_write_bytecode = True
 
-from driver import application, command, daemon, endpoints, everywhere, examples, logs  # they register their checks
+from driver import application, command, daemon, endpoints, everywhere, examples, logs, tls  # they register their checks
 from driver.checks import CHECKS
 from driver.harness import Program, Wrong, must
 

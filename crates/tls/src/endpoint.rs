@@ -301,7 +301,11 @@ fn unusable(description: &Description, error: &TlsError) -> EndpointError {
             .is_some_and(|path| error.subject().starts_with(path))
     };
     let name = FILES.iter().find(is_it).unwrap_or(&"cert");
-    description.unusable(name, error)
+    if description.given(name) == Some(error.subject()) {
+        description.unusable(name, error.problem()) // the place in the string names the file
+    } else {
+        description.unusable(name, error)
+    }
 }
 
 fn path(description: &mut Description, name: &str) -> Result<Option<PathBuf>, EndpointError> {

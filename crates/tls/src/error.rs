@@ -60,25 +60,30 @@ impl TlsError {
 
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.subject)?;
-        match &self.problem {
-            TlsProblem::Unreadable(error) => write!(f, "cannot be read: {error}"),
-            TlsProblem::NoCertificate => f.write_str(
+        write!(f, "{}: {}", self.subject, self.problem)
+    }
+}
+
+impl fmt::Display for TlsProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(error) => write!(f, "cannot be read: {error}"),
+            Self::NoCertificate => f.write_str(
                 "no certificate in it; it must have a part that begins with -----BEGIN CERTIFICATE-----",
             ),
-            TlsProblem::NoKey => f.write_str(
+            Self::NoKey => f.write_str(
                 "no private key in it; it must have a part that begins with -----BEGIN PRIVATE KEY-----, \
                  -----BEGIN RSA PRIVATE KEY----- or -----BEGIN EC PRIVATE KEY-----",
             ),
-            TlsProblem::EncryptedKey => f.write_str(
+            Self::EncryptedKey => f.write_str(
                 "the private key is encrypted; decrypt it (openssl pkey -in FILE -out FILE) and guard it by file permissions",
             ),
-            TlsProblem::Malformed(what) => f.write_str(what),
-            TlsProblem::Mismatch(key) => {
+            Self::Malformed(what) => f.write_str(what),
+            Self::Mismatch(key) => {
                 write!(f, "the key in {key} is not the one of this certificate")
             }
-            TlsProblem::Expired(since) => write!(f, "the certificate expired on {since}; renew it"),
-            TlsProblem::Option(what) => f.write_str(what),
+            Self::Expired(since) => write!(f, "the certificate expired on {since}; renew it"),
+            Self::Option(what) => f.write_str(what),
         }
     }
 }

@@ -27,6 +27,9 @@ use crate::session::Session;
 /// by a hello cut into records of one byte each.
 const HANDSHAKE_BYTES: usize = 128 * 1024;
 
+/// A fatal alert, as long as nothing is encrypted (RFC 8446 section 6).
+const DECODE_ERROR: [u8; 7] = [21, 3, 3, 0, 2, 2, 50];
+
 /// TLS for one connection: give it to a [`Factory`](ropewalk_core::Factory)'s `layers`, as [`TlsFactory`](crate::TlsFactory)
 /// does, or push it on a live connection (STARTTLS), also on one that has TLS already.
 ///
@@ -103,8 +106,17 @@ impl TlsLayer {
 
     /// Ends the session, after it said what is wrong.
     fn fail(&mut self, error: impl Into<PeerError>, down: &mut Vec<u8>) -> LayerError {
-        if let Stage::Session(session) = &mut self.stage {
-            session.end(down);
+        let said = down.len();
+        let in_clear = match &mut self.stage {
+            Stage::Session(session) => {
+                session.end(down);
+                session.state().protocol_version().is_none()
+            }
+            Stage::New(_) | Stage::Peeking(_) => true,
+            Stage::Failed => false,
+        };
+        if in_clear && down.len() == said && said == 0 {
+            down.extend_from_slice(&DECODE_ERROR); // rustls has no word for some hellos that it refuses
         }
         self.stage = Stage::Failed;
         self.tail = Vec::new();

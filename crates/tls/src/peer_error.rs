@@ -62,6 +62,9 @@ impl fmt::Display for PeerError {
             Tls::InvalidMessage(InvalidMessage::InvalidContentType) => {
                 f.write_str("these are not the bytes of TLS; does it speak the plain protocol?")
             }
+            Tls::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge) => {
+                f.write_str("its handshake message is too long: more than 65535 bytes")
+            }
             Tls::PeerIncompatible(
                 PeerIncompatible::Tls12NotOffered
                 | PeerIncompatible::Tls12NotOfferedOrEnabled

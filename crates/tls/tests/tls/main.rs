@@ -1,5 +1,8 @@
 //! TLS by the rules R73 to R84 and the advisories TLS-01 to TLS-11, in simulated networks.
 
 mod authority;
+mod files;
+mod hostile;
 mod rules;
+mod upgrade;
 mod world;
