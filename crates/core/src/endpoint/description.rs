@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use super::error::{EndpointError, EndpointProblem};
 use super::kind::Use;
-use super::nearest::nearest;
+use super::nearest::{elsewhere, nearest};
 use super::syntax::{Argument, Field, Reader, quote};
 use super::value::Value;
 
@@ -475,18 +475,6 @@ impl Description {
         let place = place.into().unwrap_or_else(|| self.kind.place.clone());
         EndpointError::new(&self.text, place, problem)
     }
-}
-
-/// The type that goes by another name in Twisted.
-fn elsewhere<'a>(kind: &str, known: &'a [String]) -> Option<&'a str> {
-    let ours = match kind {
-        "ssl" => "tls",
-        "haproxy" => "proxy",
-        "tcp4" | "tcp6" => "tcp",
-        _ => return None,
-    };
-    let found = known.iter().find(|known| *known == ours);
-    found.map(String::as_str)
 }
 
 impl fmt::Display for Description {

@@ -25,6 +25,18 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a String>) -> O
         .map(|(_, candidate)| candidate.as_str())
 }
 
+/// The type that goes by another name in Twisted.
+pub(super) fn elsewhere<'a>(kind: &str, known: &'a [String]) -> Option<&'a str> {
+    let ours = match kind {
+        "ssl" => "tls",
+        "haproxy" => "proxy",
+        "tcp4" | "tcp6" => "tcp",
+        _ => return None,
+    };
+    let found = known.iter().find(|known| *known == ours);
+    found.map(String::as_str)
+}
+
 /// How many letters were missed, added, changed or swapped. A word cut short or run on counts as one slip.
 fn slips(word: &str, meant: &str) -> usize {
     let cut = word.len() > 1 && meant.starts_with(word);
