@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rustls::NamedGroup;
 use rustls::crypto::CryptoProvider;
 use rustls::server::ProducesTickets;
 
@@ -23,7 +22,7 @@ impl Provider {
     #[cfg(feature = "aws-lc-rs")]
     #[must_use]
     pub fn aws_lc_rs() -> Self {
-        use rustls::crypto::aws_lc_rs;
+        use rustls::{NamedGroup, crypto::aws_lc_rs};
         let mut crypto = aws_lc_rs::default_provider();
         // A stable sort: what is not hybrid keeps its order.
         let is_classical = |name: NamedGroup| name != NamedGroup::X25519MLKEM768;
