@@ -74,7 +74,10 @@ impl Completions {
 
 impl Manual {
     pub(crate) fn print(&self, command: &clap::Command) -> Result<(), Failure> {
-        let mut command = command.clone();
+        // A page is long help throughout.
+        let mut command = command
+            .clone()
+            .mut_args(|argument| argument.hide_short_help(false));
         command.build();
         let page = match &self.subcommand {
             None => command,

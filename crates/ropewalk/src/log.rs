@@ -55,3 +55,73 @@ impl<'a> MakeWriter<'a> for Stderr {
         Self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use ropewalk_core::{Protocol, Reactor, Reason, Transport};
+    use ropewalk_sim::SimDriver;
+
+    use super::*;
+
+    struct Talker;
+
+    impl Protocol for Talker {
+        fn connection_made(&mut self, transport: &Transport) {
+            tracing::info!("made");
+            transport.write("hello");
+        }
+
+        fn data_received(&mut self, transport: &Transport, _data: &[u8]) {
+            tracing::info!("received");
+            transport.lose_connection();
+        }
+
+        fn connection_lost(&mut self, transport: &Transport, _reason: &Reason) {
+            tracing::info!("lost");
+            let _by_the_first = transport.reactor().stop();
+        }
+    }
+
+    #[test]
+    fn what_is_logged_in_a_callback_is_in_a_span_with_peer_and_protocol() {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let writer = Arc::clone(&log);
+        let lines = tracing_subscriber::fmt::layer()
+            .fmt_fields(EscapedFields)
+            .with_ansi(false)
+            .with_writer(move || Shared(Arc::clone(&writer)));
+        let subscriber = tracing_subscriber::registry()
+            .with(Levels::default().into_filter())
+            .with(lines);
+        tracing::subscriber::with_default(subscriber, || {
+            let mut reactor = Reactor::new(SimDriver::alone(1));
+            reactor.listen("tcp:7", || Talker).unwrap();
+            reactor.connect("tcp:10.0.0.1:7", || Talker).unwrap();
+            reactor.run().unwrap();
+        });
+        let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
+        for word in ["made", "received", "lost"] {
+            let mut told = log.lines().filter(|line| line.ends_with(word)).peekable();
+            assert!(told.peek().is_some(), "{word} is not in {log}");
+            let span = "connection{peer=tcp:10.0.0.1:";
+            assert!(
+                told.all(|line| line.contains(span) && line.contains("protocol=\"Talker\"")),
+                "{log}"
+            );
+        }
+    }
+
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(data)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+}
