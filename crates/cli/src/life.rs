@@ -15,6 +15,7 @@ use std::rc::Rc;
 
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{chdir, chroot};
+use ropewalk::deferred::FirstError;
 use ropewalk::service::{Application, Grace, ServiceError};
 use ropewalk::timer::LoopingCall;
 use ropewalk::{Exit, Failure, Handle, Phase, Reactor};
@@ -84,9 +85,15 @@ impl Plan {
     fn explain(&self, failure: Failure) -> Failure {
         let mut error: &(dyn Error + 'static) = failure.error();
         let mut name = None;
-        while let Some(service) = error.downcast_ref::<ServiceError>() {
-            name = name.or(Some(service.name()));
-            error = service.source().unwrap_or(error);
+        loop {
+            if let Some(service) = error.downcast_ref::<ServiceError>() {
+                name = name.or(Some(service.name()));
+                error = service.source().unwrap_or(error);
+            } else if let Some(first) = error.downcast_ref::<FirstError>() {
+                error = first.failure.error();
+            } else {
+                break;
+            }
         }
         match name {
             None => failure,
