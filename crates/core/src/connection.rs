@@ -160,6 +160,7 @@ impl Connection {
             Ok(Some(protocol)) => {
                 self.begin_protocol(protocol);
                 self.guard("connected", || factory.connected(&transport));
+                self.tell_again();
                 self.deliver_held();
                 self.end_if_layers_did();
             }
@@ -421,8 +422,47 @@ impl Connection {
             self.held = unread;
             self.held.extend_from_slice(&newer);
             self.begin_protocol(protocol);
+            self.tell_again();
             self.deliver_held();
         }
+    }
+
+    // ── The end ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// Tells the protocol, once, that the program or its service stops. A peer whose layers are not open yet has asked for
+    /// nothing, and need not be waited for.
+    pub(crate) fn tell_shutting_down(&mut self) {
+        if self.link().has(Flags::SHUTTING_DOWN) {
+            return;
+        }
+        self.link().set(Flags::SHUTTING_DOWN);
+        if self.is_made() {
+            self.tell_again();
+        } else if matches!(self.owner, Owner::Port(_)) {
+            self.link().lose();
+        }
+    }
+
+    /// Tells a protocol that came later.
+    fn tell_again(&mut self) {
+        if self.link().has(Flags::SHUTTING_DOWN) {
+            self.call("shutting_down", |protocol, transport| {
+                protocol.shutting_down(transport);
+            });
+        }
+    }
+
+    /// Whether nothing is in flight: everything that came was delivered, and the protocol says so.
+    pub(crate) fn is_idle(&mut self) -> bool {
+        let is_late = |stack: &Stack| !stack.late.is_empty();
+        if !self.held.is_empty() || self.stack.as_deref().is_some_and(is_late) {
+            return false;
+        }
+        let mut is_idle = false;
+        self.call("is_idle", |protocol, transport| {
+            is_idle = protocol.is_idle(transport);
+        });
+        is_idle
     }
 }
 

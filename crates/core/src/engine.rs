@@ -37,7 +37,7 @@ impl Engine {
         }
     }
 
-    fn handle(&self) -> &Handle {
+    pub(crate) fn handle(&self) -> &Handle {
         &self.registry.handle
     }
 
@@ -197,6 +197,7 @@ impl Engine {
             Timed::ConnectTimeout(connector) => connector.timed_out(self),
             Timed::NextAttempt(connector) => connector.next_is_due(self),
             Timed::Deadline(conn, deadline) => self.registry.deadline(conn, deadline),
+            Timed::Drains => handle.shared().drains.stir(),
         }
     }
 
@@ -285,7 +286,7 @@ impl Engine {
         self.registry.lose(conn, Reason::Done);
     }
 
-    fn abort(&mut self, conn: ConnId) {
+    pub(crate) fn abort(&mut self, conn: ConnId) {
         self.driver.abort(conn);
         self.registry.lose(conn, Reason::Aborted);
     }

@@ -1,7 +1,7 @@
 //! The handle on a reactor, and what all handles of one reactor share.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::panic::Location;
 use std::rc::Rc;
@@ -29,7 +29,7 @@ use crate::reason::ListenError;
 use crate::registry::LentCall;
 use crate::remote::Remote;
 use crate::resolve::NameResolver;
-use crate::service::{Owned, Ownership};
+use crate::service::{Drain, Drains, Grace, Owned, Ownership};
 use crate::task::Tasks;
 use crate::timed::Timed;
 use crate::timer::DelayedCall;
@@ -71,6 +71,7 @@ pub(crate) struct Shared {
     pub(crate) lifecycle: Lifecycle,
     pub(crate) resolver: RefCell<Option<Rc<dyn NameResolver>>>,
     pub(crate) cloakroom: Cloakroom,
+    pub(crate) drains: Drains,
     chance: Chance,
 }
 
@@ -90,6 +91,7 @@ impl Handle {
             lifecycle: Lifecycle::default(),
             resolver: RefCell::default(),
             cloakroom: Cloakroom::default(),
+            drains: Drains::default(),
             chance: Chance::new(seed),
         };
         Self(Rc::new(shared), None)
@@ -302,7 +304,86 @@ impl Handle {
     ///
     /// It does not run, or stops already (R1); nothing changes.
     pub fn stop(&self) -> Result<(), StopError> {
-        self.0.lifecycle.stop()
+        self.0.lifecycle.stop()?;
+        self.0.drains.stir(); // a graceful stop waits no longer
+        Ok(())
+    }
+
+    /// Stops the reactor once the work in flight is done, at the latest at the deadlines: what a service manager's signal
+    /// means.
+    ///
+    /// 1. Ports stop listening, and every protocol is told [`shutting_down`](Protocol::shutting_down).
+    /// 2. It waits for the connections that peers made, except idle ones, which are closed, and for [`work`](Self::work).
+    ///    It logs each second how much is left. [`stop`](Self::stop) ends the wait.
+    /// 3. At the soft deadline, what is left is cancelled and closed, and [`Phase::BeforeShutdown`] begins: services stop.
+    /// 4. At the hard deadline, what is still there is cut off, and no hook is waited for any more.
+    ///
+    /// A second signal ends it at once, without hooks.
+    ///
+    /// # Errors
+    ///
+    /// It does not run, or stops already; nothing changes.
+    #[track_caller]
+    pub fn stop_gracefully(&self, grace: Grace) -> Result<(), StopError> {
+        self.0.lifecycle.begin_draining()?;
+        let (root, made) = (self.owned_by(None), Location::caller());
+        let (deferred, done) = Deferred::new(&root);
+        let drain = Drain::new(None, grace, self.now(), done, made);
+        self.0.lifecycle.wait_for_drain(deferred);
+        let hurry = |handle: &Self| handle.0.lifecycle.hurry();
+        self.schedule(
+            grace.hard.max(grace.soft),
+            Timed::Call(Box::new(hurry), made),
+        );
+        self.command(move |engine| {
+            root.0.lifecycle.tell_stopping(&root);
+            engine.begin_drain(drain);
+        });
+        Ok(())
+    }
+
+    /// What SIGINT and SIGTERM do: [`stop_gracefully`](Self::stop_gracefully) with these deadlines, or
+    /// [`stop`](Self::stop) for `None`, which is the default. Only where the reactor catches signals.
+    pub fn set_grace(&self, grace: Option<Grace>) {
+        self.0.lifecycle.set_grace(grace);
+    }
+
+    /// Counts a Deferred, such as that of a task, as work in flight, and gives it back: a graceful stop waits for it until
+    /// the soft deadline, then cancels it. For work that belongs to no connection: what was taken from a queue.
+    ///
+    /// ```
+    /// use ropewalk_core::{Failure, Handle};
+    ///
+    /// async fn deliver(message: String) -> Result<(), Failure> {
+    ///     Ok(drop(message))
+    /// }
+    ///
+    /// fn accept(handle: &Handle, message: String) {
+    ///     drop(handle.work(handle.spawn(deliver(message))));
+    /// }
+    /// ```
+    #[track_caller]
+    pub fn work<T: 'static>(&self, deferred: Deferred<T>) -> Deferred<T> {
+        self.0.drains.work(self, deferred)
+    }
+
+    /// Calls a function once the reactor begins to stop, before anything else of that: to tell a service manager, or to
+    /// answer a health check with no. The work in flight may still take as long as its grace.
+    pub fn on_stopping(&self, call: impl FnOnce(&Self) + 'static) {
+        self.0.lifecycle.on_stopping(self.lending(call));
+    }
+
+    /// Whether the reactor stops, or was told to.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.0.lifecycle.is_stopping()
+    }
+
+    /// The connections that pending closures want to be lent the protocols of.
+    pub(crate) fn lent_connections(&self) -> BTreeSet<ConnId> {
+        let (timers, lent) = (self.0.timers.borrow(), self.0.lent.borrow());
+        let timed = timers.iter().filter_map(|(_, _, timed)| timed.lent_to());
+        timed.chain(lent.iter().map(|lent| lent.conn)).collect()
     }
 
     /// Leaves the loop at the end of this turn, without any shutdown hook (R11).
@@ -352,6 +433,7 @@ impl Handle {
         drop(self.0.lent.take());
         self.0.lifecycle.clear();
         self.0.cloakroom.clear();
+        self.0.drains.clear();
         self.0.tasks.close();
     }
 
@@ -406,11 +488,11 @@ impl Handle {
         protocol: impl DatagramProtocol,
     ) -> Deferred<DatagramTransport> {
         let (deferred, resolver) = Deferred::new(self);
-        let bind = endpoint.bind();
+        let (bind, own) = (endpoint.bind(), self.clone());
         self.command(move |engine| {
             let outcome = bind
                 .map_err(ListenError::Endpoint)
-                .and_then(|bind| engine.bind(&bind, Box::new(protocol)));
+                .and_then(|bind| engine.bind(&own, &bind, Box::new(protocol)));
             let _ = resolver.resolve_with(outcome.map_err(Failure::new));
         });
         deferred

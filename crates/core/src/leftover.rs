@@ -98,7 +98,7 @@ fn of_timed(timed: &Timed, due_in: Duration) -> Option<Leftover> {
             destination: connector.to_string(),
             made: connector.made(),
         }),
-        Timed::NextAttempt(_) | Timed::Deadline(..) => None,
+        Timed::NextAttempt(_) | Timed::Deadline(..) | Timed::Drains => None,
     }
 }
 

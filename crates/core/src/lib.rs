@@ -96,5 +96,5 @@ pub use reason::{ConnectError, ListenError, Reason, Timeout};
 pub use reconnecting::{ReconnectingFactory, Trying};
 pub use remote::Remote;
 pub use resolve::NameResolver;
-pub use service::{Application, Grace, MultiService, Scope, Service, ServiceError};
+pub use service::{Application, CutOff, Grace, MultiService, Scope, Service, ServiceError};
 pub use transport::Transport;

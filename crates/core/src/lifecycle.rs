@@ -14,6 +14,7 @@ use std::rc::Rc;
 use crate::deferred::Deferred;
 use crate::driver::Signal;
 use crate::handle::Handle;
+use crate::service::Grace;
 
 /// A phase of startup or shutdown that hooks can be added to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,6 +111,13 @@ type OnHangup = Rc<RefCell<dyn FnMut(&Handle)>>;
 pub(crate) struct Lifecycle {
     stage: Cell<Stage>,
     stop_asked: Cell<bool>,
+    /// A graceful stop has begun.
+    is_draining: Cell<bool>,
+    /// No hook is waited for any more.
+    is_hurried: Cell<bool>,
+    /// What a signal does.
+    grace: Cell<Option<Grace>>,
+    on_stopping: RefCell<Vec<WhenRunning>>,
     signal: Cell<Option<Signal>>,
     hooks: RefCell<BTreeMap<TriggerId, Hook>>,
     next_hook: Cell<u64>,
@@ -123,6 +131,10 @@ impl Default for Lifecycle {
         Self {
             stage: Cell::new(Stage::New),
             stop_asked: Cell::new(false),
+            is_draining: Cell::new(false),
+            is_hurried: Cell::new(false),
+            grace: Cell::new(None),
+            on_stopping: RefCell::default(),
             signal: Cell::new(None),
             hooks: RefCell::default(),
             next_hook: Cell::new(0),
@@ -156,6 +168,12 @@ impl Lifecycle {
     }
 
     pub(crate) fn stop(&self) -> Result<(), StopError> {
+        self.check_stop()?;
+        self.stop_asked.set(true);
+        Ok(())
+    }
+
+    fn check_stop(&self) -> Result<(), StopError> {
         match self.stage.get() {
             Stage::New | Stage::Stopped | Stage::Crashed | Stage::In(Phase::BeforeStartup) => {
                 Err(StopError::NotRunning)
@@ -163,8 +181,59 @@ impl Lifecycle {
             Stage::In(Phase::BeforeShutdown | Phase::DuringShutdown | Phase::AfterShutdown) => {
                 Err(StopError::AlreadyStopping)
             }
-            _ if self.stop_asked.replace(true) => Err(StopError::AlreadyStopping),
+            _ if self.stop_asked.get() => Err(StopError::AlreadyStopping),
             _ => Ok(()),
+        }
+    }
+
+    /// A graceful stop begins.
+    pub(crate) fn begin_draining(&self) -> Result<(), StopError> {
+        self.check_stop()?;
+        match self.is_draining.replace(true) {
+            true => Err(StopError::AlreadyStopping),
+            false => Ok(()),
+        }
+    }
+
+    pub(crate) fn is_stop_asked(&self) -> bool {
+        self.stop_asked.get()
+    }
+
+    /// Nothing that was in flight is waited for any more: hooks may run.
+    pub(crate) fn drained(&self) {
+        self.stop_asked.set(true);
+    }
+
+    /// Hooks are done only when this is, too.
+    pub(crate) fn wait_for_drain(&self, drain: Deferred<()>) {
+        self.wait_for(drain.add_errback(|_it_was_logged| Ok(())));
+    }
+
+    /// The hard deadline: no hook is waited for any more.
+    pub(crate) fn hurry(&self) {
+        self.is_hurried.set(true);
+        self.stop_asked.set(true);
+        if self.waiting.get() > 0 {
+            tracing::error!("the hard deadline has passed: not waiting for hooks of shutdown");
+        }
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_draining.get() || self.check_stop() == Err(StopError::AlreadyStopping)
+    }
+
+    pub(crate) fn set_grace(&self, grace: Option<Grace>) {
+        self.grace.set(grace);
+    }
+
+    pub(crate) fn on_stopping(&self, call: WhenRunning) {
+        self.on_stopping.borrow_mut().push(call);
+    }
+
+    /// Calls those who asked for it, once.
+    pub(crate) fn tell_stopping(&self, handle: &Handle) {
+        for call in self.on_stopping.take() {
+            crate::panic::guard("a function for the stop", || call(handle));
         }
     }
 
@@ -177,11 +246,17 @@ impl Lifecycle {
         if signal == Signal::Hangup {
             return self.hung_up(handle);
         }
-        tracing::info!(%signal, "stopping");
         if self.signal.replace(Some(signal)).is_some() {
-            self.crash();
-        } else {
-            let _ = self.stop();
+            tracing::info!(%signal, "ending now");
+            return self.crash();
+        }
+        tracing::info!(%signal, "stopping; a second signal ends it now");
+        let _it_may_be_stopping = match self.grace.get() {
+            Some(grace) => handle.stop_gracefully(grace),
+            None => handle.stop(),
+        };
+        if self.stage.get() == Stage::In(Phase::BeforeStartup) {
+            self.stop_asked.set(true); // once it runs
         }
     }
 
@@ -238,13 +313,14 @@ impl Lifecycle {
         self.crash();
         drop(self.hooks.take());
         drop(self.when_running.take());
+        drop(self.on_stopping.take());
         drop(self.on_hangup.take());
     }
 
     /// Whether the next step of startup or shutdown can be taken now.
     pub(crate) fn can_advance(&self) -> bool {
         match self.stage.get() {
-            Stage::In(_) => self.waiting.get() == 0,
+            Stage::In(_) => self.waiting.get() == 0 || self.is_hurried.get(),
             Stage::Running => self.stop_asked.get(),
             Stage::New | Stage::Stopped | Stage::Crashed => false,
         }
@@ -275,13 +351,19 @@ impl Lifecycle {
                 handle.call_soon(call);
             }
         }
+        if next == Phase::BeforeShutdown {
+            self.tell_stopping(handle);
+        }
         self.fire(next, handle);
         Some(next)
     }
 
-    /// Runs the hooks of a phase in the order added; one that panics is logged, and the others still run (R7).
+    /// Runs the hooks of a phase in the order added; one that panics is logged, and the others still run (R7). One that
+    /// crashes the reactor is the last (R11).
     fn fire(&self, phase: Phase, handle: &Handle) {
-        while let Some(hook) = self.next_of(phase) {
+        while self.stage.get() == Stage::In(phase)
+            && let Some(hook) = self.next_of(phase)
+        {
             let outcome = catch_unwind(AssertUnwindSafe(|| hook(handle)));
             match outcome {
                 Ok(Some(deferred)) => self.wait_for(deferred),

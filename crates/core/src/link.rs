@@ -62,6 +62,9 @@ impl Flags {
     /// `resume_reading` was asked; the protocol is told once reading goes on.
     pub(crate) const RESUMING: Self = Self(1 << 15);
 
+    /// The protocol was told that the program, or its service, stops.
+    pub(crate) const SHUTTING_DOWN: Self = Self(1 << 17);
+
     /// A shaping layer wants no reading for now.
     pub(crate) const SHAPED: Self = Self(1 << 16);
     /// A layer shakes hands: whoever paused reading, its bytes must come.

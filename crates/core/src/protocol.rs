@@ -103,6 +103,27 @@ pub trait Protocol: Any {
         }
     }
 
+    /// The program stops gracefully, or the service that listens does: told once. No new connection comes; work in flight
+    /// may go on until the soft deadline ([`Grace`](crate::Grace)). Say goodbye, take no new work, and end the connection
+    /// when there is nothing to do: that is [`is_idle`](Self::is_idle) again. Unless this is overridden, nothing happens.
+    fn shutting_down(&mut self, transport: &Transport) {
+        if let Some(protocol) = self.wrapped() {
+            protocol.shutting_down(transport);
+        }
+    }
+
+    /// Whether nothing is in flight, so that the connection may be closed: asked again and again after
+    /// [`shutting_down`](Self::shutting_down), for connections that peers made. What is queued is still sent.
+    ///
+    /// A protocol that knows its requests answers whether none is unanswered. Unless this is overridden, it is
+    /// [`Transport::is_idle`] that answers, by what can be seen from outside.
+    fn is_idle(&mut self, transport: &Transport) -> bool {
+        match self.wrapped() {
+            Some(protocol) => protocol.is_idle(transport),
+            None => transport.is_idle(0),
+        }
+    }
+
     /// The part of this protocol that has the type `wanted`: for protocols that carry another one inside, so that
     /// [`Transport::call_later`] can lend the inner one. Forward with [`lend`].
     fn inner(&mut self, wanted: TypeId) -> Option<&mut dyn Any> {

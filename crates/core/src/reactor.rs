@@ -203,6 +203,7 @@ impl Reactor {
             || !shared.commands.borrow().is_empty()
             || !shared.lent.borrow().is_empty()
             || self.handle.tasks().has_ready()
+            || shared.drains.is_stirred()
             || shared.lifecycle.can_advance();
         if has_work {
             return Some(Duration::ZERO);
@@ -235,6 +236,7 @@ impl Reactor {
         self.engine.run_lent();
         self.engine.run_commands();
         self.engine.settle();
+        self.engine.run_drains();
         self.advance();
     }
 
@@ -253,6 +255,7 @@ impl Reactor {
                 handle.mailbox().blocked.release();
                 self.engine.settle();
                 self.engine.disconnect_all();
+                self.engine.run_drains();
                 if !lifecycle.can_advance() {
                     handle.tasks().run(&handle, TASKS_PER_TURN);
                     self.engine.run_commands();

@@ -79,6 +79,15 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
+    /// Every port, also those that wait for their only connection.
+    pub(crate) fn all_ports(&self) -> Vec<Rc<Port>> {
+        let (ports, arrivals) = (self.ports.iter(), self.arrivals.iter());
+        ports
+            .chain(arrivals)
+            .map(|(_, port)| Rc::clone(port))
+            .collect()
+    }
+
     pub(crate) fn new(handle: Handle) -> Self {
         Self {
             handle,
@@ -212,6 +221,7 @@ impl Registry {
         link.outgoing
             .borrow_mut()
             .clear(&mut self.handle.shared().pool.borrow_mut());
+        self.handle.shared().drains.stir();
         connection.forget_deadlines();
         connection.stop_producer();
         connection.call("connection_lost", |protocol, transport| {

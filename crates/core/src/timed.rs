@@ -21,6 +21,8 @@ pub(crate) enum Timed {
     },
     /// A connection waited long enough for something.
     Deadline(ConnId, Deadline),
+    /// It is time to look how far everything is that ends.
+    Drains,
     /// An attempt to connect took too long.
     ConnectTimeout(Connector),
     /// Another address is to be tried beside those that do not answer.
@@ -35,6 +37,14 @@ impl Timed {
             epoch,
             call,
             made,
+        }
+    }
+
+    /// Whose protocol it wants.
+    pub(crate) fn lent_to(&self) -> Option<ConnId> {
+        match self {
+            Self::Lent { conn, .. } => Some(*conn),
+            _ => None,
         }
     }
 }

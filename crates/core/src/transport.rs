@@ -146,6 +146,31 @@ impl Transport {
         self.0.has(Flags::OPEN) && !self.0.has(Flags::LOSING)
     }
 
+    /// Whether the program, or the service that listens, stops: the protocol was told
+    /// [`shutting_down`](Protocol::shutting_down).
+    #[must_use]
+    pub fn is_shutting_down(&self) -> bool {
+        self.0.has(Flags::SHUTTING_DOWN)
+    }
+
+    /// Whether nothing seems to be in flight, during a graceful stop: all is sent, nothing came or went for
+    /// [`Grace::quiet`](crate::Grace::quiet), reading is not paused, and nobody but the protocol's own callbacks could
+    /// write: no producer, no pending closure that wants the protocol, and no handle but the `kept` ones that the protocol
+    /// itself keeps.
+    ///
+    /// So an answer that is being made elsewhere is waited for, as whoever makes it has a handle to write it with.
+    #[must_use]
+    pub fn is_idle(&self, kept: usize) -> bool {
+        let link = &self.0;
+        let drains = &link.handle.shared().drains;
+        let has_others = Rc::strong_count(link) > 1 + kept
+            || link.has(Flags::READING_PAUSED)
+            || link.waits_for_producer()
+            || drains.lent.borrow().contains(&link.id);
+        let silent_for = link.handle.now().saturating_sub(link.activity.get());
+        !has_others && link.unsent() == 0 && silent_for >= drains.quiet.get()
+    }
+
     /// Whether the protocol paused reading.
     #[must_use]
     pub fn is_reading_paused(&self) -> bool {

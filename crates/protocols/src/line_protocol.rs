@@ -124,6 +124,15 @@ pub trait LineProtocol: Any {
         lines.lose_after_timeout();
     }
 
+    /// The program stops gracefully, or the service that listens does; see [`Protocol::shutting_down`].
+    fn shutting_down(&mut self, lines: &Lines) {}
+
+    /// Whether nothing is in flight, so that the connection may be closed in a graceful stop; see [`Protocol::is_idle`].
+    /// Unless this is overridden, [`Messages::is_idle`](crate::Messages::is_idle) answers.
+    fn is_idle(&mut self, lines: &Lines) -> bool {
+        lines.is_idle(0)
+    }
+
     /// The part of this protocol that has the type `wanted`; see [`Protocol::inner`].
     fn inner(&mut self, wanted: TypeId) -> Option<&mut dyn Any> {
         None

@@ -195,6 +195,17 @@ impl<P: LineProtocol> Protocol for LineReceiver<P> {
         self.tell(|protocol, lines| protocol.timed_out(lines));
     }
 
+    fn shutting_down(&mut self, _transport: &Transport) {
+        self.tell(|protocol, lines| protocol.shutting_down(lines));
+    }
+
+    fn is_idle(&mut self, transport: &Transport) -> bool {
+        match &self.lines {
+            Some(lines) => self.protocol.is_idle(lines),
+            None => transport.is_idle(0),
+        }
+    }
+
     fn inner(&mut self, wanted: TypeId) -> Option<&mut dyn Any> {
         if wanted == TypeId::of::<P>() {
             return Some(&mut self.protocol);

@@ -106,6 +106,15 @@ impl<K: ?Sized + 'static> Messages<K> {
         self.turn().unread.get() + self.turn().put_back.get()
     }
 
+    /// Whether nothing seems to be in flight, during a graceful stop: [`Transport::is_idle`], no unfinished message, and no
+    /// clone of this handle but the `kept` ones that the protocol itself keeps.
+    #[must_use]
+    pub fn is_idle(&self, kept: usize) -> bool {
+        let own = 1;
+        let has_others = Rc::strong_count(&self.0) > own + kept;
+        !has_others && self.unread_bytes() == 0 && self.0.transport.is_idle(own)
+    }
+
     /// Changes the most bytes that a message may have, from the next one on.
     #[doc(alias = "MAX_LENGTH")]
     pub fn set_limit_bytes(&self, bytes: usize) {

@@ -194,6 +194,17 @@ impl<P: StringProtocol, G: StringFraming> Protocol for StringReceiver<P, G> {
         self.tell(|protocol, strings| protocol.timed_out(strings));
     }
 
+    fn shutting_down(&mut self, _transport: &Transport) {
+        self.tell(|protocol, strings| protocol.shutting_down(strings));
+    }
+
+    fn is_idle(&mut self, transport: &Transport) -> bool {
+        match &self.strings {
+            Some(strings) => self.protocol.is_idle(strings),
+            None => transport.is_idle(0),
+        }
+    }
+
     fn inner(&mut self, wanted: TypeId) -> Option<&mut dyn Any> {
         if wanted == TypeId::of::<P>() {
             return Some(&mut self.protocol);

@@ -79,6 +79,11 @@ impl Protocol for Chargen {
         transport.unregister_producer();
         transport.lose_connection();
     }
+
+    /// There is no end to wait for.
+    fn shutting_down(&mut self, transport: &Transport) {
+        self.eof_received(transport);
+    }
 }
 
 /// Writes some lines each time that the queue runs empty.

@@ -212,6 +212,14 @@ impl Protocol for Kept {
     fn timed_out(&mut self, transport: &Transport) {
         self.with(|protocol| protocol.timed_out(transport));
     }
+    fn shutting_down(&mut self, transport: &Transport) {
+        self.with(|protocol| protocol.shutting_down(transport));
+    }
+    fn is_idle(&mut self, transport: &Transport) -> bool {
+        self.protocol
+            .as_mut()
+            .is_none_or(|protocol| protocol.is_idle(transport))
+    }
     fn inner(&mut self, wanted: TypeId) -> Option<&mut dyn Any> {
         lend(&mut **self.protocol.as_mut()?, wanted)
     }

@@ -9,11 +9,14 @@ use super::ports::{LentPort, Port};
 use super::transport::DatagramTransport;
 use crate::driver::{Bind, DatagramQueue, Datagrams, PortId};
 use crate::engine::Engine;
+use crate::handle::Handle;
 use crate::reason::ListenError;
+use crate::service::Owned;
 
 impl Engine {
     pub(crate) fn bind(
         &mut self,
+        handle: &Handle,
         bind: &Bind,
         protocol: Box<dyn DatagramProtocol>,
     ) -> Result<DatagramTransport, ListenError> {
@@ -24,9 +27,9 @@ impl Engine {
                 address: bind.address.clone(),
                 error,
             })?;
-        let handle = self.registry.handle.clone();
-        let link = DatagramLink::new(id, handle, host, bind.limit_bytes);
-        let transport = DatagramTransport(Rc::new(link));
+        let link = Rc::new(DatagramLink::new(id, handle.clone(), host, bind.limit_bytes));
+        handle.own(|| Owned::thing(&link));
+        let transport = DatagramTransport(link);
         let port = Port::new(transport.clone(), protocol);
         self.registry
             .datagrams

@@ -1,12 +1,14 @@
 //! What the handles of a datagram port and the reactor share.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::error::DatagramError;
 use crate::address::{Address, UnixAddress};
 use crate::driver::{DatagramQueue, PortId};
 use crate::handle::Handle;
+use crate::service::Ends;
 
 /// The longest payload of UDP over IPv4: 65 535 bytes less both headers (RFC 791, RFC 768).
 const LONGEST_V4: usize = 65_507;
@@ -39,6 +41,17 @@ pub(crate) struct DatagramLink {
     pub(crate) lost: Cell<u64>,
     unlogged: Cell<u64>,
     logged_at: Cell<Option<Duration>>,
+}
+
+impl Ends for DatagramLink {
+    fn is_over(&self) -> bool {
+        !self.open.get()
+    }
+
+    fn end(self: Rc<Self>, handle: &Handle) {
+        let id = self.id;
+        handle.command(move |engine| engine.close_port(id));
+    }
 }
 
 impl DatagramLink {

@@ -97,6 +97,7 @@ impl Application {
     /// cannot be started, the reactor stops, and the failure is in what this gives.
     pub fn attach(&self, reactor: &impl AsRef<Handle>) -> Rc<RefCell<Option<Failure>>> {
         let (handle, failed) = (reactor.as_ref(), Rc::new(RefCell::new(None)));
+        handle.set_grace(Some(self.services.deadlines()));
         let (this, outcome) = (self.clone(), Rc::clone(&failed));
         handle.add_trigger(Phase::BeforeStartup, move |handle| {
             let bound = this.services.clone().privileged_start(handle);

@@ -19,6 +19,8 @@ use crate::deferred::{Answer, Deferred, Settled};
 use crate::handle::Handle;
 
 mod application;
+mod cut_off;
+mod drain;
 mod grace;
 mod multi_service;
 mod owned;
@@ -28,6 +30,7 @@ mod stream_server;
 mod timer_service;
 
 pub use application::Application;
+pub use cut_off::CutOff;
 pub use grace::Grace;
 pub use multi_service::{MultiService, NameTaken};
 pub use scope::Scope;
@@ -35,6 +38,7 @@ pub use service_error::ServiceError;
 pub use stream_server::StreamServer;
 pub use timer_service::TimerService;
 
+pub(crate) use drain::{Drain, Drains};
 pub(crate) use owned::{Ends, Owned, Ownership};
 
 /// Something that is started and stopped: a part of a program.

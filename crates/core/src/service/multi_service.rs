@@ -158,6 +158,10 @@ impl MultiService {
         self.0.starts.borrow().is_some()
     }
 
+    pub(crate) fn deadlines(&self) -> Grace {
+        self.0.grace.get()
+    }
+
     fn child(&self, name: &str) -> Option<Rc<Child>> {
         let children = self.0.children.borrow();
         children.iter().find(|child| child.name == name).cloned()
@@ -313,8 +317,9 @@ impl Child {
             true => self.call(&scope, |service| service.stop(&scope)),
             false => Deferred::succeed(&*scope, ()),
         };
-        let grace = self.grace(of_tree);
-        if let Err(failure) = scope.end_after(stopped, grace).await {
+        let stopped = scope.work(stopped);
+        let ended = scope.end(self.grace(of_tree)).await;
+        for failure in [stopped.await, ended].into_iter().filter_map(Result::err) {
             let error = ServiceError::new(&self.name, "did not stop in order", failure);
             tracing::error!("{error}");
         }

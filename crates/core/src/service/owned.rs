@@ -19,9 +19,10 @@ pub(crate) enum Owned {
     Trigger(TriggerId),
     HangupHook(u64),
     Thing(Weak<dyn Ends>),
+    Scope(Weak<Ownership>),
 }
 
-/// A port, a connector, a loop, a scope within.
+/// A port, a connector, a loop.
 pub(crate) trait Ends {
     fn is_over(&self) -> bool;
     fn end(self: Rc<Self>, handle: &Handle);
@@ -35,6 +36,14 @@ pub(crate) struct Ownership {
     /// At this length, what is over is swept out.
     limit: Cell<usize>,
     is_closed: Cell<bool>,
+    ending: RefCell<Ending>,
+}
+
+/// What was told to end, and takes its time.
+#[derive(Default)]
+struct Ending {
+    tasks: Vec<Key>,
+    scopes: Vec<Weak<Ownership>>,
 }
 
 impl Owned {
@@ -50,6 +59,7 @@ impl Owned {
             Self::Result(canceller) => canceller.node().is_none(),
             Self::Trigger(_) | Self::HangupHook(_) => false,
             Self::Thing(weak) => weak.upgrade().is_none_or(|thing| thing.is_over()),
+            Self::Scope(weak) => weak.upgrade().is_none_or(|scope| scope.is_closed()),
         }
     }
 
@@ -64,6 +74,11 @@ impl Owned {
                     thing.end(handle);
                 }
             }
+            Self::Scope(weak) => {
+                if let Some(scope) = weak.upgrade() {
+                    scope.close(handle);
+                }
+            }
         }
     }
 }
@@ -76,6 +91,7 @@ impl Ownership {
             owned: RefCell::default(),
             limit: Cell::new(8),
             is_closed: Cell::new(false),
+            ending: RefCell::default(),
         })
     }
 
@@ -92,6 +108,18 @@ impl Ownership {
         list.push(owned);
     }
 
+    /// Whether this is that one, or within it.
+    pub(crate) fn is_within(&self, other: &Self) -> bool {
+        let mut at = Some(self);
+        while let Some(ownership) = at {
+            if std::ptr::eq(ownership, other) {
+                return true;
+            }
+            at = ownership.parent.as_deref();
+        }
+        false
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.is_closed.get()
     }
@@ -99,18 +127,42 @@ impl Ownership {
     /// Ends everything, the newest first; what is started from now on ends at once.
     pub(crate) fn close(&self, handle: &Handle) {
         self.is_closed.set(true);
-        for owned in take(&mut *self.owned.borrow_mut()).into_iter().rev() {
+        let owned = take(&mut *self.owned.borrow_mut());
+        for owned in owned.into_iter().rev() {
+            match &owned {
+                Owned::Task(key, _) => self.ending.borrow_mut().tasks.push(*key),
+                Owned::Scope(weak) => self.ending.borrow_mut().scopes.push(weak.clone()),
+                _ => {}
+            }
             owned.end(handle);
         }
     }
-}
 
-impl Ends for Ownership {
-    fn is_over(&self) -> bool {
-        self.is_closed()
+    /// How many tasks were cancelled and have not ended.
+    pub(crate) fn tasks_left(&self, handle: &Handle) -> usize {
+        let mut ending = self.ending.borrow_mut();
+        let Ending { tasks, scopes } = &mut *ending;
+        tasks.retain(|key| handle.tasks().is_live(*key));
+        let scopes = scopes.iter().filter_map(Weak::upgrade);
+        tasks.len() + scopes.map(|scope| scope.tasks_left(handle)).sum::<usize>()
     }
 
-    fn end(self: Rc<Self>, handle: &Handle) {
-        self.close(handle);
+    /// Those tasks.
+    pub(crate) fn take_tasks_left(&self, handle: &Handle) -> Vec<Key> {
+        let Ending { mut tasks, scopes } = self.ending.take();
+        tasks.retain(|key| handle.tasks().is_live(*key));
+        for scope in scopes.iter().filter_map(Weak::upgrade) {
+            tasks.extend(scope.take_tasks_left(handle));
+        }
+        tasks
+    }
+}
+
+/// What a scope owned that nobody has a handle on any more is the outer scope's.
+impl Drop for Ownership {
+    fn drop(&mut self) {
+        if let Some(parent) = &self.parent {
+            parent.owned.borrow_mut().append(self.owned.get_mut());
+        }
     }
 }

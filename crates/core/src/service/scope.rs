@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
+use std::panic::Location;
 use std::rc::Rc;
 
 use crate::deferred::Deferred;
 use crate::handle::Handle;
+use crate::service::drain::Drain;
 use crate::service::grace::Grace;
 use crate::service::owned::{Owned, Ownership};
 use crate::task::Tasks;
@@ -31,7 +33,7 @@ impl Scope {
     pub fn new(reactor: &impl AsRef<Handle>, name: impl Into<Cow<'static, str>>) -> Self {
         let handle = reactor.as_ref();
         let ownership = Ownership::new(name.into(), handle.owner().cloned());
-        handle.own(|| Owned::thing(&ownership));
+        handle.own(|| Owned::Scope(Rc::downgrade(&ownership)));
         let handle = handle.owned_by(Some(Rc::clone(&ownership)));
         Self { handle, ownership }
     }
@@ -49,19 +51,21 @@ impl Scope {
     }
 
     /// Ends everything in it; fires once that is done.
+    ///
+    /// Ports stop, and the protocols of its connections are told ([`Protocol::shutting_down`](crate::Protocol::shutting_down)).
+    /// Connections that peers made may live until they are idle or the soft deadline, and so may [`Handle::work`]. Then
+    /// tasks are cancelled, timers taken back, hooks removed, and connections closed: once what is queued is sent, at the
+    /// latest at the hard deadline.
+    ///
+    /// Fails with [`CutOff`](crate::CutOff) if anything had to be cut off at the hard deadline.
     #[track_caller]
     pub fn end(&self, grace: Grace) -> Deferred<()> {
-        self.end_after(Deferred::succeed(&self.handle, ()), grace)
-    }
-
-    /// [`end`](Self::end) that waits for this too, within the same deadlines, and gives its failure.
-    #[track_caller]
-    pub(crate) fn end_after(&self, work: Deferred<()>, grace: Grace) -> Deferred<()> {
-        let (handle, ownership) = (self.parent(), Rc::clone(&self.ownership));
-        work.timeout(grace.soft, &handle).add_both(move |result| {
-            ownership.close(&handle);
-            result
-        })
+        let outside = self.parent();
+        let (deferred, done) = Deferred::new(&outside);
+        let scope = Some(Rc::clone(&self.ownership));
+        let drain = Drain::new(scope, grace, outside.now(), done, Location::caller());
+        outside.command(move |engine| engine.begin_drain(drain));
+        deferred
     }
 
     /// Ends everything in it at once, as far as it can be told to end.

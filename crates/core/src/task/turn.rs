@@ -136,6 +136,17 @@ impl Tasks {
         None
     }
 
+    /// Drops a task that was cancelled and goes on; its Deferred fails with [`Cancelled`].
+    pub(crate) fn end_now(&self, key: Key) {
+        let taken = self.0.table.borrow_mut().get_mut(key).and_then(|slot| {
+            let body = slot.body.take()?;
+            Some((body, Failure::at(Cancelled, slot.spawned)))
+        });
+        if let Some((body, failure)) = taken {
+            self.push_step(self.end_early(key, body, failure));
+        }
+    }
+
     fn end_early(&self, key: Key, body: Body, failure: Failure) -> Option<Rc<dyn Step>> {
         let node = body.node.clone();
         self.retire(key, body);
