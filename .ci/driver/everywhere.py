@@ -2,8 +2,8 @@
 
 import signal
 
-from .checks import CLIENTS, SERVERS, abuse, check, one_line_error, server
-from .harness import Listener, Peer, Program, Wrong, free_port, in_parallel, must
+from .checks import ANY, CLIENTS, SERVERS, abuse, check, one_line_error, server
+from .harness import Listener, Peer, Program, Wrong, free_port, in_parallel, must, wait_for
 
 
 @check("bad endpoints")
@@ -46,6 +46,39 @@ def signals():
                 program.stops(which)
                 for peer in peers:
                     peer.must_end()
+
+
+@check("graceful stop")
+def graceful_stop():
+    """At SIGTERM who is being answered gets all of it, idle peers are let go, and nobody new is let in; at a second one it ends."""
+    with Program("poetry_server", ANY, "--delay", "3") as program:
+        address = program.listening()
+        with Peer(address) as peer:
+            poem = peer.read(1)
+            program.process.send_signal(signal.SIGTERM)
+            wait_for(lambda: refuses(address), "refusal")
+            poem += peer.read_to_end()
+            must(poem.decode().endswith("The wind is passing by.\n"), f"the poem was cut: {poem!r}")
+        program.ends(0)
+    with Program("poetry_server", ANY, "--delay", "1000") as program, Peer(program.listening()) as peer:
+        peer.read(1)
+        program.process.send_signal(signal.SIGTERM)
+        program.stderr.matching("stops gracefully and waits for 1 connections")
+        program.stops()
+        peer.read_to_end()
+    with Program("greeter", ANY) as program, Peer(program.listening()) as peer:
+        program.stops()
+        peer.must_end()
+        must("soft deadline" not in program.stderr.text(), "it waited for an idle peer")
+
+
+def refuses(address):
+    """Whether nobody listens there any more."""
+    try:
+        Peer(address).socket.close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 @check("resets")

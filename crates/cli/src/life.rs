@@ -251,7 +251,7 @@ fn attend(reactor: &Reactor, log: &Rc<Log>, manager: &Rc<Manager>) {
         told.ready();
     });
     let told = Rc::clone(manager);
-    reactor.add_trigger(Phase::BeforeShutdown, move |_| told.stopping());
+    reactor.on_stopping(move |_| told.stopping());
 }
 
 /// From the reactor itself: one that is stuck says nothing.

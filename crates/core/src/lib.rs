@@ -43,6 +43,7 @@ mod file_sender;
 mod handle;
 pub mod layer;
 mod leftover;
+mod life;
 mod lifecycle;
 mod limits;
 mod link;

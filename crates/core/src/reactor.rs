@@ -134,7 +134,7 @@ impl Reactor {
         protocol: impl DatagramProtocol,
     ) -> Result<DatagramTransport, ListenError> {
         let bind = endpoint.bind().map_err(ListenError::Endpoint)?;
-        self.engine.bind(&bind, Box::new(protocol))
+        self.engine.bind(&self.handle, &bind, Box::new(protocol))
     }
 
     pub(crate) fn registry(&self) -> &Registry {

@@ -7,4 +7,5 @@ pub mod endpoints;
 pub mod from_tokio;
 pub mod from_twisted;
 pub mod limits;
+pub mod services;
 pub mod tutorial;

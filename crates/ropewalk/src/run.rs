@@ -10,7 +10,7 @@ use ropewalk_core::deferred::Answer;
 use ropewalk_core::driver::Driver;
 use ropewalk_core::endpoint::ServerEndpoint;
 use ropewalk_core::{
-    Exit, Factory, Failure, Handle, Limits, ListeningPort, Reactor, SharedFactory,
+    Exit, Factory, Failure, Grace, Handle, Limits, ListeningPort, Reactor, SharedFactory,
 };
 use ropewalk_mio::MioDriver;
 
@@ -52,7 +52,7 @@ where
 }
 
 /// Serves one factory at endpoints until SIGINT or SIGTERM. Prints `listening on …` with the real port, once per endpoint,
-/// as soon as peers may connect.
+/// as soon as peers may connect. It stops gracefully, with the default [`Grace`]: what is in flight is answered.
 ///
 /// # Errors
 ///
@@ -62,6 +62,7 @@ pub fn serve<E: ServerEndpoint>(
     factory: impl Factory,
 ) -> Result<(), Failure> {
     let mut reactor = reactor()?;
+    reactor.set_grace(Some(Grace::default()));
     listen(&mut reactor, endpoints, factory)?;
     Ok(reactor.run()?)
 }

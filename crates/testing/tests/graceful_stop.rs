@@ -73,7 +73,7 @@ impl Protocol for Slow {
     fn data_received(&mut self, transport: &Transport, _: &[u8]) {
         if self.is_lent {
             transport.call_later(self.after, |_: &mut Self, transport| {
-                transport.write("answer")
+                transport.write("answer");
             });
         } else {
             let own = transport.clone();
@@ -161,7 +161,7 @@ fn an_answer_on_its_way_is_waited_for() {
 fn what_takes_longer_than_the_soft_deadline_is_closed() {
     let (log, seen) = (Log::default(), Log::default());
     let slow = Slow::new(secs(60), &log);
-    let ended = stop_at_three(move || slow.clone(), Client(seen.clone()), GRACE);
+    let ended = stop_at_three(move || slow.clone(), Client(seen), GRACE);
     assert_eq!(log.take(), ["3000 told", "8000 lost: closed cleanly"]);
     assert!((8000..8050).contains(&ended), "{ended}");
 }
@@ -235,7 +235,7 @@ fn chargen_ends_when_told() {
         fn connection_made(&mut self, transport: &Transport) {
             transport.pause_reading();
             transport.call_later(secs(4), |_: &mut Self, transport| {
-                transport.resume_reading()
+                transport.resume_reading();
             });
         }
         fn data_received(&mut self, _: &Transport, _: &[u8]) {}
@@ -317,7 +317,7 @@ fn work_that_belongs_to_no_connection_is_waited_for() {
         );
     });
     reactor.add_trigger(Phase::BeforeShutdown, move |handle| {
-        hook.note(handle, "hook")
+        hook.note(handle, "hook");
     });
     reactor.run().unwrap();
     assert_eq!(
@@ -366,7 +366,7 @@ fn signalled(grace: Option<Grace>, at: &[u64]) -> (u128, Vec<String>, Option<Sig
     let (world, log) = (World::new(1), Log::default());
     for second in at {
         world.at(secs(*second), |world| {
-            world.signal("sim", Signal::Terminate)
+            world.signal("sim", Signal::Terminate);
         });
     }
     let mut reactor = Reactor::new(world.driver("sim")).catching_signals();
@@ -376,7 +376,7 @@ fn signalled(grace: Option<Grace>, at: &[u64]) -> (u128, Vec<String>, Option<Sig
     drop(reactor.connect_protocol(PORT, Client(Log::default())));
     reactor.on_stopping(move |handle| told.note(handle, "stopping"));
     reactor.add_trigger(Phase::BeforeShutdown, move |handle| {
-        hook.note(handle, "hook")
+        hook.note(handle, "hook");
     });
     reactor.run().unwrap();
     let ended = reactor.now().as_millis();
@@ -420,7 +420,7 @@ fn r011_a_crash_in_a_hook_is_the_end_of_hooks() {
         handle.crash();
     });
     reactor.add_trigger(Phase::BeforeShutdown, move |handle| {
-        second.note(handle, "second")
+        second.note(handle, "second");
     });
     reactor.call_later(secs(1), |handle| handle.stop());
     reactor.run().unwrap();
@@ -542,7 +542,7 @@ fn an_application_answers_what_is_in_flight_before_its_services_stop() {
     let (client, database) = (seen.clone(), move |handle: &Handle| {
         let own = own.clone();
         handle.add_trigger(Phase::BeforeShutdown, move |handle| {
-            own.note(handle, "services stop")
+            own.note(handle, "services stop");
         });
     });
     let application = Application::new("test")

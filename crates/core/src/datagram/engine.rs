@@ -27,7 +27,12 @@ impl Engine {
                 address: bind.address.clone(),
                 error,
             })?;
-        let link = Rc::new(DatagramLink::new(id, handle.clone(), host, bind.limit_bytes));
+        let link = Rc::new(DatagramLink::new(
+            id,
+            handle.clone(),
+            host,
+            bind.limit_bytes,
+        ));
         handle.own(|| Owned::thing(&link));
         let transport = DatagramTransport(link);
         let port = Port::new(transport.clone(), protocol);

@@ -22,6 +22,7 @@
 //! | `reactor.callFromThread(f)` | `reactor.remote().call(f)`: the one handle that other threads may have |
 //! | `adbapi.ConnectionPool("sqlite3", path)` | `enterprise::ConnectionPool::new(&reactor, Sqlite::new(path))`, feature `enterprise` |
 //! | `task.react(main)` | `ropewalk::react(main)` |
+//! | `service.Application`, `MultiService`, `strports` | [`services`](super::services), with a table of its own |
 //! | `proto_helpers.StringTransport`, `task.Clock` | `ropewalk::testing` |
 //!
 //! # What differs, on purpose
