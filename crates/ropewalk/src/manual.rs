@@ -2,6 +2,7 @@
 
 #[cfg(feature = "enterprise")]
 pub mod database;
+pub mod datagrams;
 pub mod deferreds;
 pub mod endpoints;
 pub mod from_tokio;

@@ -3,6 +3,7 @@
 //! From the narrow to the wide:
 //!
 //! - [`StringTransport`]: one protocol, no network; the test plays the peer.
+//! - [`FakeDatagramTransport`]: one datagram protocol, no network; the test plays its peers.
 //! - [`Pump`]: two protocols wired together; the test moves the bytes.
 //! - [`Clock`]: timers, tasks and Deferreds on a time that the test moves.
 //! - [`test`]: each test its own simulated [`World`], grown from a seed, which must be empty at the end.
@@ -23,6 +24,7 @@ mod cancel_everywhere;
 mod chunks;
 mod clock;
 pub mod conformance;
+mod fake_datagram_transport;
 mod journal;
 mod memory;
 mod pump;
@@ -37,6 +39,7 @@ mod world;
 pub use cancel_everywhere::{Interrupt, cancel_everywhere};
 pub use chunks::Chunks;
 pub use clock::Clock;
+pub use fake_datagram_transport::FakeDatagramTransport;
 pub use journal::take_errors;
 pub use pump::{Pump, Side};
 pub use ropewalk_macros::test;

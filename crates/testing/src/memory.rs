@@ -10,6 +10,8 @@
 //!   test: take_sent ◄───────────────── Socket ◄─ Driver::send ◄─ reactor
 //! ```
 
+mod datagrams;
+
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::VecDeque;
 use std::io;
@@ -21,10 +23,13 @@ use std::time::Duration;
 use ropewalk_core::Address;
 use ropewalk_core::buffer::{Outgoing, Pool};
 use ropewalk_core::driver::{
-    ConnId, Connect, Demand, Driver, Event, Handler, Job, Listen, ListenerId, LookupId, Sent,
-    SocketOption, Wake,
+    ConnId, Connect, Datagrams, Demand, Driver, Event, Handler, Job, Listen, ListenerId, LookupId,
+    Sent, SocketOption, Wake,
 };
 use ropewalk_core::slots::Key;
+
+use datagrams::Port;
+pub(crate) use datagrams::PortArrival;
 
 /// What a memory driver knows, shared with the test. Clones are the same.
 #[derive(Clone, Default)]
@@ -34,6 +39,7 @@ pub(crate) struct Memory(Rc<RefCell<State>>);
 struct State {
     now: Rc<Cell<Duration>>,
     sockets: Vec<Socket>,
+    ports: Vec<Port>,
     /// Our ends of the next attempts to connect that are answered; all others are refused.
     answers: VecDeque<Address>,
     lookups: VecDeque<LookupId>,
@@ -147,6 +153,7 @@ impl Memory {
         !state.jobs.is_empty()
             || !state.lookups.is_empty()
             || state.sockets.iter().any(Socket::has_news)
+            || state.ports.iter().any(Port::has_news)
     }
 
     fn with<R>(&self, conn: ConnId, look: impl FnOnce(&mut Socket) -> R) -> R {
@@ -274,8 +281,8 @@ impl MemoryDriver {
     fn obey(&mut self, conn: ConnId, demand: Demand) {
         match demand {
             Demand::Continue => {}
-            Demand::Pause => self.pause(conn),
-            Demand::Close => self.close(conn),
+            Demand::Pause => Driver::pause(self, conn),
+            Demand::Close => Driver::close(self, conn),
         }
     }
 
@@ -412,6 +419,10 @@ impl Driver for MemoryDriver {
         Ok(())
     }
 
+    fn datagrams(&mut self) -> Option<&mut dyn Datagrams> {
+        Some(self)
+    }
+
     fn waker(&self) -> Arc<dyn Wake> {
         Arc::new(Sleepless)
     }
@@ -420,6 +431,7 @@ impl Driver for MemoryDriver {
     fn poll(&mut self, _timeout: Option<Duration>, handler: &mut dyn Handler) -> io::Result<()> {
         self.run_jobs();
         self.tell_lookups(handler);
+        self.tell_ports(handler);
         let sockets = self.0.state().sockets.len();
         for place in 0..sockets {
             let conn = name(place);

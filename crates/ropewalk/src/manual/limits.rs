@@ -13,6 +13,9 @@
 //! | callbacks and polls between two looks at the driver | 1 024 | tasks that wake each other for ever |
 //! | connections lingering after a close | 1 024, 2 s, 1 MiB each | a peer that never closes |
 //! | work in flight at a graceful stop, and everything at all ([`Grace`](crate::Grace)) | 8 s, 9 s | a stop that never ends |
+//! | a datagram that is received whole, unless its port says otherwise | 8 192 bytes | memory by a long datagram |
+//! | datagrams that wait to be sent; bytes of them, per port | 4 096; 1 MiB | questions whose answers nobody takes |
+//! | datagrams of one port between two looks at the others | 128 | a flood |
 //! | threads of the pool | 10 | work without end |
 //! | database connections of a pool; work that waits for one | 5; 1 000 | asking faster than the database answers |
 //! | the rows of one query | 64 MiB | a query without its `WHERE` |

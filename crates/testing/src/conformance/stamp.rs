@@ -118,6 +118,7 @@ macro_rules! conformance {
                 ;
                 multicast:
                     broadcast_reaches_all_and_must_be_allowed
+                    multicast_options_can_be_set
                     multicast_reaches_the_members_of_a_group
                 ;
                 ports:

@@ -1,5 +1,6 @@
 //! The fakes themselves, tested.
 
+mod fake_datagram_transport;
 mod pump;
 mod run_test;
 mod string_transport;
