@@ -246,7 +246,8 @@ impl LoopingCall {
 
 impl Ends for Inner {
     fn is_over(&self) -> bool {
-        self.run.borrow().is_none()
+        // Asked in the middle of a change, it goes on.
+        self.run.try_borrow().is_ok_and(|run| run.is_none())
     }
 
     fn end(self: Rc<Self>, _handle: &Handle) {
