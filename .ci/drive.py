@@ -15,7 +15,7 @@ import traceback
 
 sys.dont_write_bytecode = True
 
-from driver import application, command, daemon, datagrams, endpoints  # they register their checks
+from driver import application, command, daemon, datagrams, endpoints, unix  # they register their checks
 from driver import everywhere, examples, logs, tls
 from driver.checks import CHECKS
 from driver.harness import Program, Wrong, must

@@ -51,7 +51,7 @@ impl Address {
     pub fn socket(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(socket) | Self::Udp(socket) => Some(*socket),
-            Self::Unix(_) | Self::Stdio | Self::Process(_) | Self::Pipe => None,
+            _ => None,
         }
     }
 

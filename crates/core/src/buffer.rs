@@ -8,14 +8,23 @@
 //! Small writes of one turn gather in one buffer and leave in one system call. A connection with nothing to send holds
 //! no buffer: it is lent by the reactor's [`Pool`] at the first write and goes back when the last byte is gone.
 
+mod passing;
+
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use bytes::Bytes;
 
+use self::passing::Passing;
+use crate::descriptor::Descriptor;
+
 /// Shared and owned chunks from this size on are queued as they are; smaller ones are copied, which costs less than
 /// one more entry in a vectored send. Chosen by measurement (`bench broadcast`).
 pub const COPY_BELOW_BYTES: usize = 4096;
+
+/// How many descriptors may wait in one queue, or come with one message. Stops a connection that hands on descriptors
+/// to a peer that does not read from taking all that the process may have.
+pub const MOST_DESCRIPTORS: usize = 64;
 
 /// A queue of bytes to send, oldest first.
 ///
@@ -37,6 +46,8 @@ pub struct Outgoing {
     sent: usize,
     rest: VecDeque<Chunk>,
     len: usize,
+    /// Rare, so it takes a word.
+    passing: Option<Box<Passing>>,
 }
 
 /// The end of a queue, taken out to be appended to.
@@ -44,6 +55,8 @@ pub struct Outgoing {
 pub(crate) struct End {
     pub(crate) buffer: Vec<u8>,
     written: usize,
+    /// How many descriptors wait before what will be appended.
+    passing: usize,
     /// Whether it is the whole queue; else it is a new buffer, to be copied behind the chunks.
     is_head: bool,
 }
@@ -114,6 +127,7 @@ impl Outgoing {
         }
         End {
             written: buffer.len(),
+            passing: self.passing.as_ref().map_or(0, |passing| passing.len()),
             is_head,
             buffer,
         }
@@ -125,6 +139,7 @@ impl Outgoing {
         let End {
             buffer,
             written,
+            passing,
             is_head,
         } = end;
         assert!(
@@ -136,7 +151,11 @@ impl Outgoing {
             return pool.give_back(buffer);
         }
         let newer = std::mem::replace(&mut self.head, buffer);
-        self.len += self.head.len() - self.sent;
+        let before = self.head.len() - self.sent;
+        self.len += before;
+        if let Some(newer) = &mut self.passing {
+            newer.move_back(passing, before);
+        }
         self.head.extend_from_slice(&newer);
         pool.give_back(newer);
         if self.head.is_empty() {
@@ -216,6 +235,10 @@ impl Outgoing {
         );
         self.len -= count;
         self.sent += count;
+        if let Some(passing) = &mut self.passing {
+            passing.sent(count);
+            self.forget_passing();
+        }
         if self.len == 0 {
             self.release(pool);
         } else if self.sent >= self.head.len() {
@@ -238,22 +261,93 @@ impl Outgoing {
         }
         let mut front = Self::default();
         while front.len < most {
+            for descriptor in self.take_descriptors() {
+                let before = front.len;
+                front.passing_mut().push(before, descriptor);
+            }
             let piece = self.first();
             let length = piece.len().min(most - front.len);
+            let length = length.min(self.until_descriptor());
             front.write(&piece[..length], pool);
             self.advance(length, pool);
         }
         front
     }
 
-    /// Forgets everything, gives buffers back.
+    /// Forgets everything, closes descriptors, gives buffers back.
     pub fn clear(&mut self, pool: &mut Pool) {
         self.len = 0;
+        self.passing = None;
         self.release(pool);
+    }
+
+    /// Queues a descriptor: it goes with the next byte that is written.
+    ///
+    /// # Errors
+    ///
+    /// [`MOST_DESCRIPTORS`] wait already; this one comes back.
+    pub fn pass(&mut self, descriptor: Descriptor) -> Result<(), Descriptor> {
+        let len = self.len;
+        if self
+            .passing
+            .as_ref()
+            .is_some_and(|passing| passing.len() >= MOST_DESCRIPTORS)
+        {
+            return Err(descriptor);
+        }
+        self.passing_mut().push(len, descriptor);
+        Ok(())
+    }
+
+    /// Whether descriptors wait, so that a send must look at where.
+    #[must_use]
+    #[inline]
+    pub const fn has_descriptors(&self) -> bool {
+        self.passing.is_some()
+    }
+
+    /// The descriptors that must go with the next byte. [`advance`](Self::advance) closes them.
+    pub fn descriptors(&self) -> impl Iterator<Item = &Descriptor> {
+        self.passing.iter().flat_map(|passing| passing.next())
+    }
+
+    /// Takes out the descriptors that go with the next byte.
+    pub fn take_descriptors(&mut self) -> Vec<Descriptor> {
+        let taken = self.passing.as_mut().map(|passing| passing.take_next());
+        self.forget_passing();
+        taken.unwrap_or_default()
+    }
+
+    /// How many bytes may go in one message before a later descriptor has its turn.
+    #[must_use]
+    pub fn until_descriptor(&self) -> usize {
+        let later = self
+            .passing
+            .as_ref()
+            .and_then(|passing| passing.until_later());
+        later.unwrap_or(self.len)
+    }
+
+    fn passing_mut(&mut self) -> &mut Passing {
+        self.passing.get_or_insert_default()
+    }
+
+    fn forget_passing(&mut self) {
+        if self
+            .passing
+            .as_ref()
+            .is_some_and(|passing| passing.is_empty())
+        {
+            self.passing = None;
+        }
     }
 
     /// Appends the content of another queue, without copying its large chunks.
     pub fn append(&mut self, mut other: Self, pool: &mut Pool) {
+        if let Some(passing) = other.passing.take() {
+            let len = self.len;
+            self.passing_mut().append(*passing, len);
+        }
         self.write(other.head.get(other.sent..).unwrap_or(&[]), pool);
         let mut skip = other.sent_of_rest();
         for chunk in std::mem::take(&mut other.rest) {
@@ -414,6 +508,85 @@ mod tests {
                 prop_assert_eq!(outgoing.is_scattered(), outgoing.first().len() < model.len());
             }
         }
+    }
+
+    #[derive(Clone, Debug)]
+    enum Passed {
+        Write(usize),
+        Share(usize),
+        Fill(usize, usize),
+        Pass,
+        Send(usize),
+        Requeue(usize),
+    }
+
+    fn passed() -> impl Strategy<Value = Passed> {
+        prop_oneof![
+            (0..5_usize).prop_map(Passed::Write),
+            (0..2 * COPY_BELOW_BYTES).prop_map(Passed::Share),
+            (0..5_usize, 0..3_usize).prop_map(|(n, late)| Passed::Fill(n, late)),
+            Just(Passed::Pass),
+            (1..9_usize).prop_map(Passed::Send),
+            (1..9000_usize).prop_map(Passed::Requeue),
+        ]
+    }
+
+    proptest! {
+        /// Rule 89: each descriptor goes with the first byte written after it, whatever becomes of the queue meanwhile.
+        #[test]
+        fn r089_a_descriptor_goes_with_the_next_byte(steps in proptest::collection::vec(passed(), 0..80)) {
+            let (mut outgoing, mut pool) = (Outgoing::default(), Pool::default());
+            // What is owed, in order: bytes, and descriptors by number.
+            let (mut owed, mut next) = (VecDeque::<Option<usize>>::new(), 0);
+            for step in steps {
+                match step {
+                    Passed::Write(n) => { outgoing.write(&vec![0; n], &mut pool); owed.extend(vec![None; n]); }
+                    Passed::Share(n) => { outgoing.write_shared(vec![0; n].into(), &mut pool); owed.extend(vec![None; n]); }
+                    Passed::Fill(n, late) => {
+                        let mut end = outgoing.take_end(&mut pool);
+                        end.buffer.extend(vec![0; n]);
+                        let was_head = end.is_head;
+                        if was_head && outgoing.pass(Descriptor::new(next)).is_ok() {
+                            outgoing.write(&vec![0; late], &mut pool);
+                            owed.extend(vec![None; n]);
+                            owed.push_back(Some(next));
+                            owed.extend(vec![None; late]);
+                            next += 1;
+                        } else {
+                            owed.extend(vec![None; n]);
+                        }
+                        outgoing.put_back(end, &mut pool);
+                    }
+                    Passed::Pass => if outgoing.pass(Descriptor::new(next)).is_ok() { owed.push_back(Some(next)); next += 1; },
+                    Passed::Requeue(n) => {
+                        let mut front = outgoing.take_front(n, &mut pool);
+                        front.append(outgoing.take(), &mut pool);
+                        outgoing = front;
+                    }
+                    Passed::Send(n) => while !outgoing.is_empty() {
+                        let count = outgoing.first().len().min(outgoing.until_descriptor()).min(n * 1000);
+                        for descriptor in outgoing.descriptors() {
+                            prop_assert_eq!(owed.pop_front(), Some(descriptor.inner::<usize>().copied()));
+                        }
+                        outgoing.advance(count, &mut pool);
+                        let sent: Vec<_> = owed.drain(..count).collect();
+                        prop_assert!(sent.iter().all(Option::is_none));
+                        if n % 2 == 0 { break }
+                    },
+                }
+            }
+            let waiting = owed.iter().flatten().count();
+            prop_assert_eq!(waiting > 0, outgoing.has_descriptors());
+        }
+    }
+
+    #[test]
+    fn no_more_descriptors_wait_than_the_limit() {
+        let mut outgoing = Outgoing::default();
+        for number in 0..MOST_DESCRIPTORS {
+            assert!(outgoing.pass(Descriptor::new(number)).is_ok());
+        }
+        assert!(outgoing.pass(Descriptor::new("one too many")).is_err());
     }
 
     #[test]

@@ -2,8 +2,10 @@
 //!
 //! How bytes go down is in [`outflow`], what time does to a connection in [`deadline`].
 
+mod arrival;
 mod deadline;
 mod outflow;
+mod passed;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::mem::take;
@@ -12,10 +14,11 @@ use std::rc::Rc;
 
 use tracing::Span;
 
+pub(crate) use self::arrival::Arrival;
 pub(crate) use self::deadline::Deadline;
 use self::deadline::Deadlines;
-use crate::address::Address;
-use crate::driver::{ConnId, StreamOptions};
+use self::passed::Passed;
+use crate::driver::StreamOptions;
 use crate::factory::Factory;
 use crate::facts::Facts;
 use crate::handle::Handle;
@@ -38,32 +41,29 @@ pub(crate) struct Connection {
     stack: Option<Box<Stack>>,
     /// Bytes that came up while nothing could be delivered.
     held: Vec<u8>,
+    /// Descriptors that were held with them.
+    passed: Option<Box<Passed>>,
     deadlines: Deadlines,
 }
 
-/// What a connection needs to begin.
-pub(crate) struct Birth {
-    pub(crate) id: ConnId,
-    pub(crate) host: Address,
-    pub(crate) peer: Address,
-    pub(crate) options: StreamOptions,
-    pub(crate) limits: Rc<Limits>,
-    pub(crate) owner: Owner,
-}
-
 impl Connection {
-    pub(crate) fn new(birth: Birth) -> Self {
-        let handle = birth.owner.handle();
+    pub(crate) fn new(
+        arrival: Arrival,
+        options: StreamOptions,
+        limits: Rc<Limits>,
+        owner: Owner,
+    ) -> Self {
+        let handle = owner.handle();
         let link = Link {
-            id: birth.id,
+            id: arrival.id,
             handle: handle.clone(),
             flags: Cell::new(Flags::OPEN),
             outgoing: RefCell::default(),
             in_flight: Cell::new(0),
-            limits: birth.limits,
-            host: birth.host,
-            peer: birth.peer,
-            options: Cell::new(birth.options),
+            limits,
+            host: arrival.host,
+            peer: arrival.peer,
+            options: Cell::new(options),
             activity: Cell::new(handle.turn_time()),
             idle_after: Cell::new(None),
             epoch: Cell::new(0),
@@ -71,13 +71,19 @@ impl Connection {
             facts: RefCell::default(),
             forwarded: OnceCell::new(),
         };
+        if let Some(credentials) = arrival.credentials {
+            let mut facts = Facts::default();
+            facts.add(credentials);
+            link.learn(facts);
+        }
         Self {
             transport: Transport(Rc::new(link)),
-            owner: birth.owner,
+            owner,
             protocol: None,
             span: None,
             stack: None,
             held: Vec::new(),
+            passed: None,
             deadlines: Deadlines::default(),
         }
     }
@@ -307,6 +313,7 @@ impl Connection {
 
     /// Delivers what was kept while reading was paused, before anything newer.
     pub(crate) fn deliver_held(&mut self) {
+        self.deliver_passed();
         if !self.held.is_empty() && self.is_made() && !self.link().has(Flags::READING_PAUSED) {
             let held = take(&mut self.held);
             self.deliver(&held);
@@ -419,6 +426,7 @@ impl Connection {
             let link = self.link();
             link.epoch.set(link.epoch.get() + 1);
             let newer = take(&mut self.held);
+            self.put_before_passed(unread.len());
             self.held = unread;
             self.held.extend_from_slice(&newer);
             self.begin_protocol(protocol);

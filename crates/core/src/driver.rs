@@ -12,6 +12,7 @@
 
 mod datagram_queue;
 mod datagrams;
+mod descriptors;
 
 use std::fmt;
 use std::io;
@@ -20,8 +21,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::descriptors::{Descriptors, Interest, WatchId};
 use crate::address::Address;
 use crate::buffer::{Outgoing, Pool};
+use crate::descriptor::{Descriptor, PeerCredentials};
 use crate::slots::Key;
 
 pub use datagram_queue::DatagramQueue;
@@ -128,6 +131,11 @@ pub trait Driver {
         None
     }
 
+    /// What the driver can do with descriptors that come from elsewhere; `None` if nothing.
+    fn descriptors(&mut self) -> Option<&mut dyn Descriptors> {
+        None
+    }
+
     /// What other threads use to end a `poll`.
     fn waker(&self) -> Arc<dyn Wake>;
 
@@ -196,6 +204,19 @@ pub enum Event<'a> {
         host: Address,
         /// Their end.
         peer: Address,
+        /// Who they are, where the kernel tells.
+        credentials: Option<PeerCredentials>,
+    },
+    /// A listener in hand-over mode ([`Listen::hand_over`]) has a new connection, for another reactor to serve.
+    Handed {
+        /// The listener it came to.
+        listener: ListenerId,
+        /// The connection.
+        descriptor: Descriptor,
+        /// Our end.
+        host: Address,
+        /// Their end.
+        peer: Address,
     },
     /// A connection asked for by [`Driver::connect`] is there.
     Connected {
@@ -205,6 +226,8 @@ pub enum Event<'a> {
         host: Address,
         /// Their end.
         peer: Address,
+        /// Who they are, where the kernel tells.
+        credentials: Option<PeerCredentials>,
     },
     /// It will never be there.
     ConnectFailed {
@@ -217,6 +240,15 @@ pub enum Event<'a> {
     Received {
         /// The connection.
         conn: ConnId,
+        /// At least one byte.
+        data: &'a mut [u8],
+    },
+    /// Descriptors that a UNIX socket brought, and the bytes that came with them: the descriptors are told first.
+    DescriptorsReceived {
+        /// The connection.
+        conn: ConnId,
+        /// At least one, at most [`MOST_DESCRIPTORS`](crate::buffer::MOST_DESCRIPTORS).
+        descriptors: Vec<Descriptor>,
         /// At least one byte.
         data: &'a mut [u8],
     },
@@ -243,6 +275,13 @@ pub enum Event<'a> {
         lookup: LookupId,
         /// The addresses in the order of preference, or why there are none.
         result: io::Result<Vec<IpAddr>>,
+    },
+    /// A watched descriptor is ready; it will be named again in the next turn while it is.
+    Ready {
+        /// The watch.
+        watch: WatchId,
+        /// For what.
+        ready: Interest,
     },
     /// The process got a signal.
     Signal(Signal),
@@ -304,6 +343,44 @@ pub struct Listen {
     pub reuse_port: bool,
     /// Options of every accepted connection; set on the listener and inherited, so they cost nothing per connection.
     pub options: StreamOptions,
+    /// What matters only for a UNIX socket.
+    pub unix: UnixOptions,
+    /// Whether connections come as descriptors, for another reactor to serve ([`Event::Handed`]).
+    pub hand_over: bool,
+}
+
+impl Listen {
+    /// Listening at an address, otherwise as usual.
+    #[must_use]
+    pub fn new(address: Address) -> Self {
+        Self {
+            address,
+            backlog: crate::endpoint::TcpServer::DEFAULT_BACKLOG,
+            reuse_port: false,
+            options: StreamOptions::default(),
+            unix: UnixOptions::default(),
+            hand_over: false,
+        }
+    }
+}
+
+/// How the path of a listening UNIX socket is made (R88).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnixOptions {
+    /// The permission bits of the path: who may connect. By default 0666, everybody who may reach its directory.
+    pub mode: u32,
+    /// Whether a lock beside the path, `PATH.lock`, is held for life: then the path of a server that died is taken over.
+    /// Without, a path that is there is always refused.
+    pub lock: bool,
+}
+
+impl Default for UnixOptions {
+    fn default() -> Self {
+        Self {
+            mode: 0o666,
+            lock: false,
+        }
+    }
 }
 
 /// Where and how to connect.

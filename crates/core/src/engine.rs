@@ -306,6 +306,7 @@ impl Engine {
             }
         }
         self.close_ports();
+        self.unwatch_all();
         for key in self.registry.attempts.keys() {
             if let Some((connector, _)) = self.registry.attempts.get(key).cloned() {
                 let error = ConnectError::Cancelled(connector.to_string());

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::address::Address;
 use crate::connector::Connector;
+use crate::descriptor::Descriptor;
 use crate::layer::Layer;
 use crate::protocol::Protocol;
 use crate::reason::{ConnectError, Reason};
@@ -70,6 +71,14 @@ pub trait Factory: 'static {
     fn ended(&mut self, transport: &Transport) {
         if let Some(factory) = self.wrapped() {
             factory.ended(transport);
+        }
+    }
+
+    /// A port in hand-over mode ([`Listen::hand_over`](crate::driver::Listen::hand_over)) has a connection for another
+    /// reactor, whose [`Adopter`](crate::Adopter) serves it. It is closed unless this is overridden.
+    fn handed_over(&mut self, descriptor: Descriptor, host: &Address, peer: &Address) {
+        if let Some(factory) = self.wrapped() {
+            factory.handed_over(descriptor, host, peer);
         }
     }
 
@@ -179,6 +188,9 @@ impl<F: Factory> Factory for SharedFactory<F> {
     }
     fn ended(&mut self, transport: &Transport) {
         self.with(|factory| factory.ended(transport));
+    }
+    fn handed_over(&mut self, descriptor: Descriptor, host: &Address, peer: &Address) {
+        self.with(|factory| factory.handed_over(descriptor, host, peer));
     }
     fn start_factory(&mut self) {
         let mut counted = self.0.borrow_mut();

@@ -24,6 +24,7 @@
 //! Most users want the facade crate `ropewalk`, which adds the drivers, protocols and tests to this one.
 
 pub mod address;
+mod adopt;
 mod back_off;
 mod blocked;
 pub mod buffer;
@@ -70,14 +71,16 @@ mod thread;
 mod timed;
 pub mod timer;
 mod transport;
+mod watch;
 
 pub use address::Address;
+pub use adopt::Adopter;
 pub use back_off::BackOff;
 pub use client_service::ClientService;
 pub use connector::{ConnectOptions, Connector, ConnectorState};
 pub use datagram::{DatagramError, DatagramPeer, DatagramProtocol, DatagramTransport};
 pub use deferred::{Deferred, Resolver};
-pub use descriptor::Descriptor;
+pub use descriptor::{Descriptor, DescriptorError, Inherited, PeerCredentials};
 pub use factory::{Factory, SharedFactory};
 pub use facts::Facts;
 pub use failure::Failure;
@@ -99,3 +102,4 @@ pub use remote::Remote;
 pub use resolve::NameResolver;
 pub use service::{Application, CutOff, Grace, MultiService, Scope, Service, ServiceError};
 pub use transport::Transport;
+pub use watch::{Watch, WatchError};

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use crate::address::Address;
 use crate::buffer::Outgoing;
+use crate::descriptor::{Descriptor, DescriptorError};
 use crate::driver::{ConnId, StreamOptions};
 use crate::facts::Facts;
 use crate::handle::Handle;
@@ -186,6 +187,21 @@ impl Link {
         if !self.has(Flags::CORKED.or(Flags::NOTED)) {
             self.note();
         }
+    }
+
+    /// Queues a descriptor, unless the connection takes no more.
+    pub(crate) fn pass(&self, descriptor: Descriptor) -> Result<(), DescriptorError> {
+        if !self.takes_bytes() {
+            return Ok(());
+        }
+        if !matches!(self.host, Address::Unix(_)) {
+            return Err(DescriptorError::NotUnix(self.peer().clone()));
+        }
+        if self.has(Flags::LAYERED) || self.has_layers_to_push() {
+            return Err(DescriptorError::Layered);
+        }
+        let passed = self.outgoing.borrow_mut().pass(descriptor);
+        passed.map_err(|_refused| DescriptorError::TooMany)
     }
 
     /// Lends the end of the queue to a closure that appends to it. Nothing is borrowed meanwhile, so the closure may do

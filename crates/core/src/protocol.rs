@@ -2,6 +2,7 @@
 
 use std::any::{Any, TypeId};
 
+use crate::descriptor::Descriptor;
 use crate::reason::Reason;
 use crate::transport::Transport;
 
@@ -34,6 +35,15 @@ pub trait Protocol: Any {
     /// Some bytes came: at least one, cut anywhere. They are gone on return.
     #[doc(alias = "dataReceived")]
     fn data_received(&mut self, transport: &Transport, data: &[u8]);
+
+    /// The peer sent a descriptor over a UNIX socket; the bytes that it wrote after it come later (R89). Unless this is
+    /// overridden, the descriptor is closed.
+    #[doc(alias = "fileDescriptorReceived")]
+    fn descriptor_received(&mut self, transport: &Transport, descriptor: Descriptor) {
+        if let Some(protocol) = self.wrapped() {
+            protocol.descriptor_received(transport, descriptor);
+        }
+    }
 
     /// The protocol inside this one: it gets every callback that this one does not override, and may be lent to closures.
     ///

@@ -8,21 +8,24 @@ use std::rc::Rc;
 
 use crate::address::Address;
 use crate::buffer::{Outgoing, Pool};
-use crate::connection::{Birth, Connection, Deadline};
+use crate::connection::{Arrival, Connection, Deadline};
 use crate::connector::Connector;
 use crate::datagram::Ports;
+use crate::descriptor::Descriptor;
 use crate::driver::{
     ConnId, DatagramQueue, Demand, Event, Handler, ListenerId, LookupId, PortId, Sent, Signal,
     StreamOptions,
 };
 use crate::factory::Factory;
 use crate::handle::Handle;
+use crate::limits::Limits;
 use crate::link::Flags;
 use crate::port::Port;
 use crate::protocol::Protocol;
 use crate::reason::Reason;
 use crate::slots::Mirror;
 use crate::transport::Transport;
+use crate::watch::Watcher;
 
 /// A closure that wants the protocol of a connection.
 pub(crate) struct LentCall {
@@ -76,6 +79,7 @@ pub(crate) struct Registry {
     pub(crate) datagrams: Ports,
     pub(crate) attempts: Mirror<(Connector, Address)>,
     pub(crate) lookups: Mirror<OnLookup>,
+    pub(crate) watches: Mirror<Watcher>,
 }
 
 impl Registry {
@@ -97,6 +101,7 @@ impl Registry {
             datagrams: Ports::default(),
             attempts: Mirror::new(),
             lookups: Mirror::new(),
+            watches: Mirror::new(),
         }
     }
 
@@ -108,60 +113,66 @@ impl Registry {
             .with_factory(|factory| connection.open(factory));
     }
 
-    fn accepted(
-        &mut self,
-        listener: ListenerId,
-        id: ConnId,
-        host: Address,
-        peer: Address,
-    ) -> Demand {
+    fn accepted(&mut self, listener: ListenerId, arrival: Arrival) -> Demand {
         match self.ports.get(listener.0).cloned() {
-            Some(port) => self.arrived(port, id, host, peer),
+            Some(port) => self.arrived(port, arrival),
             None => Demand::Close,
         }
     }
 
-    fn arrived(&mut self, port: Rc<Port>, id: ConnId, host: Address, peer: Address) -> Demand {
-        if ask(&peer, || port.factory.borrow_mut().accepts(&peer)) != Some(true) {
-            port.lost(id);
+    fn arrived(&mut self, port: Rc<Port>, arrival: Arrival) -> Demand {
+        let peer = &arrival.peer;
+        if ask(peer, || port.factory.borrow_mut().accepts(peer)) != Some(true) {
+            port.lost(arrival.id);
             return Demand::Close;
         }
         let (limits, options) = (Rc::clone(&port.limits), port.options);
-        self.begin(Birth {
-            id,
-            host,
-            peer,
-            options,
-            limits,
-            owner: Owner::Port(port),
-        })
+        self.begin(arrival, options, limits, Owner::Port(port))
     }
 
-    fn connected(&mut self, id: ConnId, host: Address, peer: Address) -> Demand {
+    /// A connection for another reactor.
+    fn handed(
+        &self,
+        listener: ListenerId,
+        descriptor: Descriptor,
+        host: &Address,
+        peer: &Address,
+    ) -> Demand {
+        if let Some(port) = self.ports.get(listener.0) {
+            ask(peer, || {
+                let factory = &mut *port.factory.borrow_mut();
+                factory.handed_over(descriptor, host, peer);
+            });
+        }
+        Demand::Continue
+    }
+
+    fn connected(&mut self, arrival: Arrival) -> Demand {
+        let id = arrival.id;
         let Some((connector, _)) = self.attempts.remove(id.0) else {
             return match self.arrivals.remove(id.0) {
-                Some(port) => self.arrived(port, id, host, peer),
+                Some(port) => self.arrived(port, arrival),
                 None => Demand::Close,
             };
         };
         if !connector.connected(id) {
             return Demand::Close;
         }
-        let (limits, options) = (connector.limits(), StreamOptions::default());
+        let limits = connector.limits();
         let owner = Owner::Connector(connector);
-        self.begin(Birth {
-            id,
-            host,
-            peer,
-            options,
-            limits,
-            owner,
-        })
+        self.begin(arrival, StreamOptions::default(), limits, owner)
     }
 
-    fn begin(&mut self, birth: Birth) -> Demand {
-        let id = birth.id;
-        self.connections.insert(id.0, Connection::new(birth));
+    fn begin(
+        &mut self,
+        arrival: Arrival,
+        options: StreamOptions,
+        limits: Rc<Limits>,
+        owner: Owner,
+    ) -> Demand {
+        let id = arrival.id;
+        let connection = Connection::new(arrival, options, limits, owner);
+        self.connections.insert(id.0, connection);
         self.during(id, |connection| {
             connection
                 .owner
@@ -302,8 +313,28 @@ impl Handler for Registry {
                 conn,
                 host,
                 peer,
-            } => self.accepted(listener, conn, host, peer),
-            Event::Connected { conn, host, peer } => self.connected(conn, host, peer),
+                credentials,
+            } => self.accepted(listener, Arrival::new(conn, host, peer, credentials)),
+            Event::Connected {
+                conn,
+                host,
+                peer,
+                credentials,
+            } => self.connected(Arrival::new(conn, host, peer, credentials)),
+            Event::DescriptorsReceived {
+                conn,
+                descriptors,
+                data,
+            } => self.during(conn, |connection| {
+                connection.descriptors_received(descriptors, data);
+            }),
+            Event::Handed {
+                listener,
+                descriptor,
+                host,
+                peer,
+            } => self.handed(listener, descriptor, &host, &peer),
+            Event::Ready { watch, ready } => self.ready(watch, ready),
             Event::ConnectFailed { conn, error } => {
                 self.connect_failed(conn, error);
                 Demand::Close

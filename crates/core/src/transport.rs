@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use crate::address::Address;
 use crate::deferred::Deferred;
+use crate::descriptor::{Descriptor, DescriptorError};
 use crate::driver::{ConnId, SocketOption, StreamOptions};
 use crate::failure::Failure;
 use crate::handle::Handle;
@@ -92,6 +93,18 @@ impl Transport {
     #[inline]
     pub fn write_with<R>(&self, append: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         self.0.append_with(append)
+    }
+
+    /// Sends a descriptor over a UNIX socket: it goes with the next byte written after it, and the peer's
+    /// [`Protocol::descriptor_received`] is called before it gets that byte (R89). Our own is closed once it is sent; one
+    /// after which nothing is written is never sent.
+    ///
+    /// # Errors
+    ///
+    /// The connection is of another kind or has layers, or too many wait already. The descriptor is closed.
+    #[doc(alias = "sendFileDescriptor")]
+    pub fn send_descriptor(&self, descriptor: Descriptor) -> Result<(), DescriptorError> {
+        self.0.pass(descriptor)
     }
 
     /// Ends the connection once everything queued is sent, whatever the size (R51). Nothing more is received (R52).

@@ -6,7 +6,7 @@ use std::error::Error;
 
 use ropewalk_core::address::Address;
 use ropewalk_core::buffer::{Outgoing, Pool};
-use ropewalk_core::driver::{ConnId, Demand, Driver, Event, Handler, Listen, Sent, StreamOptions};
+use ropewalk_core::driver::{ConnId, Demand, Driver, Event, Handler, Listen, Sent};
 use ropewalk_core::slots::Mirror;
 use ropewalk_mio::MioDriver;
 
@@ -60,12 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .nth(1)
         .unwrap_or_else(|| "127.0.0.1:8000".to_owned());
     let mut driver = MioDriver::new()?;
-    driver.listen(&Listen {
-        address: Address::Tcp(address.parse()?),
-        backlog: 1024,
-        reuse_port: false,
-        options: StreamOptions::default(),
-    })?;
+    driver.listen(&Listen::new(Address::Tcp(address.parse()?)))?;
     let mut echo = Echo::default();
     loop {
         driver.poll(None, &mut echo)?;

@@ -20,6 +20,7 @@ use ropewalk_core::driver::{Event, Listen, ListenerId};
 use ropewalk_core::slots::{Key, Slots};
 
 use crate::listener::Listener;
+use crate::socket::Socket;
 use crate::sockets::{Sockets, Turn};
 
 /// How many connections one listener may bring before the established ones have their turn.
@@ -82,8 +83,15 @@ impl Listeners {
         listen: &Listen,
         registry: &Registry,
     ) -> io::Result<(ListenerId, Address)> {
-        let listener = Listener::open(listen)?;
-        let address = Address::Tcp(listener.address());
+        self.add(Listener::open(listen)?, registry)
+    }
+
+    pub(crate) fn add(
+        &mut self,
+        listener: Listener,
+        registry: &Registry,
+    ) -> io::Result<(ListenerId, Address)> {
+        let address = listener.address().clone();
         let key = self.listeners.insert(listener);
         if let Some(Err(error)) = self
             .listeners
@@ -98,8 +106,10 @@ impl Listeners {
     }
 
     /// Closes the socket: this frees the address and resets who waits.
-    pub(crate) fn stop(&mut self, listener: ListenerId) {
-        self.listeners.remove(listener.0);
+    pub(crate) fn stop(&mut self, listener: ListenerId, registry: &Registry) {
+        if let Some(mut gone) = self.listeners.remove(listener.0) {
+            gone.deregister(registry);
+        }
         self.list.retain(|&key| key != listener.0);
     }
 
@@ -173,14 +183,7 @@ fn accept_some(
         let error = match listener.accept() {
             Ok((socket, peer)) => {
                 listener.is_well();
-                let host = listener.host_of(&socket);
-                let peer = Address::Tcp(peer);
-                match sockets.admit(socket, turn, |conn| Event::Accepted {
-                    listener: id,
-                    conn,
-                    host,
-                    peer,
-                }) {
+                match bring(id, listener, (socket, peer), sockets, turn) {
                     Ok(()) => continue,
                     Err(error) => error,
                 }
@@ -201,6 +204,36 @@ fn accept_some(
             Trouble::Rest => return rest(listener, turn.now(), &error, 0),
         }
     }
+}
+
+/// Tells the handler of a connection, or hands it over.
+fn bring(
+    listener: ListenerId,
+    of: &Listener,
+    (socket, peer): (Socket, Address),
+    sockets: &mut Sockets,
+    turn: &mut Turn<'_>,
+) -> io::Result<()> {
+    let host = of.host_of(&socket);
+    if of.hands_over {
+        if let Some(descriptor) = socket.into_descriptor() {
+            turn.handler.event(Event::Handed {
+                listener,
+                descriptor,
+                host,
+                peer,
+            });
+        }
+        return Ok(());
+    }
+    let credentials = socket.credentials();
+    sockets.admit(socket, turn, |conn| Event::Accepted {
+        listener,
+        conn,
+        host,
+        peer,
+        credentials,
+    })
 }
 
 fn rest(listener: &mut Listener, now: Duration, error: &io::Error, shed: u64) {

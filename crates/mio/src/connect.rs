@@ -3,28 +3,61 @@
 use std::io;
 use std::net::SocketAddr;
 
-use mio::net::TcpStream;
-use ropewalk_core::address::Address;
+use mio::net::{TcpStream, UnixStream};
+use ropewalk_core::address::{Address, UnixAddress};
 use ropewalk_core::driver::Connect;
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket as RawSocket, Type};
 
-use crate::stream::apply;
+use crate::options::apply;
+use crate::socket::Socket;
+use crate::unix_name;
 
 /// A socket on its way to the peer.
 ///
 /// # Errors
 ///
-/// The kernel knows at once that it cannot be: no descriptor, a bind address that is not ours, no route.
-pub(crate) fn start(connect: &Connect) -> io::Result<TcpStream> {
-    let peer = socket_address(&connect.address)?;
+/// The kernel knows at once that it cannot be: no descriptor, a bind address that is not ours, no route, nobody at a path.
+pub(crate) fn start(connect: &Connect) -> io::Result<Socket> {
+    match &connect.address {
+        Address::Unix(address) => start_unix(address, connect),
+        address => start_tcp(socket_address(address)?, connect),
+    }
+}
+
+fn start_tcp(peer: SocketAddr, connect: &Connect) -> io::Result<Socket> {
     let socket = new_socket(peer)?;
     apply(connect.options, &SockRef::from(&socket))?;
     if let Some(bind) = &connect.bind {
         socket.bind(&socket_address(bind)?.into())?;
     }
-    match socket.connect(&peer.into()) {
+    begin(&socket, &peer.into())?;
+    Ok(Socket::Tcp(TcpStream::from_std(socket.into())))
+}
+
+/// The kernel connects a UNIX socket at once or not at all; the connection waits in the server's backlog.
+fn start_unix(address: &UnixAddress, connect: &Connect) -> io::Result<Socket> {
+    let peer = unix_name::to_kernel(address)?;
+    if connect.bind.is_some() {
+        return Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "a UNIX client has no address to connect from",
+        ));
+    }
+    let socket = new_unix_socket()?;
+    begin(&socket, &peer).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => io::Error::new(
+            io::ErrorKind::ConnectionRefused,
+            "the server accepts too slowly: its backlog is full",
+        ),
+        _ => error,
+    })?;
+    Ok(Socket::Unix(UnixStream::from_std(socket.into())))
+}
+
+fn begin(socket: &RawSocket, peer: &SockAddr) -> io::Result<()> {
+    match socket.connect(peer) {
         Err(error) if !is_under_way(&error) => Err(error),
-        _ => Ok(TcpStream::from_std(socket.into())),
+        _ => Ok(()),
     }
 }
 
@@ -38,14 +71,23 @@ pub(crate) fn socket_address(address: &Address) -> io::Result<SocketAddr> {
     })
 }
 
-/// A TCP socket that neither blocks nor survives `exec`, in one system call where that is possible.
-pub(crate) fn new_socket(address: SocketAddr) -> io::Result<Socket> {
-    let domain = Domain::for_address(address);
+/// A TCP socket that neither blocks nor survives `exec`.
+pub(crate) fn new_socket(address: SocketAddr) -> io::Result<RawSocket> {
+    new(Domain::for_address(address), Some(Protocol::TCP))
+}
+
+/// A UNIX socket that neither blocks nor survives `exec`.
+pub(crate) fn new_unix_socket() -> io::Result<RawSocket> {
+    new(Domain::UNIX, None)
+}
+
+/// In one system call where that is possible.
+fn new(domain: Domain, protocol: Option<Protocol>) -> io::Result<RawSocket> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    let socket = RawSocket::new(domain, Type::STREAM.nonblocking(), protocol)?;
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let socket = {
-        let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+        let socket = RawSocket::new(domain, Type::STREAM, protocol)?;
         socket.set_nonblocking(true)?;
         socket
     };

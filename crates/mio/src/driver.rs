@@ -10,8 +10,8 @@ use mio::{Events, Poll};
 use ropewalk_core::address::Address;
 use ropewalk_core::buffer::{Outgoing, Pool};
 use ropewalk_core::driver::{
-    ConnId, Connect, Datagrams, Driver, Event, Handler, Job, Listen, ListenerId, LookupId, Sent,
-    SocketOption, Wake,
+    ConnId, Connect, Datagrams, Descriptors, Driver, Event, Handler, Job, Listen, ListenerId,
+    LookupId, Sent, SocketOption, Wake,
 };
 
 use crate::accept::Listeners;
@@ -23,6 +23,7 @@ use crate::stream::Readiness;
 use crate::thread_pool::{ThreadPool, Work};
 use crate::token::Target;
 use crate::waker::MioWaker;
+use crate::watches::Watches;
 
 /// One for all connections: it stays in the processor's cache, and an idle connection owns none.
 const RECEIVE_BYTES: usize = 64 * 1024;
@@ -44,8 +45,9 @@ pub struct MioDriver {
     pub(crate) poll: Poll,
     events: Events,
     buffer: Box<[u8]>,
-    sockets: Sockets,
-    listeners: Listeners,
+    pub(crate) sockets: Sockets,
+    pub(crate) listeners: Listeners,
+    pub(crate) watches: Watches,
     pub(crate) datagrams: DatagramPorts,
     lookups: Lookups,
     pool: ThreadPool,
@@ -69,6 +71,7 @@ impl MioDriver {
             buffer: vec![0; RECEIVE_BYTES].into(),
             sockets: Sockets::default(),
             listeners: Listeners::default(),
+            watches: Watches::default(),
             datagrams: DatagramPorts::default(),
             lookups: Lookups::new(Arc::clone(&waker) as Arc<dyn Wake>),
             pool: ThreadPool::default(),
@@ -111,6 +114,7 @@ impl MioDriver {
             buffer,
             sockets,
             listeners,
+            watches,
             datagrams,
             lookups,
             signals,
@@ -133,6 +137,10 @@ impl MioDriver {
                 Target::Listener(key) => listeners.serve(key, sockets, &mut turn),
                 Target::Datagrams(key) => {
                     datagrams.serve(key, Readiness::from(event), &mut turn);
+                }
+                Target::Watch(key) => {
+                    let readiness = Readiness::from(event);
+                    watches.serve(key, readiness, turn.registry, turn.handler);
                 }
                 Target::Waker => waker.seen(),
                 Target::Signals => report_signals(signals, turn.handler),
@@ -181,7 +189,7 @@ impl Driver for MioDriver {
     }
 
     fn stop_listening(&mut self, listener: ListenerId) {
-        self.listeners.stop(listener);
+        self.listeners.stop(listener, self.poll.registry());
     }
 
     fn connect(&mut self, connect: &Connect) -> ConnId {
@@ -211,9 +219,7 @@ impl Driver for MioDriver {
 
     /// An error is not reported: the connection is broken then, and reading will say so.
     fn shutdown_write(&mut self, conn: ConnId) {
-        if let Some(stream) = self.sockets.get_mut(conn)
-            && let Err(error) = stream.shutdown_write()
-        {
+        if let Err(error) = self.sockets.shutdown_write(conn) {
             tracing::debug!(%error, "cannot half-close");
         }
     }
@@ -264,6 +270,10 @@ impl Driver for MioDriver {
     }
 
     fn datagrams(&mut self) -> Option<&mut dyn Datagrams> {
+        Some(self)
+    }
+
+    fn descriptors(&mut self) -> Option<&mut dyn Descriptors> {
         Some(self)
     }
 

@@ -21,20 +21,29 @@
 //! stranger.
 
 mod accept;
+mod adopt;
+mod ancillary;
 mod batch;
 mod connect;
 mod datagram_port;
 mod datagrams;
 mod driver;
+mod inherit;
 mod linger;
 mod listener;
 mod lookup;
 mod multicast;
+mod options;
+mod pair;
 mod signal;
+mod socket;
 mod sockets;
 mod stream;
 mod thread_pool;
 mod token;
+mod unix_name;
+mod unix_path;
 mod waker;
+mod watches;
 
 pub use driver::MioDriver;

@@ -12,13 +12,13 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use mio::Registry;
-use mio::net::TcpStream;
 use ropewalk_core::address::Address;
 use ropewalk_core::driver::{ConnId, Connect, Demand, Event, Handler};
 use ropewalk_core::slots::{Key, Slots};
 
 use crate::connect;
 use crate::linger::{Lingers, MOST_BYTES};
+use crate::socket::Socket;
 use crate::stream::{Got, Phase, Readiness, Stream};
 use crate::token::Target;
 
@@ -54,6 +54,8 @@ pub(crate) struct Sockets {
     /// Those that want to be served without an edge; a key may be stale.
     list: Vec<Key>,
     failed: VecDeque<(Key, io::Error)>,
+    /// There as soon as a connection was adopted, to unwatch it.
+    registry: Option<Registry>,
 }
 
 impl Sockets {
@@ -86,6 +88,39 @@ impl Sockets {
         ConnId(key)
     }
 
+    /// Takes in a connection that was made elsewhere; its name and our end. The handler hears of it in the next poll.
+    ///
+    /// # Errors
+    ///
+    /// It is not connected, or the kernel does not watch it; it is closed.
+    pub(crate) fn adopt(
+        &mut self,
+        socket: Socket,
+        registry: &Registry,
+    ) -> io::Result<(ConnId, Address)> {
+        if self.registry.is_none() {
+            self.registry = Some(registry.try_clone()?);
+        }
+        let stream = Stream::adopted(socket);
+        let host = stream.host()?;
+        let key = self.streams.insert(Some(stream));
+        if let Err(error) = self.register(key, registry) {
+            self.remove(key);
+            return Err(error);
+        }
+        self.list(key);
+        Ok((ConnId(key), host))
+    }
+
+    pub(crate) fn shutdown_write(&mut self, conn: ConnId) -> io::Result<()> {
+        let registry = self.registry.take();
+        let result = self
+            .get_mut(conn)
+            .map_or(Ok(()), |stream| stream.shutdown_write(registry.as_ref()));
+        self.registry = registry;
+        result
+    }
+
     fn register(&mut self, key: Key, registry: &Registry) -> io::Result<()> {
         match self.streams.get_mut(key) {
             Some(Some(stream)) => stream.register(registry, Target::Stream(key).token()),
@@ -100,7 +135,7 @@ impl Sockets {
     /// The kernel does not watch the socket; it is closed.
     pub(crate) fn admit(
         &mut self,
-        socket: TcpStream,
+        socket: Socket,
         turn: &mut Turn<'_>,
         accepted: impl FnOnce(ConnId) -> Event<'static>,
     ) -> io::Result<()> {
@@ -200,7 +235,7 @@ impl Sockets {
             self.forget_failed(conn.0);
             return;
         };
-        if stream.nothing_can_come() || stream.shutdown_write().is_err() {
+        if stream.nothing_can_come() || stream.shutdown_write(None).is_err() {
             self.remove(conn.0);
             return;
         }
@@ -216,9 +251,10 @@ impl Sockets {
 
     pub(crate) fn abort(&mut self, conn: ConnId) {
         if self.get_mut(conn).is_some() {
-            if let Some(Some(stream)) = self.streams.remove(conn.0) {
+            if let Some(Some(stream)) = self.streams.get(conn.0) {
                 stream.abort();
             }
+            self.remove(conn.0);
         } else {
             self.forget_failed(conn.0);
         }
@@ -253,7 +289,13 @@ impl Sockets {
         let Some(Some(stream)) = self.streams.remove(key) else {
             return;
         };
-        if matches!(stream.phase(), Phase::Lingering { .. }) {
+        let phase = stream.phase();
+        if stream.adopted
+            && let Some(registry) = &self.registry
+        {
+            stream.deregister(registry);
+        }
+        if matches!(phase, Phase::Lingering { .. }) {
             self.lingers.ended(|key| self.streams.get(key).is_some());
         }
     }
@@ -275,6 +317,7 @@ impl Turn<'_> {
         match stream.phase() {
             Phase::Open => {}
             Phase::Connecting => self.finish_connect(conn, stream, readiness)?,
+            Phase::Adopted => self.begin(conn, stream)?,
             Phase::Lingering { .. } => {
                 return match stream.discard(self.buffer) {
                     true => ControlFlow::Break(Fate::Gone),
@@ -286,7 +329,7 @@ impl Turn<'_> {
             self.tell(conn, stream, Event::Writable { conn })?;
         }
         self.read(conn, stream)?;
-        if readiness.error && stream.is_eof() {
+        if readiness.error && stream.is_read_out() {
             return self.fail_if_broken(conn, stream);
         }
         ControlFlow::Continue(())
@@ -303,6 +346,15 @@ impl Turn<'_> {
                     let event = Event::Received {
                         conn,
                         data: &mut self.buffer[..count],
+                    };
+                    tell(self.handler, self.registry, conn, stream, event)?;
+                }
+                Got::Descriptors(descriptors, count) => {
+                    let data = &mut self.buffer[..count];
+                    let event = Event::DescriptorsReceived {
+                        conn,
+                        descriptors,
+                        data,
                     };
                     tell(self.handler, self.registry, conn, stream, event)?;
                 }
@@ -328,13 +380,36 @@ impl Turn<'_> {
             return ControlFlow::Break(Fate::Keep);
         }
         match stream.finish_connect() {
-            Ok(Some((host, peer))) => {
-                let (host, peer) = (Address::Tcp(host), Address::Tcp(peer));
-                self.tell(conn, stream, Event::Connected { conn, host, peer })
-            }
+            Ok(Some((host, peer))) => self.connected(conn, stream, host, peer),
             Ok(None) => ControlFlow::Break(Fate::Keep),
             Err(error) => self.fail(Event::ConnectFailed { conn, error }),
         }
+    }
+
+    /// Tells of an adopted connection, unless it broke on its way.
+    #[cold]
+    fn begin(&mut self, conn: ConnId, stream: &mut Stream) -> ControlFlow<Fate> {
+        match stream.begin() {
+            Ok((host, peer)) => self.connected(conn, stream, host, peer),
+            Err(error) => self.fail(Event::ConnectFailed { conn, error }),
+        }
+    }
+
+    fn connected(
+        &mut self,
+        conn: ConnId,
+        stream: &mut Stream,
+        host: Address,
+        peer: Address,
+    ) -> ControlFlow<Fate> {
+        let credentials = stream.credentials();
+        let event = Event::Connected {
+            conn,
+            host,
+            peer,
+            credentials,
+        };
+        self.tell(conn, stream, event)
     }
 
     /// After the end of the peer's stream no read will find the reset that follows when we write on.

@@ -1,4 +1,4 @@
-//! One TCP connection: its socket, and what we know of it that the kernel will not say twice.
+//! One connection: its socket, and what we know of it that the kernel will not say twice.
 //!
 //! Registration is edge-triggered, so every edge is kept until it was used up: `unread` means that a read is worth a
 //! system call. The rules that make one `recv` per message enough (epoll(7), questions and answers, 9):
@@ -10,15 +10,15 @@
 //! Writable edges are asked for only when a write was cut short for the first time: a socket is nearly always
 //! writable, and asking costs one needless event for each accepted connection.
 
-use std::io::{self, IoSlice, Read, Write};
-use std::net::{Shutdown, SocketAddr};
-use std::time::Duration;
+use std::io::{self, IoSlice};
 
-use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
+use ropewalk_core::address::Address;
 use ropewalk_core::buffer::{Outgoing, Pool};
-use ropewalk_core::driver::{Sent, SocketOption, StreamOptions};
-use socket2::{SockRef, TcpKeepalive};
+use ropewalk_core::driver::{Sent, SocketOption};
+use ropewalk_core::{Descriptor, PeerCredentials};
+
+use crate::socket::Socket;
 
 /// How many pieces one vectored send takes; more than the kernel copies in one go at any usual size.
 const SLICES: usize = 64;
@@ -53,6 +53,8 @@ impl From<&mio::event::Event> for Readiness {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     Connecting,
+    /// Connected before it came to us; the handler does not know yet.
+    Adopted,
     Open,
     /// Closed by the reactor; we discard up to so many more bytes.
     Lingering {
@@ -61,7 +63,7 @@ pub(crate) enum Phase {
 }
 
 pub(crate) struct Stream {
-    socket: TcpStream,
+    socket: Socket,
     phase: Phase,
     /// The kernel may hold bytes, an end or an error for us, and will make no edge for them.
     unread: bool,
@@ -77,26 +79,37 @@ pub(crate) struct Stream {
     watches_writable: bool,
     /// It is in the list of those to be served without an edge.
     pub(crate) listed: bool,
+    /// Others may hold what it names, so that closing alone does not end the edges.
+    pub(crate) adopted: bool,
 }
 
 /// What a read gave.
 pub(crate) enum Got {
     Bytes(usize),
+    /// Descriptors, and the bytes that came with them.
+    Descriptors(Vec<Descriptor>, usize),
     Eof,
     Nothing,
     Failed(io::Error),
 }
 
 impl Stream {
-    pub(crate) const fn accepted(socket: TcpStream) -> Self {
+    pub(crate) const fn accepted(socket: Socket) -> Self {
         Self::new(socket, Phase::Open)
     }
 
-    pub(crate) const fn connecting(socket: TcpStream) -> Self {
+    pub(crate) const fn connecting(socket: Socket) -> Self {
         Self::new(socket, Phase::Connecting)
     }
 
-    const fn new(socket: TcpStream, phase: Phase) -> Self {
+    /// One that may have anything to read already.
+    pub(crate) const fn adopted(socket: Socket) -> Self {
+        let mut this = Self::new(socket, Phase::Adopted);
+        (this.adopted, this.unread) = (true, true);
+        this
+    }
+
+    const fn new(socket: Socket, phase: Phase) -> Self {
         Self {
             socket,
             phase,
@@ -109,6 +122,7 @@ impl Stream {
             write_shut: false,
             watches_writable: false,
             listed: false,
+            adopted: false,
         }
     }
 
@@ -120,7 +134,10 @@ impl Stream {
             }
             _ => Interest::READABLE,
         };
-        registry.register(&mut self.socket, token, interest)
+        if self.socket.register(registry, token, interest)? {
+            self.ending = true; // Each read is worth another, until the end.
+        }
+        Ok(())
     }
 
     pub(crate) const fn phase(&self) -> Phase {
@@ -144,10 +161,6 @@ impl Stream {
         self.unread
     }
 
-    pub(crate) const fn is_eof(&self) -> bool {
-        self.eof
-    }
-
     /// Whether the reactor waits for this writable edge; it does so no longer.
     #[inline]
     pub(crate) const fn take_blocked(&mut self) -> bool {
@@ -158,14 +171,16 @@ impl Stream {
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Got {
         loop {
             match self.socket.read(buffer) {
-                Ok(0) => {
+                Ok((0, _)) => {
                     (self.eof, self.unread) = (true, false);
                     return Got::Eof;
                 }
-                Ok(count) => {
+                Ok((count, descriptors)) if descriptors.is_empty() => {
                     self.unread = self.ending || count == buffer.len();
                     return Got::Bytes(count);
                 }
+                // The kernel ends a read behind them, so there may be more.
+                Ok((count, descriptors)) => return Got::Descriptors(descriptors, count),
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => {}
                     io::ErrorKind::WouldBlock => {
@@ -187,7 +202,7 @@ impl Stream {
         registry: &Registry,
         token: Token,
     ) -> Sent {
-        if self.phase == Phase::Connecting {
+        if matches!(self.phase, Phase::Connecting | Phase::Adopted) {
             self.blocked = true;
             return Sent::Blocked;
         }
@@ -215,6 +230,9 @@ impl Stream {
 
     #[inline]
     fn write(&mut self, outgoing: &Outgoing) -> (usize, io::Result<usize>) {
+        if outgoing.has_descriptors() {
+            return self.socket.write_with_descriptors(outgoing);
+        }
         if outgoing.is_scattered() {
             return self.write_slices(outgoing);
         }
@@ -236,7 +254,7 @@ impl Stream {
         self.blocked = true;
         if !self.watches_writable {
             let both = Interest::READABLE | Interest::WRITABLE;
-            if let Err(error) = registry.reregister(&mut self.socket, token, both) {
+            if let Err(error) = self.socket.reregister(registry, token, both) {
                 self.broken = true;
                 return Sent::Failed(error);
             }
@@ -246,13 +264,13 @@ impl Stream {
     }
 
     /// After an event on a connecting socket: our address and the peer's; `None` if the event said nothing yet.
-    pub(crate) fn finish_connect(&mut self) -> io::Result<Option<(SocketAddr, SocketAddr)>> {
+    pub(crate) fn finish_connect(&mut self) -> io::Result<Option<(Address, Address)>> {
         if let Some(error) = self.socket.take_error()? {
             return Err(error);
         }
-        match self.socket.peer_addr() {
+        match self.socket.peer() {
             Ok(peer) => {
-                let host = self.socket.local_addr()?;
+                let host = self.socket.host()?;
                 self.phase = Phase::Open;
                 Ok(Some((host, peer)))
             }
@@ -264,14 +282,33 @@ impl Stream {
         }
     }
 
+    /// Our address and the peer's, of one that was adopted.
+    pub(crate) fn begin(&mut self) -> io::Result<(Address, Address)> {
+        self.phase = Phase::Open;
+        Ok((self.socket.host()?, self.socket.peer()?))
+    }
+
+    pub(crate) fn host(&self) -> io::Result<Address> {
+        self.socket.host()
+    }
+
+    /// Closes it for good where others may hold it too.
+    pub(crate) fn deregister(self, registry: &Registry) {
+        self.socket.deregister(registry);
+    }
+
+    pub(crate) fn credentials(&self) -> Option<PeerCredentials> {
+        self.socket.credentials()
+    }
+
     /// The error that the kernel holds against the connection, if any; it forgets it.
     pub(crate) fn take_error(&self) -> Option<io::Error> {
         self.socket.take_error().unwrap_or_else(Some)
     }
 
-    pub(crate) fn shutdown_write(&mut self) -> io::Result<()> {
+    pub(crate) fn shutdown_write(&mut self, registry: Option<&Registry>) -> io::Result<()> {
         if !self.write_shut {
-            self.socket.shutdown(Shutdown::Write)?;
+            self.socket.shutdown_write(registry)?;
             self.write_shut = true;
         }
         Ok(())
@@ -279,7 +316,15 @@ impl Stream {
 
     /// Whether the peer can send nothing that a close would answer with a reset.
     pub(crate) fn nothing_can_come(&self) -> bool {
-        self.eof || self.broken || self.phase == Phase::Connecting
+        self.eof
+            || self.broken
+            || matches!(self.phase, Phase::Connecting | Phase::Adopted)
+            || self.socket.is_pair()
+    }
+
+    /// Whether an error may be known of that no read will find.
+    pub(crate) const fn is_read_out(&self) -> bool {
+        self.eof || self.socket.is_pair()
     }
 
     pub(crate) const fn linger(&mut self, left: u32) {
@@ -295,10 +340,12 @@ impl Stream {
         while self.unread {
             match self.read(buffer) {
                 Got::Bytes(count) if count < buffer.len() && self.ending => return true,
-                Got::Bytes(count) => match left.checked_sub(count as u32) {
-                    Some(rest) => left = rest,
-                    None => return true,
-                },
+                Got::Bytes(count) | Got::Descriptors(_, count) => {
+                    match left.checked_sub(count as u32) {
+                        Some(rest) => left = rest,
+                        None => return true,
+                    }
+                }
                 Got::Nothing => break,
                 Got::Eof | Got::Failed(_) => return true,
             }
@@ -307,72 +354,24 @@ impl Stream {
         false
     }
 
-    /// Closes with a reset: the peer sees at once that what it has may not be all.
-    pub(crate) fn abort(self) {
-        if let Err(error) = SockRef::from(&self.socket).set_linger(Some(Duration::ZERO)) {
+    /// Makes the close a reset: the peer sees at once that what it has may not be all.
+    pub(crate) fn abort(&self) {
+        if let Err(error) = self.socket.reset_at_close() {
             tracing::debug!(%error, "a connection to abort is closed in order instead");
         }
     }
 
     pub(crate) fn set_option(&self, option: SocketOption) -> io::Result<()> {
-        let socket = SockRef::from(&self.socket);
-        match option {
-            SocketOption::NoDelay(on) => socket.set_tcp_nodelay(on),
-            SocketOption::KeepAlive(Some(after)) => keep_alive(&socket, after),
-            SocketOption::KeepAlive(None) => socket.set_keepalive(false),
-            SocketOption::UserTimeout(after) => user_timeout(&socket, after),
-            _ => Err(io::ErrorKind::Unsupported.into()),
-        }
+        self.socket.set_option(option)
     }
 }
 
-/// Sets the options of a new socket; a listener's are inherited by what it accepts (on Linux).
-pub(crate) fn apply(options: StreamOptions, socket: &SockRef<'_>) -> io::Result<()> {
-    if options.no_delay {
-        socket.set_tcp_nodelay(true)?;
-    }
-    match options.keep_alive {
-        Some(after) => keep_alive(socket, after),
-        None => Ok(()),
-    }
-}
-
-/// Kernels count in whole seconds and refuse 0 and more than 32767.
-///
-/// The probes after the first follow four times as quickly, where that can be set: with Linux's nine of them a peer that
-/// vanished is noticed after three times and a quarter of `after`, and not eleven minutes later.
-fn keep_alive(socket: &SockRef<'_>, after: Duration) -> io::Result<()> {
-    let seconds = after
-        .as_secs()
-        .saturating_add(u64::from(after.subsec_nanos() > 0));
-    let seconds = seconds.clamp(1, 32_767);
-    let probes = TcpKeepalive::new().with_time(Duration::from_secs(seconds));
-    #[cfg(any(
-        target_os = "linux",
-        target_os = "android",
-        target_os = "freebsd",
-        target_vendor = "apple"
-    ))]
-    let probes = probes.with_interval(Duration::from_secs((seconds / 4).max(1)));
-    socket.set_tcp_keepalive(&probes)
-}
-
-/// A time-out below a millisecond is rounded up, because the kernel takes 0 as "its own".
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn user_timeout(socket: &SockRef<'_>, after: Option<Duration>) -> io::Result<()> {
-    socket.set_tcp_user_timeout(after.map(|after| after.max(Duration::from_millis(1))))
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn user_timeout(_: &SockRef<'_>, _: Option<Duration>) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
-}
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn an_idle_connection_costs_its_socket_and_three_words() {
-        assert!(size_of::<Option<Stream>>() <= size_of::<TcpStream>() + 24);
+    fn an_idle_connection_costs_its_socket_and_36_bytes() {
+        assert!(size_of::<Option<Stream>>() <= size_of::<mio::net::TcpStream>() + 36);
     }
 }

@@ -4,7 +4,7 @@
 //!   63            32 31 30 29          0
 //!   ┌───────────────┬──┬──┬────────────┐    L: a listener
 //!   │ generation    │L │D │ index      │    D: a datagram port
-//!   └───────────────┴──┴──┴────────────┘    neither: a stream
+//!   └───────────────┴──┴──┴────────────┘    neither: a stream; both: a watch
 //! ```
 //!
 //! The generation makes a late event for a closed socket find nothing (mio CVE-2024-27308, SECURITY H1-28). With 32
@@ -28,6 +28,7 @@ pub(crate) enum Target {
     Stream(Key),
     Listener(Key),
     Datagrams(Key),
+    Watch(Key),
     Waker,
     Signals,
 }
@@ -42,6 +43,7 @@ impl Target {
             Self::Stream(key) => Token(pack(key)),
             Self::Listener(key) => Token(pack(key) | LISTENER),
             Self::Datagrams(key) => Token(pack(key) | DATAGRAMS),
+            Self::Watch(key) => Token(pack(key) | LISTENER | DATAGRAMS),
             Self::Waker => Self::WAKER,
             Self::Signals => Self::SIGNALS,
         }
@@ -54,12 +56,11 @@ impl Target {
             Self::SIGNALS => Self::Signals,
             Token(packed) => {
                 let key = Key::new((packed & INDEX) as u32, (packed >> 32) as u32);
-                if packed & LISTENER != 0 {
-                    Self::Listener(key)
-                } else if packed & DATAGRAMS != 0 {
-                    Self::Datagrams(key)
-                } else {
-                    Self::Stream(key)
+                match (packed & LISTENER != 0, packed & DATAGRAMS != 0) {
+                    (false, false) => Self::Stream(key),
+                    (true, false) => Self::Listener(key),
+                    (false, true) => Self::Datagrams(key),
+                    (true, true) => Self::Watch(key),
                 }
             }
         }
@@ -92,6 +93,7 @@ mod tests {
                 Target::Stream(key),
                 Target::Listener(key),
                 Target::Datagrams(key),
+                Target::Watch(key),
             ] {
                 assert_eq!(Target::of(target.token()), target);
             }

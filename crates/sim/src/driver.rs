@@ -9,14 +9,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ropewalk_core::Address;
 use ropewalk_core::buffer::{Outgoing, Pool};
 use ropewalk_core::driver::{
-    ConnId, Connect, Datagrams, Demand, Driver, Event, Handler, Job, Listen, ListenerId, LookupId,
-    Sent, SocketOption, Wake,
+    ConnId, Connect, Datagrams, Demand, Descriptors, Driver, Event, Handler, Job, Listen,
+    ListenerId, LookupId, Sent, SocketOption, Wake,
 };
 use ropewalk_core::slots::Key;
+use ropewalk_core::{Address, Descriptor};
 
+use crate::handshake::{Accepted, At};
 use crate::host::Ready;
 use crate::network::Network;
 use crate::notice::Notice;
@@ -108,7 +109,7 @@ impl SimDriver {
     }
 
     /// Calls into the network for this host; nothing, once it crashed.
-    fn ask<T>(&self, ask: impl FnOnce(&mut Network, usize) -> T) -> Option<T> {
+    pub(crate) fn ask<T>(&self, ask: impl FnOnce(&mut Network, usize) -> T) -> Option<T> {
         let mut network = self.world.network();
         (network.hosts[self.host].life == self.life).then(|| ask(&mut network, self.host))
     }
@@ -159,19 +160,40 @@ impl SimDriver {
             .ask(|network, host| network.accept(host, listener))
             .flatten()
         {
-            let (conn, host, peer) = (accepted.conn, accepted.host, accepted.peer);
-            match handler.event(Event::Accepted {
-                listener,
-                conn,
-                host,
-                peer,
-            }) {
-                Demand::Close => _ = self.ask(|network, host| network.refuse(host, conn)),
-                demand => self.after_event(conn, demand, handler),
-            }
+            self.tell_one_accepted(listener, accepted, handler);
             told = true;
         }
         told
+    }
+
+    fn tell_one_accepted(
+        &mut self,
+        listener: ListenerId,
+        Accepted { at, host, peer }: Accepted,
+        handler: &mut dyn Handler,
+    ) {
+        let conn = match at {
+            At::Conn(conn) => conn,
+            At::Descriptor(descriptor) => {
+                handler.event(Event::Handed {
+                    listener,
+                    descriptor: Descriptor::new(descriptor),
+                    host,
+                    peer,
+                });
+                return;
+            }
+        };
+        match handler.event(Event::Accepted {
+            listener,
+            conn,
+            host,
+            peer,
+            credentials: None,
+        }) {
+            Demand::Close => _ = self.ask(|network, host| network.refuse(host, conn)),
+            demand => self.after_event(conn, demand, handler),
+        }
     }
 
     fn tell_lookup(&mut self, lookup: LookupId, handler: &mut dyn Handler) -> bool {
@@ -255,10 +277,20 @@ impl SimDriver {
 
 fn event(conn: ConnId, notice: Notice, data: &mut [u8]) -> Event<'_> {
     match notice {
-        Notice::Connected { host, peer } => Event::Connected { conn, host, peer },
+        Notice::Connected { host, peer } => Event::Connected {
+            conn,
+            host,
+            peer,
+            credentials: None,
+        },
         Notice::ConnectFailed(error) => Event::ConnectFailed { conn, error },
         Notice::Writable => Event::Writable { conn },
         Notice::Received => Event::Received { conn, data },
+        Notice::DescriptorsReceived(descriptors) => Event::DescriptorsReceived {
+            conn,
+            descriptors,
+            data,
+        },
         Notice::Eof => Event::Eof { conn },
         Notice::Failed(error) => Event::Failed { conn, error },
     }
@@ -358,6 +390,10 @@ impl Driver for SimDriver {
         Some(self)
     }
 
+    fn descriptors(&mut self) -> Option<&mut dyn Descriptors> {
+        Some(self)
+    }
+
     fn waker(&self) -> Arc<dyn Wake> {
         self.waker.clone()
     }
@@ -397,7 +433,7 @@ impl fmt::Debug for SimDriver {
     }
 }
 
-fn crashed() -> io::Error {
+pub(crate) fn crashed() -> io::Error {
     io::Error::other(Crashed)
 }
 

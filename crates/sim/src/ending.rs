@@ -9,7 +9,7 @@ use ropewalk_core::slots::Key;
 use crate::network::Network;
 use crate::pipe::Fin;
 use crate::schedule::Happening;
-use crate::wire::{Life, Trouble, other};
+use crate::wire::{Life, Trouble, Wire, other};
 
 /// How long a driver reads on, and throws away, after a close: closing a socket over unread bytes resets, and a reset
 /// destroys what the peer has not read yet.
@@ -77,7 +77,13 @@ impl Network {
 
     /// Ends a connection at once; what was not read by the peer is lost.
     pub(crate) fn abort(&mut self, host: usize, conn: ConnId) {
-        if let Some((key, side)) = self.disown(host, conn, "aborts") {
+        let Some((key, side)) = self.disown(host, conn, "aborts") else {
+            return;
+        };
+        // There is no reset on a UNIX socket, only what a kernel says when bytes were not read.
+        if self.wires.get(key).is_some_and(Wire::is_unix) {
+            self.abandon(key, side);
+        } else {
             self.tear_down(key, side);
         }
     }
@@ -258,6 +264,7 @@ impl Network {
             wire.pipes[other(side)].discard_unread();
             self.end(key, side);
         }
+        self.hosts[host].leave_paths();
         self.hosts[host].forget_process();
         self.hosts[host].up = false;
         self.changed();

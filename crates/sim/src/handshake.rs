@@ -17,6 +17,7 @@ use ropewalk_core::Address;
 use ropewalk_core::driver::{ConnId, Connect, Listen, ListenerId};
 use ropewalk_core::slots::Key;
 
+use crate::descriptor::SimDescriptor;
 use crate::fate::Fate;
 use crate::host::Ready;
 use crate::link::Link;
@@ -29,9 +30,17 @@ use crate::wire::{CLIENT, End, Life, SERVER, Trouble, Wire, other};
 /// An accepted connection, to be told.
 #[derive(Debug)]
 pub(crate) struct Accepted {
-    pub(crate) conn: ConnId,
+    pub(crate) at: At,
     pub(crate) host: Address,
     pub(crate) peer: Address,
+}
+
+/// How an accepted connection is told.
+#[derive(Debug)]
+pub(crate) enum At {
+    Conn(ConnId),
+    /// For another reactor.
+    Descriptor(SimDescriptor),
 }
 
 impl Network {
@@ -48,10 +57,11 @@ impl Network {
     /// Starts to connect; a failure that is known at once is told like any other.
     pub(crate) fn connect(&mut self, host: usize, connect: &Connect) -> ConnId {
         let route = self.route(host, connect);
-        let mut wire = self.new_wire(host, route.unwrap_or(Route::nowhere(host)));
+        let trouble = route.as_ref().err().copied();
+        let mut wire = self.new_wire(host, route.unwrap_or_else(|_| Route::nowhere(host)));
         let (serial, to) = (wire.serial, &connect.address);
         self.note(host, format_args!("connects c{serial} to {to}"));
-        let ready = route.and_then(|_| self.hosts[host].take_descriptor());
+        let ready = trouble.map_or_else(|| self.hosts[host].take_descriptor(), Err);
         wire.ends[CLIENT].has_descriptor = ready.is_ok();
         wire.ends[CLIENT].keep_alive = connect.options.keep_alive;
         let key = self.wires.insert(wire);
@@ -107,14 +117,14 @@ impl Network {
         }
         let (far, to, link) = (
             wire.ends[SERVER].host,
-            wire.ends[SERVER].address,
+            wire.ends[SERVER].address.clone(),
             self.link(wire, CLIENT),
         );
         if self.random.chance(self.faults.unanswered) {
             self.note(far, format_args!("never hears the knock for {to}"));
             return;
         }
-        let listeners = self.hosts[far].listeners_at(to);
+        let listeners = self.hosts[far].listeners_at(&to);
         if listeners.is_empty() || link.refuse || self.random.chance(self.faults.refuse) {
             self.note(far, format_args!("refuses {to}"));
             self.send_answer(key, false);
@@ -139,7 +149,7 @@ impl Network {
         }
         let now = self.now();
         let wire = self.wires.get_mut(key).expect("it knocked");
-        let address = wire.ends[SERVER].address;
+        let address = wire.ends[SERVER].address.clone();
         wire.ends[SERVER] = End::new(far, address, Life::Waiting, now);
         wire.ends[SERVER].keep_alive = keep_alive;
         self.send_answer(key, true);
@@ -221,22 +231,31 @@ impl Network {
                 self.shed(key, host);
                 continue;
             }
-            return Some(self.open_accepted(key, host));
+            let place = self.hosts[host].listeners.get(listener.0)?;
+            let hand_over = place.listen.hand_over;
+            return Some(self.open_accepted(key, host, hand_over));
         }
     }
 
-    fn open_accepted(&mut self, key: Key, host: usize) -> Accepted {
-        let conn = ConnId(self.hosts[host].conns.insert((key, SERVER)));
+    fn open_accepted(&mut self, key: Key, host: usize, hand_over: bool) -> Accepted {
+        let at = match hand_over {
+            true => At::Descriptor(self.descriptor(host, key, SERVER)),
+            false => At::Conn(ConnId(self.hosts[host].conns.insert((key, SERVER)))),
+        };
         let wire = self.wires.get_mut(key).expect("it was waiting");
         let end = &mut wire.ends[SERVER];
-        (end.conn, end.has_descriptor, end.life, end.fresh) = (Some(conn), true, Life::Open, false);
-        let (own, peer, serial) = (end.address, wire.ends[CLIENT].address, wire.serial);
+        if let At::Conn(conn) = at {
+            end.conn = Some(conn);
+        }
+        (end.has_descriptor, end.life, end.fresh) = (true, Life::Open, false);
+        let own = end.address.clone();
+        let (peer, serial) = (wire.ends[CLIENT].address.clone(), wire.serial);
         self.note(host, format_args!("accepts c{serial} at {own} from {peer}"));
         self.mark(key, SERVER);
         Accepted {
-            conn,
-            host: Address::Tcp(own),
-            peer: Address::Tcp(peer),
+            at,
+            host: own,
+            peer,
         }
     }
 

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use ropewalk_core::Address;
+use ropewalk_core::address::UnixAddress;
 use ropewalk_core::driver::{ConnId, Listen, ListenerId, LookupId, PortId, Signal};
 use ropewalk_core::slots::{Key, Slots};
 
@@ -27,6 +28,8 @@ pub(crate) struct Host {
     pub(crate) driven: bool,
     pub(crate) mood: Mood,
     pub(crate) listeners: Slots<Listener>,
+    /// Paths of UNIX sockets that servers left when they crashed.
+    pub(crate) dead_paths: Vec<UnixAddress>,
     /// Where the connections of the driver are: wire and side.
     pub(crate) conns: Slots<(Key, usize)>,
     pub(crate) ports: Slots<DatagramPort>,
@@ -54,7 +57,7 @@ pub(crate) enum Ready {
 
 #[derive(Debug)]
 pub(crate) struct Listener {
-    pub(crate) address: SocketAddr,
+    pub(crate) address: Address,
     pub(crate) listen: Listen,
     /// Connections that wait to be accepted.
     pub(crate) backlog: VecDeque<Key>,
@@ -79,6 +82,7 @@ impl Host {
             driven: false,
             mood: Mood::Readiness,
             listeners: Slots::new(),
+            dead_paths: Vec::new(),
             conns: Slots::new(),
             ports: Slots::new(),
             lookups: Slots::new(),
@@ -135,20 +139,48 @@ impl Host {
     }
 
     pub(crate) fn listen(&mut self, listen: &Listen) -> Result<(ListenerId, Address), Trouble> {
-        let Some(asked) = listen.address.socket() else {
-            return Err(Trouble::Kind(io::ErrorKind::Unsupported));
+        let address = match &listen.address {
+            Address::Unix(name) => self.free_name(name, listen.unix.lock)?,
+            address => {
+                let unsupported = Trouble::Kind(io::ErrorKind::Unsupported);
+                self.free_socket(address.socket().ok_or(unsupported)?, listen)?
+            }
         };
-        self.check_local(asked)?;
-        let address = self.free_address(asked, listen.reuse_port)?;
         self.take_descriptor()?;
         let key = self.listeners.insert(Listener {
-            address,
+            address: address.clone(),
             listen: listen.clone(),
             backlog: VecDeque::new(),
             turned_away: Vec::new(),
             listed: false,
         });
-        Ok((ListenerId(key), Address::Tcp(address)))
+        Ok((ListenerId(key), address))
+    }
+
+    /// A name that nobody has; with the lock also one that a dead server left.
+    fn free_name(&mut self, name: &UnixAddress, lock: bool) -> Result<Address, Trouble> {
+        check_name(name)?;
+        let address = Address::Unix(name.clone());
+        let is_dead = self.dead_paths.contains(name);
+        if !self.listeners_at(&address).is_empty() || is_dead && !lock {
+            return Err(Trouble::Kind(io::ErrorKind::AddrInUse));
+        }
+        self.dead_paths.retain(|path| path != name);
+        Ok(address)
+    }
+
+    fn free_socket(&mut self, asked: SocketAddr, listen: &Listen) -> Result<Address, Trouble> {
+        self.check_local(asked)?;
+        self.free_address(asked, listen.reuse_port)
+            .map(Address::Tcp)
+    }
+
+    /// The paths of its servers stay when nobody is left to remove them.
+    pub(crate) fn leave_paths(&mut self) {
+        let names = self.listeners.iter().map(|(_, listener)| &listener.address);
+        let names = names.filter_map(|address| address.unix());
+        let files = names.filter(|name| name.as_path().is_some());
+        self.dead_paths.extend(files.cloned());
     }
 
     /// Whether this address may be had at all.
@@ -194,7 +226,7 @@ impl Host {
     }
 
     /// Those who listen on `address`: several if they share it.
-    pub(crate) fn listeners_at(&self, address: SocketAddr) -> Vec<ListenerId> {
+    pub(crate) fn listeners_at(&self, address: &Address) -> Vec<ListenerId> {
         let there = || {
             self.listeners
                 .iter()
@@ -210,8 +242,8 @@ impl Host {
     }
 
     /// The names of those who listen, for a deadlock's report.
-    pub(crate) fn listening(&self) -> impl Iterator<Item = SocketAddr> {
-        self.listeners.iter().map(|(_, listener)| listener.address)
+    pub(crate) fn listening(&self) -> impl Iterator<Item = &Address> {
+        self.listeners.iter().map(|(_, listener)| &listener.address)
     }
 
     /// Counts a peer that was accepted and closed for want of a descriptor; says how many when a line is due.
@@ -234,21 +266,39 @@ impl Listener {
     }
 
     /// Whether a connection to `address` comes here.
-    fn covers(&self, address: SocketAddr) -> bool {
-        let own = self.address.ip();
-        self.address.port() == address.port()
-            && own.is_ipv4() == address.is_ipv4()
-            && (own.is_unspecified() || own == address.ip())
+    fn covers(&self, address: &Address) -> bool {
+        match (self.address.socket(), address.socket()) {
+            (Some(own), Some(address)) => covers(own, address),
+            _ => self.address == *address,
+        }
     }
 
     /// Whether both cannot listen.
     fn overlaps(&self, address: SocketAddr) -> bool {
-        let mine = SocketAddr::new(self.address.ip(), address.port());
-        self.covers(address)
-            || address.ip().is_unspecified()
-                && address.is_ipv4() == mine.is_ipv4()
-                && self.address.port() == address.port()
+        let own = self.address.socket();
+        own.is_some_and(|own| covers(own, address) || covers(address, own))
     }
+}
+
+/// Whether a connection to `address` comes to who listens at `own`.
+fn covers(own: SocketAddr, address: SocketAddr) -> bool {
+    own.port() == address.port()
+        && own.is_ipv4() == address.is_ipv4()
+        && (own.ip().is_unspecified() || own.ip() == address.ip())
+}
+
+/// Whether a UNIX socket may be called so: as on Linux.
+pub(crate) fn check_name(name: &UnixAddress) -> Result<(), Trouble> {
+    const LONGEST: usize = 107;
+    let length = match name {
+        UnixAddress::Path(path) => path.as_os_str().len(),
+        UnixAddress::Abstract(name) => name.len(),
+        _ => 0,
+    };
+    if (1..=LONGEST).contains(&length) {
+        return Ok(());
+    }
+    Err(Trouble::Kind(io::ErrorKind::InvalidInput))
 }
 
 /// The addresses of the host with that number, if none were given: 10.0.0.1 and fd00::1 for the first.
@@ -275,15 +325,13 @@ pub(crate) fn free_port(host: &mut Host, mut is_used: impl FnMut(u16) -> bool) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ropewalk_core::driver::StreamOptions;
 
     fn listen(address: &str, reuse_port: bool) -> Listen {
         let address = Address::Tcp(address.parse().unwrap());
         Listen {
-            address,
             backlog: 1,
             reuse_port,
-            options: StreamOptions::default(),
+            ..Listen::new(address)
         }
     }
 
@@ -336,10 +384,22 @@ mod tests {
         host.listen(&listen("0.0.0.0:80", true)).unwrap();
         host.listen(&listen("0.0.0.0:80", true)).unwrap();
         assert!(host.listen(&listen("0.0.0.0:80", false)).is_err());
-        assert_eq!(host.listeners_at("10.0.0.1:80".parse().unwrap()).len(), 2);
+        assert_eq!(
+            host.listeners_at(&Address::Tcp("10.0.0.1:80".parse().unwrap()))
+                .len(),
+            2
+        );
         host.listen(&listen("10.0.0.1:80", true)).unwrap();
-        assert_eq!(host.listeners_at("10.0.0.1:80".parse().unwrap()).len(), 1);
-        assert_eq!(host.listeners_at("[::1]:80".parse().unwrap()).len(), 0);
+        assert_eq!(
+            host.listeners_at(&Address::Tcp("10.0.0.1:80".parse().unwrap()))
+                .len(),
+            1
+        );
+        assert_eq!(
+            host.listeners_at(&Address::Tcp("[::1]:80".parse().unwrap()))
+                .len(),
+            0
+        );
     }
 
     #[test]

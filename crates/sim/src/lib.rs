@@ -14,6 +14,7 @@
 
 mod datagram;
 mod datagram_port;
+mod descriptor;
 mod driver;
 mod ending;
 mod fate;

@@ -54,10 +54,7 @@ impl Network {
     pub(crate) fn netstat(&self) -> Vec<Socket> {
         let mut sockets = Vec::new();
         for (number, host) in self.hosts.iter().enumerate() {
-            sockets.extend(
-                host.listening()
-                    .map(|local| listening(&host.name, Address::Tcp(local))),
-            );
+            sockets.extend(host.listening().map(|local| listening(&host.name, local)));
             sockets.extend(
                 host.ports
                     .iter()
@@ -77,8 +74,8 @@ impl Network {
         let (end, out) = (&wire.ends[side], &wire.pipes[side]);
         Socket {
             host: host.to_owned(),
-            local: Address::Tcp(end.address),
-            peer: Some(Address::Tcp(wire.ends[other(side)].address)),
+            local: end.address.clone(),
+            peer: Some(wire.ends[other(side)].address.clone()),
             state: self.state(wire, side),
             unread_bytes: wire.pipes[other(side)].unread(),
             in_flight_bytes: out.in_flight(),
@@ -135,14 +132,14 @@ fn datagrams(host: &str, port: &DatagramPort) -> Socket {
         state: format!("open for datagrams{paused}"),
         unread_bytes: port.incoming_bytes,
         sent_bytes: port.sent_bytes,
-        ..listening(host, port.address.clone())
+        ..listening(host, &port.address)
     }
 }
 
-fn listening(host: &str, local: Address) -> Socket {
+fn listening(host: &str, local: &Address) -> Socket {
     Socket {
         host: host.to_owned(),
-        local,
+        local: local.clone(),
         peer: None,
         state: "listening".to_owned(),
         unread_bytes: 0,

@@ -20,6 +20,7 @@ use ropewalk_core::driver::{ConnId, Signal};
 use ropewalk_core::slots::{Key, Slots};
 
 use crate::datagram::Packet;
+use crate::descriptor::Closing;
 use crate::driver::Mood;
 use crate::faults::Faults;
 use crate::host::{Host, Ready};
@@ -59,6 +60,8 @@ pub(crate) struct Network {
     pub(crate) serial: u64,
     /// Counts what came to pass, so that a scheduler sees whether a turn did anything.
     pub(crate) steps: u64,
+    /// Descriptors that were dropped, and must be closed.
+    pub(crate) closing: Closing,
 }
 
 impl Network {
@@ -82,6 +85,7 @@ impl Network {
             parked: Vec::new(),
             serial: 0,
             steps: 0,
+            closing: Closing::default(),
         }
     }
 
@@ -110,6 +114,7 @@ impl Network {
 
     /// Lets everything happen that is due; stops at a change of the user's, which the caller makes before it goes on.
     pub(crate) fn settle(&mut self) -> Option<Change> {
+        self.close_dropped();
         while let Some(happening) = self.schedule.take_due(self.now()) {
             self.steps += 1;
             if let Happening::Change(change) = happening {

@@ -3,9 +3,9 @@
 use std::io;
 use std::time::Duration;
 
-use ropewalk_core::Address;
 use ropewalk_core::driver::ConnId;
 use ropewalk_core::slots::Key;
+use ropewalk_core::{Address, Descriptor};
 
 use crate::link::Reading;
 use crate::network::Network;
@@ -16,10 +16,15 @@ use crate::wire::{Life, Wire, other};
 /// Something to tell; received bytes lie in the driver's buffer.
 #[derive(Debug)]
 pub(crate) enum Notice {
-    Connected { host: Address, peer: Address },
+    Connected {
+        host: Address,
+        peer: Address,
+    },
     ConnectFailed(io::Error),
     Writable,
     Received,
+    /// Descriptors, and the bytes that came with them.
+    DescriptorsReceived(Vec<Descriptor>),
     Eof,
     Failed(io::Error),
 }
@@ -87,28 +92,30 @@ impl Network {
         wire.ends[side].listed = false;
         let serial = wire.serial;
         let pending = self.pending(self.wires.get(key)?, side)?;
+        let mut descriptors = Vec::new();
         if pending == Pending::Received {
-            self.read(key, side, buffer);
+            descriptors = self.read(key, side, buffer);
             self.note_received(key, side, buffer);
         } else {
             self.note(host, format_args!("c{serial} tells {pending:?}"));
         }
-        let notice = self.tell(key, side, pending);
+        let notice = match descriptors.is_empty() {
+            true => self.tell(key, side, pending),
+            false => Notice::DescriptorsReceived(descriptors),
+        };
         self.mark(key, side);
         Some(notice)
     }
 
     fn tell(&mut self, key: Key, side: usize, pending: Pending) -> Notice {
         let wire = self.wires.get_mut(key).expect("it has something to tell");
-        let (own, peer) = (wire.ends[side].address, wire.ends[other(side)].address);
         let end = &mut wire.ends[side];
         match pending {
             Pending::Connected => {
                 end.fresh = false;
-                Notice::Connected {
-                    host: Address::Tcp(own),
-                    peer: Address::Tcp(peer),
-                }
+                let host = end.address.clone();
+                let peer = wire.ends[other(side)].address.clone();
+                Notice::Connected { host, peer }
             }
             Pending::Writable => {
                 end.has_room = false;
@@ -131,8 +138,9 @@ impl Network {
         trouble.expect("trouble is pending").into()
     }
 
-    /// Reads into `buffer`, which opens the window for the peer; a slow reader then stops for a while.
-    fn read(&mut self, key: Key, side: usize, buffer: &mut Vec<u8>) {
+    /// Reads into `buffer`, which opens the window for the peer; a slow reader then stops for a while. Gives the
+    /// descriptors that came with the bytes.
+    fn read(&mut self, key: Key, side: usize, buffer: &mut Vec<u8>) -> Vec<Descriptor> {
         let wire = self.wires.get(key).expect("it has something to read");
         let link = self.link(wire, other(side));
         let limit = match link.reading {
@@ -145,7 +153,10 @@ impl Network {
         buffer.clear();
         // A kernel joins all that it has; nothing needs to be drawn for that.
         let joins = || joined >= 1.0 || random.chance(joined);
-        wire.pipes[other(side)].read(buffer, limit, joins);
+        let pipe = &mut wire.pipes[other(side)];
+        let descriptors = pipe.take_passed();
+        let limit = limit.min(pipe.until_passed());
+        pipe.read(buffer, limit, joins);
         let rest = match link.reading {
             Reading::Slow(rate) => {
                 Duration::from_secs_f64(buffer.len() as f64 / rate.max(1) as f64)
@@ -160,5 +171,6 @@ impl Network {
             self.plan(rest, Happening::ReadOn { wire: key, side });
         }
         self.pump(key, other(side));
+        descriptors
     }
 }

@@ -127,7 +127,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     fn silent_since(heard_at: u64, broken: u64, answered: bool) -> Option<Duration> {
-        let address = "10.0.0.1:1".parse().unwrap();
+        let address = ropewalk_core::Address::Tcp("10.0.0.1:1".parse().unwrap());
         let mut end = End::new(0, address, Life::Open, Duration::from_secs(heard_at));
         end.keep_alive = Some(MINUTE);
         end.broken_since = Some(Duration::from_secs(broken));

@@ -11,6 +11,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use ropewalk_core::Descriptor;
+
 /// The end of the stream, which travels behind its last byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fin {
@@ -42,6 +44,8 @@ pub(crate) struct Pipe {
     receive_buffer: usize,
     accepted: u64,
     delivered: u64,
+    /// Descriptors, each with how many bytes were ever accepted before it.
+    passing: VecDeque<(u64, Descriptor)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +71,7 @@ impl Pipe {
             receive_buffer: receive_buffer.max(1),
             accepted: 0,
             delivered: 0,
+            passing: VecDeque::new(),
         }
     }
 
@@ -77,6 +82,36 @@ impl Pipe {
         self.unsent += taken;
         self.accepted += taken as u64;
         taken
+    }
+
+    /// Takes descriptors that go with the byte that is accepted next.
+    pub(crate) fn pass(&mut self, descriptors: Vec<Descriptor>) {
+        let before = self.accepted;
+        let passing = descriptors
+            .into_iter()
+            .map(|descriptor| (before, descriptor));
+        self.passing.extend(passing);
+    }
+
+    /// Takes out the descriptors that go with the byte that is read next.
+    pub(crate) fn take_passed(&mut self) -> Vec<Descriptor> {
+        let read = self.delivered - self.unread as u64;
+        let next = self
+            .passing
+            .iter()
+            .take_while(|(before, _)| *before <= read);
+        let count = next.count();
+        self.passing
+            .drain(..count)
+            .map(|(_, descriptor)| descriptor)
+            .collect()
+    }
+
+    /// How many bytes may be read before the next descriptor's turn.
+    pub(crate) fn until_passed(&self) -> usize {
+        let read = self.delivered - self.unread as u64;
+        let next = self.passing.front();
+        next.map_or(usize::MAX, |(before, _)| (before - read) as usize)
     }
 
     /// Ends the stream after what was accepted.
@@ -194,11 +229,14 @@ impl Pipe {
         self.bytes.drain(..self.unread);
         self.unread = 0;
         self.landed.clear();
+        let read = self.delivered;
+        self.passing.retain(|(before, _)| *before >= read);
     }
 
     /// Throws away what did not leave yet: its sender is dead.
     pub(crate) fn discard_unsent(&mut self) {
         self.bytes.truncate(self.bytes.len() - self.unsent);
+        self.forget_passing_from(self.accepted - self.unsent as u64);
         self.unsent = 0;
         if self.fin == Fin::Queued {
             self.fin = Fin::None;
@@ -208,11 +246,16 @@ impl Pipe {
     /// Throws away what did not land yet, and an end that did not: the connection broke.
     pub(crate) fn cut_off(&mut self) {
         self.bytes.truncate(self.unread);
+        self.forget_passing_from(self.delivered);
         self.flying.clear();
         (self.in_flight, self.unsent, self.unacknowledged) = (0, 0, 0);
         if self.fin != Fin::Landed {
             self.fin = Fin::None;
         }
+    }
+
+    fn forget_passing_from(&mut self, place: u64) {
+        self.passing.retain(|(before, _)| *before < place);
     }
 
     /// Throws away everything: a reset.

@@ -3,27 +3,29 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use ropewalk_core::Address;
+use ropewalk_core::address::UnixAddress;
 use ropewalk_core::driver::Connect;
 
-use crate::host::free_port;
+use crate::host::{check_name, free_port};
 use crate::network::Network;
 use crate::wire::{CLIENT, Life, SERVER, Trouble};
 
 /// The way of a connection: its two addresses, and the host of the far one.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Route {
-    pub(crate) from: SocketAddr,
-    pub(crate) to: SocketAddr,
+    pub(crate) from: Address,
+    pub(crate) to: Address,
     pub(crate) far: usize,
 }
 
 impl Route {
     /// For a connection that never will be.
-    pub(crate) const fn nowhere(host: usize) -> Self {
+    pub(crate) fn nowhere(host: usize) -> Self {
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
         Self {
-            from: address,
-            to: address,
+            from: Address::Tcp(address),
+            to: Address::Tcp(address),
             far: host,
         }
     }
@@ -31,6 +33,9 @@ impl Route {
 
 impl Network {
     pub(crate) fn route(&mut self, host: usize, connect: &Connect) -> Result<Route, Trouble> {
+        if let Some(name) = connect.address.unix() {
+            return self.unix_route(host, name, connect);
+        }
         let unsupported = Trouble::Kind(io::ErrorKind::Unsupported);
         let mut to = connect.address.socket().ok_or(unsupported)?;
         if to.ip().is_unspecified() {
@@ -46,7 +51,33 @@ impl Network {
             .as_ref()
             .map(|bind| bind.socket().ok_or(unsupported))
             .transpose()?;
-        let from = self.source(host, bind, to)?;
+        let from = Address::Tcp(self.source(host, bind, to)?);
+        let to = Address::Tcp(to);
+        Ok(Route { from, to, far })
+    }
+
+    /// To a name of this very host; where nothing is, not even what a dead server left, that is known at once.
+    fn unix_route(
+        &self,
+        host: usize,
+        name: &UnixAddress,
+        connect: &Connect,
+    ) -> Result<Route, Trouble> {
+        check_name(name)?;
+        if connect.bind.is_some() {
+            return Err(Trouble::Kind(io::ErrorKind::Unsupported));
+        }
+        let to = connect.address.clone();
+        let here = &self.hosts[host];
+        if here.listeners_at(&to).is_empty() && !here.dead_paths.contains(name) {
+            let is_file = name.as_path().is_some();
+            return Err(Trouble::Kind(match is_file {
+                true => io::ErrorKind::NotFound,
+                false => io::ErrorKind::ConnectionRefused,
+            }));
+        }
+        let from = Address::Unix(UnixAddress::Unnamed);
+        let far = host;
         Ok(Route { from, to, far })
     }
 
@@ -77,8 +108,8 @@ impl Network {
             wires.iter().any(|(_, wire)| {
                 let end = &wire.ends[CLIENT];
                 end.host == host
-                    && end.address == from
-                    && wire.ends[SERVER].address == to
+                    && end.address.socket() == Some(from)
+                    && wire.ends[SERVER].address.socket() == Some(to)
                     && end.life != Life::Gone
             })
         };

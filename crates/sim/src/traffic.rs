@@ -275,11 +275,16 @@ fn fill(
 ) -> usize {
     let mut taken = 0;
     while !outgoing.is_empty() && taken < limit {
-        let piece = outgoing.first();
-        let accepted = wire.pipes[side].accept(&piece[..piece.len().min(limit - taken)]);
-        if accepted == 0 {
+        let pipe = &mut wire.pipes[side];
+        if pipe.room() == 0 {
             break;
         }
+        if outgoing.has_descriptors() {
+            pipe.pass(outgoing.take_descriptors());
+        }
+        let piece = outgoing.first();
+        let length = piece.len().min(outgoing.until_descriptor());
+        let accepted = pipe.accept(&piece[..length.min(limit - taken)]);
         outgoing.advance(accepted, pool);
         taken += accepted;
     }

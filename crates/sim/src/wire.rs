@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
+use ropewalk_core::Address;
 use ropewalk_core::buffer::Outgoing;
 use ropewalk_core::driver::ConnId;
 
@@ -37,7 +37,7 @@ pub(crate) struct Wire {
 #[derive(Debug)]
 pub(crate) struct End {
     pub(crate) host: usize,
-    pub(crate) address: SocketAddr,
+    pub(crate) address: Address,
     pub(crate) life: Life,
     /// The driver's name for it, as long as it has one.
     pub(crate) conn: Option<ConnId>,
@@ -78,7 +78,7 @@ pub(crate) struct End {
 }
 
 impl End {
-    pub(crate) fn new(host: usize, address: SocketAddr, life: Life, now: Duration) -> Self {
+    pub(crate) fn new(host: usize, address: Address, life: Life, now: Duration) -> Self {
         Self {
             host,
             address,
@@ -166,6 +166,11 @@ impl fmt::Display for Trouble {
 }
 
 impl Wire {
+    /// Whether it is a UNIX connection, within one host.
+    pub(crate) fn is_unix(&self) -> bool {
+        self.ends[SERVER].address.unix().is_some()
+    }
+
     /// Whether what `side` sends would be answered by a reset, and it does not know.
     pub(crate) fn is_dead_end(&self, side: usize) -> bool {
         let gone = self.ends[other(side)].life == Life::Gone;

@@ -241,7 +241,16 @@ impl MemoryDriver {
                 let (host, peer) = self
                     .0
                     .with(conn, |socket| (socket.host.clone(), socket.peer.clone()));
-                self.event(conn, Event::Connected { conn, host, peer }, handler);
+                self.event(
+                    conn,
+                    Event::Connected {
+                        conn,
+                        host,
+                        peer,
+                        credentials: None,
+                    },
+                    handler,
+                );
             }
             Arrival::Refused => {
                 self.0.with(conn, |socket| socket.end = Some(End::Failed));

@@ -4,8 +4,8 @@ use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use ropewalk_sim::{Faults, Mood, SimDriver};
-use ropewalk_testing::conformance;
 use ropewalk_testing::conformance::Harness;
+use ropewalk_testing::{conformance, conformance_unix};
 
 /// How many worlds each rule is tried in under faults.
 const WORLDS: u64 = 20;
@@ -32,3 +32,7 @@ conformance!(completion, kind(Mood::Completion));
 conformance!(ipv6, kind(Mood::Readiness).loopback(Ipv6Addr::LOCALHOST));
 conformance!(readiness_under_faults, gentle(Mood::Readiness));
 conformance!(completion_under_faults, gentle(Mood::Completion));
+conformance_unix!(unix_readiness, kind(Mood::Readiness));
+conformance_unix!(unix_completion, kind(Mood::Completion));
+conformance_unix!(unix_readiness_under_faults, gentle(Mood::Readiness));
+conformance_unix!(unix_completion_under_faults, gentle(Mood::Completion));

@@ -272,11 +272,11 @@ impl<'a> Chat<'a> {
 
     /// Whether the network still joins the two ends of a connection.
     fn is_whole(&self, visit: &Visit) -> bool {
-        let local = visit.end.live().and_then(|live| live.host().socket());
+        let local = visit.end.live().map(|live| live.host().clone());
         let sockets = self.world.netstat();
         let own = sockets
             .iter()
-            .find(|socket| socket.host == visit.host && socket.local.socket() == local);
+            .find(|socket| socket.host == visit.host && Some(&socket.local) == local.as_ref());
         own.is_some_and(|own| !own.state.contains("cut from") && !own.state.contains("unknown to"))
     }
 

@@ -273,6 +273,7 @@ impl Connection {
     /// Bytes held for the protocol belong to the layer that was just pushed.
     fn raise_held(&mut self) {
         let mut held = take(&mut self.held);
+        self.refuse_passed();
         let Some(mut stack) = self.stack.take() else {
             return;
         };

@@ -10,7 +10,7 @@ use super::description::Description;
 use super::destination::Destination;
 use super::error::{EndpointError, EndpointProblem};
 use super::listening::Listening;
-use super::{tcp, udp, unix, unix_datagram};
+use super::{inherited, tcp, udp, unix, unix_datagram};
 use crate::driver::Bind;
 
 /// A type of endpoint strings, and what strings of it can be used for.
@@ -140,6 +140,9 @@ const OURS: &[Kind] = &[
     udp::KIND,
     unix_datagram::KIND,
     unix_datagram::ALIAS_KIND,
+    inherited::FD,
+    inherited::SYSTEMD,
+    inherited::STDIO,
 ];
 
 static OTHERS: RwLock<Vec<Kind>> = RwLock::new(Vec::new());

@@ -30,6 +30,7 @@ mod datagram_endpoint;
 mod description;
 mod destination;
 mod error;
+mod inherited;
 mod kind;
 mod listening;
 mod nearest;

@@ -12,7 +12,7 @@ use super::kind::{Kind, Role};
 use super::listening::Listening;
 use super::value::{Value, seconds, unbracketed};
 use crate::address::Address;
-use crate::driver::{Listen, StreamOptions};
+use crate::driver::Listen;
 
 const NAME: &str = "tcp";
 
@@ -147,10 +147,9 @@ impl TcpServer {
     #[must_use]
     pub fn listen(&self) -> Listen {
         Listen {
-            address: Address::Tcp(self.address),
             backlog: self.backlog,
             reuse_port: self.reuse_port,
-            options: StreamOptions::default(),
+            ..Listen::new(Address::Tcp(self.address))
         }
     }
 }

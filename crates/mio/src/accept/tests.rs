@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use ropewalk_core::buffer::{Outgoing, Pool};
-use ropewalk_core::driver::{ConnId, Demand, Driver, Handler, Sent, StreamOptions};
+use ropewalk_core::driver::{ConnId, Demand, Driver, Handler, Sent};
 use tracing::span;
 
 use super::*;
@@ -45,10 +45,8 @@ fn listen(
 ) -> (ListenerId, SocketAddr) {
     let (listener, address) = driver
         .listen(&Listen {
-            address: Address::Tcp("127.0.0.1:0".parse().unwrap()),
             backlog: 16,
-            reuse_port: false,
-            options: StreamOptions::default(),
+            ..Listen::new(Address::Tcp("127.0.0.1:0".parse().unwrap()))
         })
         .unwrap();
     driver

@@ -1,6 +1,7 @@
 //! The driver on real loopback sockets, seen through its seam and by peers of the standard library.
 
 mod accept;
+mod adopt;
 mod child;
 mod close;
 mod connect;
@@ -9,5 +10,6 @@ mod listen;
 mod lookup;
 mod signal;
 mod stream;
+mod unix;
 mod wake;
 mod world;

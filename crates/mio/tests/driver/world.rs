@@ -51,7 +51,9 @@ impl Heard {
                 host: socket(host),
                 peer: socket(peer),
             },
-            Event::Connected { conn, host, peer } => Self::Connected {
+            Event::Connected {
+                conn, host, peer, ..
+            } => Self::Connected {
                 conn: *conn,
                 host: socket(host),
                 peer: socket(peer),
@@ -303,12 +305,7 @@ impl World {
 }
 
 pub(crate) fn listen_options(address: &str) -> Listen {
-    Listen {
-        address: Address::Tcp(address.parse().unwrap()),
-        backlog: 1024,
-        reuse_port: false,
-        options: StreamOptions::default(),
-    }
+    Listen::new(Address::Tcp(address.parse().unwrap()))
 }
 
 pub(crate) fn connect_options(address: SocketAddr) -> Connect {

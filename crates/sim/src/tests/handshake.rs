@@ -44,7 +44,7 @@ fn accepted_comes_after_one_delay_connected_after_a_round_trip() {
     assert!(
         trace
             .text()
-            .contains("0.030000000 server accepts c1 at 10.0.0.1:80"),
+            .contains("0.030000000 server accepts c1 at tcp:10.0.0.1:80"),
         "{}",
         trace.text()
     );

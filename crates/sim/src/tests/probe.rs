@@ -105,7 +105,9 @@ impl Log {
                 self.accepted.push(conn);
                 Seen::Accepted(conn)
             }
-            Event::Connected { conn, host, peer } => {
+            Event::Connected {
+                conn, host, peer, ..
+            } => {
                 let stream = self.stream(conn);
                 (stream.host, stream.peer) = (Some(host), Some(peer));
                 Seen::Connected(conn)
@@ -213,13 +215,12 @@ pub(super) fn tcp(address: &str) -> Address {
 
 pub(super) fn listen_on(address: &str) -> Listen {
     Listen {
-        address: tcp(address),
         backlog: 128,
-        reuse_port: false,
         options: StreamOptions {
             keep_alive: None,
             ..StreamOptions::default()
         },
+        ..Listen::new(tcp(address))
     }
 }
 

@@ -14,10 +14,14 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use ropewalk_core::Address;
+use ropewalk_core::address::UnixAddress;
 use ropewalk_core::driver::Driver;
 
 use crate::journal::{Journal, take_errors};
@@ -40,6 +44,7 @@ pub mod streams;
 mod supervisor;
 pub mod threads;
 pub mod time;
+pub mod unix;
 mod witness;
 
 pub use script::{Diary, End, Script, Told};
@@ -60,6 +65,7 @@ pub struct Harness {
     rounds: u64,
     round: Cell<u64>,
     pub(crate) loopback: IpAddr,
+    pub(crate) is_unix: bool,
     pub(crate) bulk_bytes: usize,
     pub(crate) patience: Duration,
 }
@@ -73,6 +79,7 @@ impl Harness {
             rounds: 1,
             round: Cell::new(0),
             loopback: Ipv4Addr::LOCALHOST.into(),
+            is_unix: false,
             bulk_bytes: 3_000_000,
             patience: Duration::from_secs(20),
         }
@@ -89,6 +96,13 @@ impl Harness {
     #[must_use]
     pub fn loopback(mut self, loopback: impl Into<IpAddr>) -> Self {
         self.loopback = loopback.into();
+        self
+    }
+
+    /// Over UNIX sockets, each at a path of its own in the directory for temporary files.
+    #[must_use]
+    pub fn over_unix(mut self) -> Self {
+        self.is_unix = true;
         self
     }
 
@@ -111,9 +125,32 @@ impl Harness {
         self.round.get() > 0
     }
 
+    /// Fails unless the connection ended as one whose peer aborted it. A UNIX socket tells of that only if bytes were unread.
+    #[track_caller]
+    pub(crate) fn assert_aborted_by_peer(&self, diary: &Diary) {
+        let end = diary.end();
+        let told = end == Some(End::Lost) || self.is_unix && end == Some(End::Done);
+        assert!(told, "{diary:?}");
+    }
+
     pub(crate) fn driver(&self) -> Box<dyn Driver> {
         (self.make)(self.round.get())
     }
+}
+
+/// Where to listen, at each call another free place.
+pub(crate) fn place(loopback: IpAddr, is_unix: bool) -> Address {
+    match is_unix {
+        true => Address::Unix(UnixAddress::path(fresh_path())),
+        false => Address::Tcp(SocketAddr::new(loopback, 0)),
+    }
+}
+
+/// A path where nothing is, short enough for a socket.
+pub(crate) fn fresh_path() -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    std::env::temp_dir().join(format!("ropewalk-{process}-{count}"))
 }
 
 impl fmt::Debug for Harness {

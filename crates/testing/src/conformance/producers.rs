@@ -184,7 +184,11 @@ pub fn r068_a_second_producer_is_an_error(harness: &Harness) {
 pub fn r069_losing_the_connection_stops_the_producer_once(harness: &Harness) {
     for is_streaming in [true, false] {
         let (mut stage, log) = (Stage::new(harness), Log::new());
-        let (server, client) = stage.pair(Script::new(), Script::new());
+        // Bytes that stay unread make an abort a reset on every kind of socket.
+        let pause = Script::new().on_made(Transport::pause_reading);
+        let talk = Script::new().on_made(|transport| transport.write("unread"));
+        let (server, client) = stage.pair(talk, pause);
+        stage.linger();
         let producer = recorder(&log, |_| ());
         server
             .transport()

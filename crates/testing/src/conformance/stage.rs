@@ -1,11 +1,13 @@
 //! One reactor on the driver under test, with a server and a client on it.
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::time::Duration;
 
+use ropewalk_core::driver::Listen;
+use ropewalk_core::endpoint::ServerEndpoint;
 use ropewalk_core::{
     Address, Deferred, Factory, Failure, Limits, ListenError, ListeningPort, Protocol, Reactor,
     RunError, Transport,
@@ -18,7 +20,8 @@ use super::supervisor::Supervisor;
 /// A reactor on the driver under test. It derefs to the reactor.
 pub struct Stage {
     reactor: Reactor,
-    loopback: SocketAddr,
+    loopback: IpAddr,
+    is_unix: bool,
     bulk_bytes: usize,
     patience: Duration,
 }
@@ -31,16 +34,23 @@ impl Stage {
         let (bulk_bytes, patience) = (harness.bulk_bytes, harness.patience);
         Self {
             reactor,
-            loopback: SocketAddr::new(harness.loopback, 0),
+            loopback: harness.loopback,
+            is_unix: harness.is_unix,
             bulk_bytes,
             patience,
         }
     }
 
-    /// The address to listen at, with port 0.
+    /// The address of the loopback, with port 0.
     #[must_use]
     pub fn loopback(&self) -> SocketAddr {
-        self.loopback
+        SocketAddr::new(self.loopback, 0)
+    }
+
+    /// Where to listen: a free port of the loopback, or a path where nothing is.
+    #[must_use]
+    pub fn place(&self) -> Listen {
+        Listen::new(super::place(self.loopback, self.is_unix))
     }
 
     /// More bytes than all buffers of a connection hold, each different from its neighbours.
@@ -58,10 +68,10 @@ impl Stage {
     /// If that fails.
     #[track_caller]
     pub fn listen(&mut self, factory: impl Factory) -> ListeningPort {
-        let loopback = self.loopback;
+        let place = self.place();
         self.reactor
-            .listen(loopback, factory)
-            .expect("a free port of the loopback can be had")
+            .listen(place, factory)
+            .expect("a free place can be had")
     }
 
     /// Listens at an address of the rule's choice.
@@ -71,10 +81,10 @@ impl Stage {
     /// That fails.
     pub fn try_listen(
         &mut self,
-        address: SocketAddr,
+        endpoint: impl ServerEndpoint,
         factory: impl Factory,
     ) -> Result<ListeningPort, ListenError> {
-        self.reactor.listen(address, factory)
+        self.reactor.listen(endpoint, factory)
     }
 
     /// Listens, and plays the script with the first that comes; others are refused.
@@ -94,16 +104,9 @@ impl Stage {
     /// If listening fails.
     #[track_caller]
     pub fn serve_with(&mut self, script: Script, limits: Limits) -> (Address, Diary) {
-        let (diary, loopback) = (script.diary(), self.loopback);
-        let port = self
-            .reactor
-            .listen_with(loopback, limits, Once(Some(script)));
-        (
-            port.expect("a free port of the loopback can be had")
-                .host()
-                .clone(),
-            diary,
-        )
+        let (diary, place) = (script.diary(), self.place());
+        let port = self.reactor.listen_with(place, limits, Once(Some(script)));
+        (port.expect("a free place can be had").host().clone(), diary)
     }
 
     /// Connects, and plays the script.

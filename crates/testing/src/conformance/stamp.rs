@@ -23,6 +23,8 @@ macro_rules! conformance {
                 $harness
             }
 
+            $crate::__stamp_streams! { harness }
+
             $crate::__stamp_rules! { harness =>
                 life_cycle:
                     r001_a_stop_out_of_place_is_an_error
@@ -130,21 +132,6 @@ macro_rules! conformance {
                     r047_addresses_are_the_same_from_both_ends
                     r047_addresses_stay_after_the_end
                 ;
-                streams:
-                    r050_a_write_never_calls_back
-                    r050_bytes_come_in_the_order_of_writes
-                    r051_lose_connection_sends_everything_first
-                    r051_lose_connection_waits_for_a_slow_peer
-                    r052_nothing_is_delivered_after_lose_connection
-                    r053_writes_after_lose_connection_are_dropped
-                    r054_a_handle_does_nothing_after_the_end
-                    r055_lost_is_never_told_inside_a_call
-                    r055_lost_is_not_told_inside_lose_connection_after_half_closing
-                    r056_an_abort_drops_what_is_queued_and_resets_the_peer
-                    r056_nothing_is_delivered_after_an_abort
-                    r057_aborting_twice_is_one_end
-                    r058_three_ends_have_three_reasons
-                ;
                 datagrams:
                     closures_are_lent_the_protocol_of_a_port
                     r009_a_stop_closes_datagram_ports
@@ -161,41 +148,110 @@ macro_rules! conformance {
                     r087_a_connected_port_is_told_that_nobody_listens
                     r087_an_unconnected_port_is_not_told
                 ;
-                half_close:
-                    r059_half_closing_sends_everything_and_goes_on_reading
-                    r060_after_the_peers_half_close_writing_goes_on
-                    r061_an_unhandled_half_close_still_sends_what_is_queued
-                    r062_a_panic_at_the_half_close_ends_the_connection
-                    r062_both_may_half_close
-                    r062_two_closed_halves_are_an_end
-                    r063_a_paused_reader_blocks_the_writer
-                    r063_a_writer_that_is_blocked_does_not_read
-                    r063_pausing_from_elsewhere_stops_delivery
-                    r063_pausing_in_connection_made_stops_the_first_byte
-                    r063_pausing_within_a_batch_stops_delivery
-                    r063_pausing_stops_delivery_and_loses_nothing
-                    r063_resuming_delivers_later
-                    r064_a_paused_connection_can_be_closed
-                    r064_a_paused_connection_hears_of_its_end_when_resumed
-                    r065_options_are_set_and_read_back
-                ;
-                producers:
-                    r066_a_push_producer_is_paused_and_resumed
-                    r066_a_push_producer_that_obeys_gathers_little
-                    r067_a_pull_producer_is_asked_when_the_queue_is_empty
-                    r067_a_pull_producer_waits_for_the_peer
-                    r068_a_second_producer_is_an_error
-                    r069_losing_the_connection_stops_the_producer_once
-                    r069_registering_on_a_closed_transport_stops_the_producer_once
-                    r070_an_end_with_a_reason_waits_for_no_producer
-                    r070_lose_connection_waits_for_the_producer
-                    r070_unregistering_lets_the_connection_end
-                    r071_a_producer_may_be_replaced_inside_its_resume
-                    r071_a_producer_may_fill_the_queue_inside_its_resume
-                    r072_a_file_is_sent_on_demand
-                    r072_sending_a_file_fails_if_stopped
+            }
+        }
+    };
+}
+
+/// Stamps what must hold for UNIX sockets on a driver that has them: their own rules, and all rules of streams over them.
+///
+/// ```
+/// use ropewalk_sim::SimDriver;
+/// use ropewalk_testing::conformance_unix;
+/// use ropewalk_testing::conformance::Harness;
+///
+/// conformance_unix!(sim, Harness::new(SimDriver::alone));
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! conformance_unix {
+    ($name:ident, $harness:expr) => {
+        mod $name {
+            #[allow(unused_imports, reason = "the expression may need nothing")]
+            use super::*;
+
+            fn harness() -> $crate::conformance::Harness {
+                $harness.over_unix()
+            }
+
+            $crate::__stamp_streams! { harness }
+
+            $crate::__stamp_rules! { harness =>
+                unix:
+                    r047_both_ends_of_a_unix_socket_know_its_path
+                    r088_a_path_goes_with_its_port
+                    r088_a_path_is_taken_once
+                    r088_a_path_that_is_too_long_is_refused
+                    r088_an_abstract_name_is_as_good_as_a_path
+                    r089_a_descriptor_comes_before_the_bytes_written_after_it
+                    r089_a_descriptor_that_cannot_be_sent_is_refused
+                    r089_a_descriptor_without_a_byte_is_closed_at_the_end
+                    r089_a_paused_receiver_is_told_nothing
+                    r089_an_unwanted_descriptor_is_closed
+                    r089_descriptors_keep_their_place_between_bytes
+                    r114_a_handed_connection_loses_nothing
+                    r114_a_handed_connection_may_be_refused
                 ;
             }
+        }
+    };
+}
+
+/// Makes the tests of the rules that hold for every kind of stream.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __stamp_streams {
+    ($harness:ident) => {
+        $crate::__stamp_rules! { $harness =>
+            streams:
+                r050_a_write_never_calls_back
+                r050_bytes_come_in_the_order_of_writes
+                r051_lose_connection_sends_everything_first
+                r051_lose_connection_waits_for_a_slow_peer
+                r052_nothing_is_delivered_after_lose_connection
+                r053_writes_after_lose_connection_are_dropped
+                r054_a_handle_does_nothing_after_the_end
+                r055_lost_is_never_told_inside_a_call
+                r055_lost_is_not_told_inside_lose_connection_after_half_closing
+                r056_an_abort_drops_what_is_queued_and_resets_the_peer
+                r056_nothing_is_delivered_after_an_abort
+                r057_aborting_twice_is_one_end
+                r058_three_ends_have_three_reasons
+            ;
+            half_close:
+                r059_half_closing_sends_everything_and_goes_on_reading
+                r060_after_the_peers_half_close_writing_goes_on
+                r061_an_unhandled_half_close_still_sends_what_is_queued
+                r062_a_panic_at_the_half_close_ends_the_connection
+                r062_both_may_half_close
+                r062_two_closed_halves_are_an_end
+                r063_a_paused_reader_blocks_the_writer
+                r063_a_writer_that_is_blocked_does_not_read
+                r063_pausing_from_elsewhere_stops_delivery
+                r063_pausing_in_connection_made_stops_the_first_byte
+                r063_pausing_within_a_batch_stops_delivery
+                r063_pausing_stops_delivery_and_loses_nothing
+                r063_resuming_delivers_later
+                r064_a_paused_connection_can_be_closed
+                r064_a_paused_connection_hears_of_its_end_when_resumed
+                r065_options_are_set_and_read_back
+            ;
+            producers:
+                r066_a_push_producer_is_paused_and_resumed
+                r066_a_push_producer_that_obeys_gathers_little
+                r067_a_pull_producer_is_asked_when_the_queue_is_empty
+                r067_a_pull_producer_waits_for_the_peer
+                r068_a_second_producer_is_an_error
+                r069_losing_the_connection_stops_the_producer_once
+                r069_registering_on_a_closed_transport_stops_the_producer_once
+                r070_an_end_with_a_reason_waits_for_no_producer
+                r070_lose_connection_waits_for_the_producer
+                r070_unregistering_lets_the_connection_end
+                r071_a_producer_may_be_replaced_inside_its_resume
+                r071_a_producer_may_fill_the_queue_inside_its_resume
+                r072_a_file_is_sent_on_demand
+                r072_sending_a_file_fails_if_stopped
+            ;
         }
     };
 }
@@ -232,6 +288,7 @@ mod tests {
             include_str!("streams.rs"),
             include_str!("threads.rs"),
             include_str!("time.rs"),
+            include_str!("unix.rs"),
         ];
         let list = include_str!("stamp.rs");
         for line in sections.iter().flat_map(|section| section.lines()) {

@@ -8,12 +8,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ropewalk_core::Address;
 use ropewalk_core::buffer::{Outgoing, Pool};
 use ropewalk_core::driver::{
-    ConnId, Connect, DatagramQueue, Datagrams, Demand, Driver, Event, Handler, Job, Listen,
-    ListenerId, LookupId, PortId, Sent, SocketOption, Wake,
+    ConnId, Connect, DatagramQueue, Datagrams, Demand, Descriptors, Driver, Event, Handler,
+    Interest, Job, Listen, ListenerId, LookupId, PortId, Sent, SocketOption, StreamOptions, Wake,
+    WatchId,
 };
+use ropewalk_core::{Address, Descriptor, Inherited};
 
 /// A driver, supervised. It panics when driver or reactor breaks the contract.
 pub(crate) struct Supervisor {
@@ -97,6 +98,14 @@ impl Conns {
             Event::Received { conn, data } => self.expect(*conn, "received", |conn| {
                 !data.is_empty() && !conn.has_eof && !conn.is_paused && !conn.is_connecting
             }),
+            Event::DescriptorsReceived {
+                conn,
+                descriptors,
+                data,
+            } => self.expect(*conn, "received", |conn| {
+                let some = !data.is_empty() && !descriptors.is_empty();
+                some && !conn.has_eof && !conn.is_paused && !conn.is_connecting
+            }),
             Event::Eof { conn } => self.expect(*conn, "at its end", |conn| {
                 !std::mem::replace(&mut conn.has_eof, true) && !conn.is_connecting
             }),
@@ -150,6 +159,7 @@ fn named(event: &Event<'_>) -> Option<ConnId> {
         | Event::Connected { conn, .. }
         | Event::ConnectFailed { conn, .. }
         | Event::Received { conn, .. }
+        | Event::DescriptorsReceived { conn, .. }
         | Event::Eof { conn }
         | Event::Writable { conn }
         | Event::Failed { conn, .. } => Some(*conn),
@@ -294,6 +304,11 @@ impl Driver for Supervisor {
         self.driver.datagrams()
     }
 
+    fn descriptors(&mut self) -> Option<&mut dyn Descriptors> {
+        self.driver.descriptors()?;
+        Some(self)
+    }
+
     fn waker(&self) -> Arc<dyn Wake> {
         self.driver.waker()
     }
@@ -304,5 +319,51 @@ impl Driver for Supervisor {
             conns: &mut self.conns,
         };
         self.driver.poll(timeout, &mut inspector)
+    }
+}
+
+impl Supervisor {
+    fn inner(&mut self) -> io::Result<&mut dyn Descriptors> {
+        let none = || io::Error::from(io::ErrorKind::Unsupported);
+        self.driver.descriptors().ok_or_else(none)
+    }
+}
+
+impl Descriptors for Supervisor {
+    fn adopt_listener(
+        &mut self,
+        descriptor: Descriptor,
+        options: StreamOptions,
+        hand_over: bool,
+    ) -> io::Result<(ListenerId, Address)> {
+        self.inner()?.adopt_listener(descriptor, options, hand_over)
+    }
+
+    fn adopt_stream(
+        &mut self,
+        read: Descriptor,
+        write: Option<Descriptor>,
+    ) -> io::Result<(ConnId, Address)> {
+        let (conn, host) = self.inner()?.adopt_stream(read, write)?;
+        self.conns.born(conn, true);
+        Ok((conn, host))
+    }
+
+    fn standard_io(&mut self) -> io::Result<(ConnId, Address)> {
+        let (conn, host) = self.inner()?.standard_io()?;
+        self.conns.born(conn, true);
+        Ok((conn, host))
+    }
+
+    fn inherit(&mut self, which: &Inherited) -> io::Result<Descriptor> {
+        self.inner()?.inherit(which)
+    }
+
+    fn watch(&mut self, descriptor: Descriptor, interest: Interest) -> io::Result<WatchId> {
+        self.inner()?.watch(descriptor, interest)
+    }
+
+    fn unwatch(&mut self, watch: WatchId) -> Option<Descriptor> {
+        self.driver.descriptors()?.unwatch(watch)
     }
 }
