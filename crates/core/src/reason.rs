@@ -116,6 +116,9 @@ impl fmt::Display for ListenError {
             Self::Bind { address, error } => (address, error),
         };
         write!(f, "cannot listen on {address}: {error}")?;
+        if address.socket().is_none() {
+            return Ok(()); // The driver says what is wrong with a path.
+        }
         f.write_str(match error.kind() {
             io::ErrorKind::AddrInUse => {
                 "; stop the other program or pick another port (0 takes a free one)"

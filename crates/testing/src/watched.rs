@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use ropewalk_core::driver::ConnId;
 use ropewalk_core::{
-    Address, ConnectError, ConnectOptions, Connector, Factory, Layer, Protocol, Reason, Transport,
-    lend,
+    Address, ConnectError, ConnectOptions, Connector, Descriptor, Factory, Layer, Protocol, Reason,
+    Transport, lend,
 };
 
 use crate::clock::Clock;
@@ -190,6 +190,9 @@ impl Protocol for Kept {
     }
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
         self.with(|protocol| protocol.data_received(transport, data));
+    }
+    fn descriptor_received(&mut self, transport: &Transport, descriptor: Descriptor) {
+        self.with(|protocol| protocol.descriptor_received(transport, descriptor));
     }
     fn eof_received(&mut self, transport: &Transport) {
         self.with(|protocol| protocol.eof_received(transport));

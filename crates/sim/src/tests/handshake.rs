@@ -2,7 +2,9 @@
 
 use std::io::ErrorKind;
 
-use ropewalk_core::driver::{Connect, Demand, Driver, SocketOption};
+use ropewalk_core::Address;
+use ropewalk_core::address::UnixAddress;
+use ropewalk_core::driver::{Connect, Demand, Driver, Listen, SocketOption};
 
 use super::probe::{
     Probe, Seen, connect_to, listen_on, ms, port_of, run_all, secs, tcp, two_hosts,
@@ -317,4 +319,21 @@ fn exhaustion_is_drawn_too() {
     (0..100).for_each(|_| _ = client.connect("10.0.0.1:80"));
     run_all(&world, &mut [&mut server, &mut client], secs(1));
     assert!((20..80).contains(&server.log.accepted.len()));
+}
+
+#[test]
+fn r088_a_crashed_hosts_path_is_taken_over_with_the_lock_only() {
+    let world = World::new(1);
+    let path = Address::Unix(UnixAddress::path("/run/socket"));
+    let mut listen = Listen::new(path);
+    let mut server = Probe::new(world.driver("server"));
+    server.driver.listen(&listen).unwrap();
+    world.crash("server");
+    world.restart("server");
+    drop(server);
+    let mut heir = Probe::new(world.driver("server"));
+    let error = heir.driver.listen(&listen).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AddrInUse);
+    listen.unix.lock = true;
+    heir.driver.listen(&listen).unwrap();
 }
