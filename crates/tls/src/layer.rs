@@ -33,16 +33,24 @@ const DECODE_ERROR: [u8; 7] = [21, 3, 3, 0, 2, 2, 50];
 /// TLS for one connection: give it to a [`Factory`](ropewalk_core::Factory)'s `layers`, as [`TlsFactory`](crate::TlsFactory)
 /// does, or push it on a live connection (STARTTLS), also on one that has TLS already.
 ///
-/// A protocol that pushes it must first drop what it has received behind the command that begins TLS: such bytes came in clear,
-/// from whoever sits between (CVE-2014-3556).
+/// Push it with the `push_layer` of `Lines` or `Strings`: bytes behind the command that begins TLS came in clear, from whoever
+/// sits between (CVE-2014-3556), and it ends the connection when there are any.
+/// [`Transport::push_layer`](ropewalk_core::Transport::push_layer) knows only what its protocol was not given yet: a protocol with
+/// a buffer of its own must reject what lies in it.
 ///
 /// ```
-/// use ropewalk_core::Transport;
+/// use ropewalk_protocols::{LineProtocol, Lines};
 /// use ropewalk_tls::{TlsLayer, TlsServer};
 ///
-/// fn starttls(transport: &Transport, server: &TlsServer) {
-///     transport.write("220 go ahead\r\n"); // the last line in clear
-///     transport.push_layer(TlsLayer::server(server));
+/// struct Mail(TlsServer);
+///
+/// impl LineProtocol for Mail {
+///     fn line_received(&mut self, lines: &Lines, line: &[u8]) {
+///         if line.eq_ignore_ascii_case(b"STARTTLS") {
+///             lines.send_line("220 go ahead").expect("has no line break"); // the last line in clear
+///             lines.push_layer(TlsLayer::server(&self.0));
+///         }
+///     }
 /// }
 /// ```
 pub struct TlsLayer {

@@ -1,7 +1,9 @@
 //! TLS by the rules R73 to R84 and the advisories TLS-01 to TLS-11, in simulated networks.
 
+mod after;
 mod authority;
 mod files;
+mod forger;
 mod hostile;
 mod rules;
 mod upgrade;

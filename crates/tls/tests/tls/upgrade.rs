@@ -1,6 +1,7 @@
 //! TLS that begins later, and TLS inside of TLS.
 
-use ropewalk_core::{Address, Factory, Layer, Protocol, Transport};
+use ropewalk_core::{Address, Factory, Layer, Protocol, Reason, Transport};
+use ropewalk_protocols::{LineProtocol, LineReceiver, Lines};
 use ropewalk_tls::{TlsClient, TlsFactory, TlsLayer, TlsServer};
 
 use crate::authority::couple;
@@ -107,6 +108,65 @@ fn tls_11_what_was_slipped_in_before_starttls_is_not_heard_after_it() {
         theirs[1].starts_with("heard \"upgrade\", the peer misbehaved: these are not"),
         "{theirs:?}"
     );
+}
+
+/// A server of lines that can begin TLS.
+struct Lined(TlsServer, Diary);
+
+impl LineProtocol for Lined {
+    fn line_received(&mut self, lines: &Lines, line: &[u8]) {
+        self.1.note(String::from_utf8_lossy(line));
+        if line == b"STARTTLS" {
+            lines.send_line("220 go ahead").unwrap();
+            lines.push_layer(TlsLayer::server(&self.0));
+        }
+    }
+    fn connection_lost(&mut self, _: &Lines, reason: &Reason) {
+        self.1.note(reason);
+    }
+}
+
+/// What a server of lines hears from a client that says this, begins TLS, and says `EHLO` under it.
+fn lined(in_clear: &'static str, seed: u64) -> Vec<String> {
+    let (server, client) = couple();
+    let diary = Diary::default();
+    let at_server = diary.clone();
+    let mut reactor = gentle(seed);
+    let serve = move || LineReceiver::new(Lined(server.clone(), at_server.clone()));
+    reactor.listen(ADDRESS, serve).unwrap();
+    let visit = move || {
+        let client = client.clone();
+        Actor::new(&Diary::default())
+            .on_made(move |transport| transport.write(in_clear))
+            .on_heard(move |transport, heard| {
+                if heard == b"220 go ahead\r\n" {
+                    transport.push_layer(TlsLayer::client(&client, "a.example").unwrap());
+                    transport.write("EHLO\r\n");
+                    transport.lose_connection();
+                }
+            })
+    };
+    reactor.connect(ADDRESS, visit).unwrap();
+    run_for(&mut reactor, std::time::Duration::from_secs(60));
+    diary.take()
+}
+
+#[test]
+fn tls_11_a_server_of_lines_hears_nothing_that_was_slipped_in_behind_starttls() {
+    for seed in 0..30 {
+        assert_eq!(
+            lined("STARTTLS\r\n", seed),
+            ["STARTTLS", "EHLO", "closed cleanly"],
+            "seed {seed}"
+        );
+        // In one piece they are refused as what they are; cut apart they come as the handshake's, which they are not.
+        for early in ["STARTTLS\r\nRCPT TO:<victim>\r\n", "STARTTLS\r\nR"] {
+            let told = lined(early, seed);
+            assert_eq!(told.len(), 2, "seed {seed}: {told:?}");
+            assert_eq!(told[0], "STARTTLS");
+            assert_ne!(told[1], "closed cleanly", "seed {seed}");
+        }
+    }
 }
 
 /// Puts a second TLS on top of what the inner factory wants.

@@ -120,7 +120,7 @@ pub(crate) fn run_for(reactor: &mut Reactor, time: Duration) {
     reactor.run().unwrap();
 }
 
-/// Runs a server and one client for a minute of their time; gives both diaries.
+/// Runs a server and one client for more than an hour of their time; gives both diaries.
 pub(crate) fn meet(
     reactor: &mut Reactor,
     server: &TlsServer,
@@ -145,7 +145,7 @@ pub(crate) fn meet_as(
     let visit = TlsFactory::client(client, name, move || visit(&at_client)).unwrap();
     let port = reactor.listen(ADDRESS, serve).unwrap();
     reactor.connect(ADDRESS, Noting(failed, visit)).unwrap();
-    run_for(reactor, Duration::from_secs(600));
+    run_for(reactor, Duration::from_secs(6000));
     drop(port);
     (theirs.take(), ours.take())
 }
