@@ -13,6 +13,7 @@
 mod datagram_queue;
 mod datagrams;
 mod descriptors;
+mod processes;
 
 use std::fmt;
 use std::io;
@@ -22,9 +23,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::descriptors::{Descriptors, Interest, WatchId};
+pub use self::processes::{ProcessId, Processes, Spawned};
 use crate::address::Address;
 use crate::buffer::{Outgoing, Pool};
 use crate::descriptor::{Descriptor, PeerCredentials};
+use crate::process::ExitStatus;
 use crate::slots::Key;
 
 pub use datagram_queue::DatagramQueue;
@@ -133,6 +136,11 @@ pub trait Driver {
 
     /// What the driver can do with descriptors that come from elsewhere; `None` if nothing.
     fn descriptors(&mut self) -> Option<&mut dyn Descriptors> {
+        None
+    }
+
+    /// What the driver can do with child processes; `None` if nothing.
+    fn processes(&mut self) -> Option<&mut dyn Processes> {
         None
     }
 
@@ -282,6 +290,13 @@ pub enum Event<'a> {
         watch: WatchId,
         /// For what.
         ready: Interest,
+    },
+    /// A child process has exited, and was waited for; its name is gone.
+    ProcessExited {
+        /// The child.
+        process: ProcessId,
+        /// How it ended.
+        status: ExitStatus,
     },
     /// The process got a signal.
     Signal(Signal),

@@ -307,6 +307,7 @@ impl Engine {
         }
         self.close_ports();
         self.unwatch_all();
+        self.forget_processes();
         for key in self.registry.attempts.keys() {
             if let Some((connector, _)) = self.registry.attempts.get(key).cloned() {
                 let error = ConnectError::Cancelled(connector.to_string());

@@ -53,6 +53,7 @@ mod outcome;
 mod panic;
 mod parcel;
 mod port;
+pub mod process;
 mod producer;
 mod protocol;
 mod random;

@@ -21,6 +21,7 @@ use crate::handle::Handle;
 use crate::limits::Limits;
 use crate::link::Flags;
 use crate::port::Port;
+use crate::process::Child;
 use crate::protocol::Protocol;
 use crate::reason::Reason;
 use crate::slots::Mirror;
@@ -80,6 +81,7 @@ pub(crate) struct Registry {
     pub(crate) attempts: Mirror<(Connector, Address)>,
     pub(crate) lookups: Mirror<OnLookup>,
     pub(crate) watches: Mirror<Watcher>,
+    pub(crate) processes: Mirror<Rc<Child>>,
 }
 
 impl Registry {
@@ -102,6 +104,7 @@ impl Registry {
             attempts: Mirror::new(),
             lookups: Mirror::new(),
             watches: Mirror::new(),
+            processes: Mirror::new(),
         }
     }
 
@@ -349,6 +352,7 @@ impl Handler for Registry {
                 }
                 Demand::Continue
             }
+            Event::ProcessExited { process, status } => self.process_exited(process, status),
             Event::Signal(signal) => {
                 self.signal(signal);
                 Demand::Continue

@@ -10,7 +10,7 @@ use super::description::Description;
 use super::destination::Destination;
 use super::error::{EndpointError, EndpointProblem};
 use super::listening::Listening;
-use super::{inherited, tcp, udp, unix, unix_datagram};
+use super::{inherited, process, tcp, udp, unix, unix_datagram};
 use crate::driver::Bind;
 
 /// A type of endpoint strings, and what strings of it can be used for.
@@ -143,6 +143,7 @@ const OURS: &[Kind] = &[
     inherited::FD,
     inherited::SYSTEMD,
     inherited::STDIO,
+    process::KIND,
 ];
 
 static OTHERS: RwLock<Vec<Kind>> = RwLock::new(Vec::new());

@@ -34,6 +34,7 @@ mod inherited;
 mod kind;
 mod listening;
 mod nearest;
+mod process;
 mod server_endpoint;
 mod string;
 mod syntax;
