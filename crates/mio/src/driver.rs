@@ -11,10 +11,11 @@ use ropewalk_core::address::Address;
 use ropewalk_core::buffer::{Outgoing, Pool};
 use ropewalk_core::driver::{
     ConnId, Connect, Datagrams, Descriptors, Driver, Event, Handler, Job, Listen, ListenerId,
-    LookupId, Sent, SocketOption, Wake,
+    LookupId, Processes, Sent, SocketOption, Wake,
 };
 
 use crate::accept::Listeners;
+use crate::children::Children;
 use crate::datagrams::DatagramPorts;
 use crate::lookup::Lookups;
 use crate::signal::SignalSource;
@@ -31,7 +32,7 @@ const RECEIVE_BYTES: usize = 64 * 1024;
 /// How many ready sockets one wait reports.
 const EVENTS: usize = 1024;
 
-/// The readiness driver: TCP, datagrams, names, threads and signals of this machine.
+/// The readiness driver: TCP, datagrams, names, processes, threads and signals of this machine.
 ///
 /// ```
 /// use ropewalk_core::driver::Driver;
@@ -49,6 +50,7 @@ pub struct MioDriver {
     pub(crate) listeners: Listeners,
     pub(crate) watches: Watches,
     pub(crate) datagrams: DatagramPorts,
+    pub(crate) children: Children,
     lookups: Lookups,
     pool: ThreadPool,
     signals: Option<SignalSource>,
@@ -73,6 +75,7 @@ impl MioDriver {
             listeners: Listeners::default(),
             watches: Watches::default(),
             datagrams: DatagramPorts::default(),
+            children: Children::default(),
             lookups: Lookups::new(Arc::clone(&waker) as Arc<dyn Wake>),
             pool: ThreadPool::default(),
             signals: None,
@@ -116,6 +119,7 @@ impl MioDriver {
             listeners,
             watches,
             datagrams,
+            children,
             lookups,
             signals,
             waker,
@@ -142,6 +146,8 @@ impl MioDriver {
                     let readiness = Readiness::from(event);
                     watches.serve(key, readiness, turn.registry, turn.handler);
                 }
+                Target::Child(key) => children.serve(key, turn.handler),
+                Target::Exits => children.serve_all(turn.handler),
                 Target::Waker => waker.seen(),
                 Target::Signals => report_signals(signals, turn.handler),
             }
@@ -274,6 +280,10 @@ impl Driver for MioDriver {
     }
 
     fn descriptors(&mut self) -> Option<&mut dyn Descriptors> {
+        Some(self)
+    }
+
+    fn processes(&mut self) -> Option<&mut dyn Processes> {
         Some(self)
     }
 

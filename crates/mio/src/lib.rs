@@ -1,13 +1,14 @@
 //! Ropewalk's readiness driver: epoll and kqueue through mio.
 //!
 //! It turns *"something may be tried"* of the kernel into the *"this happened"* of
-//! [`Driver`](ropewalk_core::driver::Driver). It knows sockets, names, threads, signals and nothing of protocols, layers
-//! or timers.
+//! [`Driver`](ropewalk_core::driver::Driver). It knows sockets, names, processes, threads, signals and nothing of
+//! protocols, layers or timers.
 //!
 //! ```text
 //!   epoll ─► token ─► Sockets ──► recv ─► Handler::event ─► Handler::flush ─► send
 //!                 ├─► Listeners ─► accept4 (or: the descriptors ran out, rest)
 //!                 ├─► DatagramPorts ─► recvmmsg ─► Handler::event … ─► Handler::flush_datagrams ─► sendmmsg
+//!                 ├─► Children: exits (pidfd)
 //!                 ├─► signals
 //!                 └─► waker ◄─ other threads, the thread pool (jobs, name look-ups)
 //! ```
@@ -24,6 +25,8 @@ mod accept;
 mod adopt;
 mod ancillary;
 mod batch;
+mod child;
+mod children;
 mod connect;
 mod datagram_port;
 mod datagrams;

@@ -17,11 +17,14 @@ use rustix::fs::OFlags;
 use socket2::SockRef;
 
 pub(crate) struct Pair {
-    read: End,
+    /// Always there, unless it is a pipe of a child that we only write to.
+    read: Option<End>,
     /// Until our half is closed.
     write: Option<End>,
     /// What both of its ends are called.
     pub(crate) address: Address,
+    /// Whether a write end without a reader is an end of the whole.
+    breaks_with_write: bool,
 }
 
 struct End {
@@ -39,8 +42,27 @@ impl Pair {
         // Both may name the same thing: look at both before either is changed.
         let (before_read, before_write) = (flags(&read, "read")?, flags(&write, "written")?);
         Ok(Self {
-            read: End::new(read, before_read)?,
+            read: Some(End::new(read, before_read)?),
             write: Some(End::new(write, before_write)?),
+            address,
+            breaks_with_write: true,
+        })
+    }
+
+    /// Our ends of the pipes of a child. Where there are both, a child that reads no more may still write.
+    pub(crate) fn of_child(
+        read: Option<OwnedFd>,
+        write: Option<OwnedFd>,
+        address: Address,
+    ) -> io::Result<Self> {
+        let end = |pipe: OwnedFd| {
+            let before = rustix::fs::fcntl_getfl(&pipe)?;
+            End::new(pipe, before)
+        };
+        Ok(Self {
+            breaks_with_write: read.is_none(),
+            read: read.map(end).transpose()?,
+            write: write.map(end).transpose()?,
             address,
         })
     }
@@ -50,13 +72,19 @@ impl Pair {
         if let Some(write) = &mut self.write {
             write.register(registry, token, Interest::WRITABLE)?;
         }
-        self.read.register(registry, token, Interest::READABLE)?;
-        Ok(!self.read.is_watched)
+        let Some(read) = &mut self.read else {
+            return Ok(false);
+        };
+        read.register(registry, token, Interest::READABLE)?;
+        Ok(!read.is_watched)
     }
 
     /// A terminal whose other side is gone says so by an error, which is the end of its input.
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match rustix::io::read(&self.read.descriptor, buffer) {
+        let Some(read) = &self.read else {
+            return Err(io::ErrorKind::WouldBlock.into());
+        };
+        match rustix::io::read(&read.descriptor, buffer) {
             Err(rustix::io::Errno::IO) => Ok(0),
             result => Ok(result?),
         }
@@ -77,7 +105,8 @@ impl Pair {
 
     /// Whether nobody will ever read what is written: a pipe without a reader.
     pub(crate) fn is_broken(&self) -> bool {
-        let Some(write) = self.write.as_ref().filter(|write| write.is_watched) else {
+        let watched = |write: &&End| write.is_watched && self.breaks_with_write;
+        let Some(write) = self.write.as_ref().filter(watched) else {
             return false;
         };
         let mut polled = [rustix::event::PollFd::new(
@@ -97,11 +126,14 @@ impl Pair {
         // Of a socket that others hold too, closing our descriptor would end nothing.
         let is_socket = rustix::net::sockopt::socket_type(&write.descriptor).is_ok();
         write.close(registry);
+        let Some(read) = &self.read else {
+            return Ok(());
+        };
         if is_socket {
-            SockRef::from(&self.read.descriptor).shutdown(Shutdown::Write)?;
+            SockRef::from(&read.descriptor).shutdown(Shutdown::Write)?;
         }
         // If both name the same thing, it was just set back, and is read on.
-        self.read.unblock()
+        read.unblock()
     }
 
     /// Unwatches both: what they name may live on, and would go on making events.
@@ -109,7 +141,9 @@ impl Pair {
         if let Some(write) = self.write.take() {
             write.close(registry);
         }
-        self.read.close(registry);
+        if let Some(read) = self.read.take() {
+            read.close(registry);
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! What a readiness event is about, packed into the number that the kernel hands back.
 //!
 //! ```text
-//!   63            32 31 30 29          0
-//!   ┌───────────────┬──┬──┬────────────┐    L: a listener
-//!   │ generation    │L │D │ index      │    D: a datagram port
-//!   └───────────────┴──┴──┴────────────┘    neither: a stream; both: a watch
+//!   63            32 31  29 28         0
+//!   ┌───────────────┬──────┬───────────┐
+//!   │ generation    │ kind │ index     │
+//!   └───────────────┴──────┴───────────┘
 //! ```
 //!
 //! The generation makes a late event for a closed socket find nothing (mio CVE-2024-27308, SECURITY H1-28). With 32
@@ -18,9 +18,13 @@ const _: () = assert!(
     "a token carries a whole key: 64-bit systems only"
 );
 
-const LISTENER: usize = 1 << 31;
-const DATAGRAMS: usize = 1 << 30;
-const INDEX: usize = DATAGRAMS - 1;
+const INDEX: usize = (1 << 29) - 1;
+const KIND: usize = 0b111 << 29;
+const STREAM: usize = 0;
+const LISTENER: usize = 1 << 29;
+const DATAGRAMS: usize = 2 << 29;
+const WATCH: usize = 3 << 29;
+const CHILD: usize = 4 << 29;
 
 /// What a token stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,23 +33,29 @@ pub(crate) enum Target {
     Listener(Key),
     Datagrams(Key),
     Watch(Key),
+    Child(Key),
     Waker,
     Signals,
+    /// Some child has exited.
+    Exits,
 }
 
 impl Target {
     const WAKER: Token = Token(usize::MAX);
     const SIGNALS: Token = Token(usize::MAX - 1);
+    const EXITS: Token = Token(usize::MAX - 2);
 
     #[inline]
     pub(crate) fn token(self) -> Token {
         match self {
-            Self::Stream(key) => Token(pack(key)),
+            Self::Stream(key) => Token(pack(key) | STREAM),
             Self::Listener(key) => Token(pack(key) | LISTENER),
             Self::Datagrams(key) => Token(pack(key) | DATAGRAMS),
-            Self::Watch(key) => Token(pack(key) | LISTENER | DATAGRAMS),
+            Self::Watch(key) => Token(pack(key) | WATCH),
+            Self::Child(key) => Token(pack(key) | CHILD),
             Self::Waker => Self::WAKER,
             Self::Signals => Self::SIGNALS,
+            Self::Exits => Self::EXITS,
         }
     }
 
@@ -54,20 +64,22 @@ impl Target {
         match token {
             Self::WAKER => Self::Waker,
             Self::SIGNALS => Self::Signals,
+            Self::EXITS => Self::Exits,
             Token(packed) => {
                 let key = Key::new((packed & INDEX) as u32, (packed >> 32) as u32);
-                match (packed & LISTENER != 0, packed & DATAGRAMS != 0) {
-                    (false, false) => Self::Stream(key),
-                    (true, false) => Self::Listener(key),
-                    (false, true) => Self::Datagrams(key),
-                    (true, true) => Self::Watch(key),
+                match packed & KIND {
+                    LISTENER => Self::Listener(key),
+                    DATAGRAMS => Self::Datagrams(key),
+                    WATCH => Self::Watch(key),
+                    CHILD => Self::Child(key),
+                    _ => Self::Stream(key),
                 }
             }
         }
     }
 }
 
-/// Indexes stay far below 2³⁰ because each is an open descriptor, and the kernel has fewer.
+/// Indexes stay far below 2²⁹ because each is an open descriptor, and the kernel has fewer.
 #[inline]
 fn pack(key: Key) -> usize {
     debug_assert!(
@@ -94,12 +106,14 @@ mod tests {
                 Target::Listener(key),
                 Target::Datagrams(key),
                 Target::Watch(key),
+                Target::Child(key),
             ] {
                 assert_eq!(Target::of(target.token()), target);
             }
         }
         assert_eq!(Target::of(Target::Waker.token()), Target::Waker);
         assert_eq!(Target::of(Target::Signals.token()), Target::Signals);
+        assert_eq!(Target::of(Target::Exits.token()), Target::Exits);
     }
 
     #[test]
