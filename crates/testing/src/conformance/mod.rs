@@ -34,6 +34,7 @@ pub mod half_close;
 pub mod life_cycle;
 pub mod multicast;
 pub mod ports;
+pub mod processes;
 pub mod producers;
 pub mod reactors;
 mod script;

@@ -197,6 +197,42 @@ macro_rules! conformance_unix {
     };
 }
 
+/// Stamps what must hold for child processes on a driver that has them.
+///
+/// It needs a real kernel and `/bin/sh`, so no example can run here; write as with
+/// [`conformance!`](crate::conformance!): `conformance_processes!(mio, Harness::new(…));`.
+#[macro_export]
+macro_rules! conformance_processes {
+    ($name:ident, $harness:expr) => {
+        mod $name {
+            #[allow(unused_imports, reason = "the expression may need nothing")]
+            use super::*;
+
+            fn harness() -> $crate::conformance::Harness {
+                $harness
+            }
+
+            $crate::__stamp_rules! { harness =>
+                processes:
+                    r063_pipes_have_back_pressure
+                    r090_a_child_needs_no_pipes
+                    r090_a_closed_stdin_is_noticed
+                    r090_an_end_says_how
+                    r090_an_exit_is_told_while_a_grandchild_holds_the_pipes
+                    r090_output_is_gathered_up_to_a_limit
+                    r090_the_end_waits_for_the_exit
+                    r091_a_child_gets_what_it_was_given
+                    r091_pipes_lie_on_any_descriptor
+                    r091_what_cannot_be_started_says_why
+                    r092_a_child_can_be_signalled
+                    r092_signalling_who_exited_is_an_error
+                    r108_a_child_is_an_endpoint
+                ;
+            }
+        }
+    };
+}
+
 /// Makes the tests of the rules that hold for every kind of stream.
 #[doc(hidden)]
 #[macro_export]
@@ -281,6 +317,7 @@ mod tests {
             include_str!("multicast.rs"),
             include_str!("life_cycle.rs"),
             include_str!("ports.rs"),
+            include_str!("processes.rs"),
             include_str!("producers.rs"),
             include_str!("reactors.rs"),
             include_str!("shutdown.rs"),

@@ -11,9 +11,10 @@ use std::time::Duration;
 use ropewalk_core::buffer::{Outgoing, Pool};
 use ropewalk_core::driver::{
     ConnId, Connect, DatagramQueue, Datagrams, Demand, Descriptors, Driver, Event, Handler,
-    Interest, Job, Listen, ListenerId, LookupId, PortId, Sent, SocketOption, StreamOptions, Wake,
-    WatchId,
+    Interest, Job, Listen, ListenerId, LookupId, PortId, ProcessId, Processes, Sent, SocketOption,
+    Spawned, StreamOptions, Wake, WatchId,
 };
+use ropewalk_core::process::{SignalNumber, Spawn};
 use ropewalk_core::{Address, Descriptor, Inherited};
 
 /// A driver, supervised. It panics when driver or reactor breaks the contract.
@@ -309,6 +310,11 @@ impl Driver for Supervisor {
         Some(self)
     }
 
+    fn processes(&mut self) -> Option<&mut dyn Processes> {
+        self.driver.processes()?;
+        Some(self)
+    }
+
     fn waker(&self) -> Arc<dyn Wake> {
         self.driver.waker()
     }
@@ -326,6 +332,25 @@ impl Supervisor {
     fn inner(&mut self) -> io::Result<&mut dyn Descriptors> {
         let none = || io::Error::from(io::ErrorKind::Unsupported);
         self.driver.descriptors().ok_or_else(none)
+    }
+}
+
+impl Processes for Supervisor {
+    fn spawn(&mut self, spawn: &Spawn) -> io::Result<Spawned> {
+        let none = || io::Error::from(io::ErrorKind::Unsupported);
+        let spawned = self.driver.processes().ok_or_else(none)?.spawn(spawn)?;
+        for (_, conn) in &spawned.pipes {
+            self.conns.born(*conn, true);
+        }
+        Ok(spawned)
+    }
+
+    fn signal(&mut self, process: ProcessId, signal: SignalNumber) -> io::Result<()> {
+        let none = || io::Error::from(io::ErrorKind::Unsupported);
+        self.driver
+            .processes()
+            .ok_or_else(none)?
+            .signal(process, signal)
     }
 }
 
