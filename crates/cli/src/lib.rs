@@ -53,6 +53,7 @@ pub fn command() -> Command {
         .serving(servers::Chargen::start)
         .serving(servers::Daytime::start)
         .serving(servers::forward)
+        .serving(servers::procmon)
 }
 
 const ABOUT: &str =
@@ -72,6 +73,8 @@ Examples:
   ropewalk echo tcp:127.0.0.1:8000      sends back what it gets; try: nc 127.0.0.1 8000
   ropewalk forward tcp:127.0.0.1:8080 tcp:intranet:80
                                         connects who comes to port 8080 with another machine
+  ropewalk procmon 'worker --queue mail'
+                                        keeps a program running
   ropewalk run chat.toml                what a file says; `ropewalk run --help` shows one
 
 As a daemon, with the log in a file that begins anew every day, as somebody who may do little:

@@ -2,7 +2,9 @@
 
 mod daytime;
 mod forward;
+mod procmon;
 mod wire;
 
 pub(crate) use self::forward::forward;
+pub(crate) use self::procmon::procmon;
 pub(crate) use self::wire::{Chargen, Daytime, Discard, Echo};

@@ -21,6 +21,9 @@
 //! | `threads.deferToThread(f)` | `reactor.defer_to_thread(f)` |
 //! | `reactor.callFromThread(f)` | `reactor.remote().call(f)`: the one handle that other threads may have |
 //! | `adbapi.ConnectionPool("sqlite3", path)` | `enterprise::ConnectionPool::new(&reactor, Sqlite::new(path))`, feature `enterprise` |
+//! | `reactor.spawnProcess(protocol, exe, args, env, path, uid, gid, childFDs={3: "r"})` | `reactor.spawn_process(&Spawn::new(exe).args(…).read_from(3), protocol)`; our environment is inherited unless `clear_env()` |
+//! | `getProcessOutput`, `getProcessValue` | `reactor.process_output(&spawn)`, bounded; `reactor.process_value(&spawn)` |
+//! | `ProcessMonitor`, `twist procmon` | [`ProcessMonitor`](crate::process::ProcessMonitor), `ropewalk procmon` |
 //! | `task.react(main)` | `ropewalk::react(main)` |
 //! | `service.Application`, `MultiService`, `strports` | [`services`](super::services), with a table of its own |
 //! | `proto_helpers.StringTransport`, `task.Clock` | `ropewalk::testing` |
