@@ -85,9 +85,14 @@ impl Mailbox {
         }
     }
 
+    /// Whether something has come.
+    pub(crate) fn has_mail(&self) -> bool {
+        self.filled.load(Ordering::Acquire)
+    }
+
     /// Swaps what has come with `empty`, whose memory is used for what comes next; `false` if nothing has come.
     pub(crate) fn collect(&self, empty: &mut Batch) -> bool {
-        if !self.filled.load(Ordering::Acquire) {
+        if !self.has_mail() {
             return false;
         }
         let mut batch = self.lock();

@@ -1,0 +1,170 @@
+//! One core, on its own thread.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ropewalk_core::Handle;
+use ropewalk_core::timer::sleep;
+
+use crate::hub::{Inbox, Seat, Seats, SendError};
+
+/// A handle on one core for those who live on it; cheap to clone, and it stays on its thread.
+///
+/// Only what crosses a mailbox has to be `Send`. Everything else of a core — protocols, factories, rooms full of clients —
+/// is its own, and needs no lock.
+pub struct Core<M>(Rc<State<M>>);
+
+/// How many messages are delivered before the core's sockets have their turn.
+const MESSAGES_PER_TURN: usize = 256;
+
+type OnMessage<M> = Rc<dyn Fn(&Core<M>, usize, M)>;
+
+struct State<M> {
+    seats: Arc<Seats<M>>,
+    index: usize,
+    handle: Handle,
+    on_message: RefCell<Option<OnMessage<M>>>,
+    /// Kept until somebody listens to messages; then the task has it.
+    inbox: RefCell<Option<Inbox<M>>>,
+}
+
+impl<M: Send + 'static> Core<M> {
+    pub(crate) fn new(
+        seats: Arc<Seats<M>>,
+        index: usize,
+        handle: Handle,
+        inbox: impl Into<Inbox<M>>,
+    ) -> Self {
+        Self(Rc::new(State {
+            seats,
+            index,
+            handle,
+            on_message: RefCell::default(),
+            inbox: RefCell::new(Some(inbox.into())),
+        }))
+    }
+
+    /// Its number, from 0.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.0.index
+    }
+
+    /// How many cores there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.seats.count()
+    }
+
+    /// Its reactor.
+    #[must_use]
+    pub fn reactor(&self) -> &Handle {
+        &self.0.handle
+    }
+
+    /// How many connections a core serves of those that came through [`listen`](Self::listen): for metrics.
+    ///
+    /// # Panics
+    ///
+    /// There is no such core.
+    #[must_use]
+    pub fn load(&self, core: usize) -> usize {
+        self.0.seats.seat(core).load()
+    }
+
+    /// Sends a message to a core, this one included. The messages of one core to another arrive in the order sent.
+    ///
+    /// # Errors
+    ///
+    /// Too many messages wait there, or the core is gone; the message comes back.
+    ///
+    /// # Panics
+    ///
+    /// There is no such core.
+    pub fn send(&self, to: usize, message: M) -> Result<(), SendError<M>> {
+        self.seat(to).send(self.index(), message)
+    }
+
+    /// Sends a message to every other core; gives the numbers of those that could not take it.
+    #[must_use = "a core that is slow misses the message: drop what it serves, or tell it later"]
+    pub fn broadcast(&self, message: &M) -> Vec<usize>
+    where
+        M: Clone,
+    {
+        let others = (0..self.count()).filter(|&to| to != self.index());
+        others
+            .filter(|&to| self.send(to, message.clone()).is_err())
+            .collect()
+    }
+
+    /// Calls a function on this core's turn for each message, with the number of the core that sent it. What came
+    /// earlier is kept until now. A second function takes the place of the first.
+    pub fn on_message(&self, call: impl Fn(&Self, usize, M) + 'static) {
+        *self.0.on_message.borrow_mut() = Some(Rc::new(call));
+        if let Some(inbox) = self.0.inbox.borrow_mut().take() {
+            self.0.handle.spawn(receive(Listening(self.clone()), inbox));
+        }
+    }
+
+    pub(crate) fn seats(&self) -> &Arc<Seats<M>> {
+        &self.0.seats
+    }
+
+    pub(crate) fn seat(&self, index: usize) -> &Seat<M> {
+        self.0.seats.seat(index)
+    }
+
+    fn deliver(&self, from: usize, message: M) {
+        let Some(call) = self.0.on_message.borrow().clone() else {
+            return;
+        };
+        if catch_unwind(AssertUnwindSafe(|| call(self, from, message))).is_err() {
+            tracing::error!(
+                core = self.index(),
+                from,
+                "on_message panicked; the core goes on"
+            );
+        }
+    }
+}
+
+/// Hands out messages for as long as the reactor lives.
+async fn receive<M: Send + 'static>(core: Listening<M>, inbox: Inbox<M>) {
+    let (core, mut in_a_row) = (&core.0, 0);
+    let seat = core.seat(core.index());
+    while let Some((from, message)) = poll_fn(|context| seat.poll_receive(&inbox, context)).await {
+        core.deliver(from, message);
+        in_a_row += 1;
+        if in_a_row == MESSAGES_PER_TURN {
+            in_a_row = 0;
+            let _next_turn = sleep(core.reactor(), Duration::ZERO).await;
+        }
+    }
+}
+
+/// A core whose function is forgotten with its reactor: the function may hold the core in turn.
+struct Listening<M>(Core<M>);
+
+impl<M> Drop for Listening<M> {
+    fn drop(&mut self) {
+        let call = self.0.0.on_message.take();
+        drop(call);
+    }
+}
+
+impl<M> Clone for Core<M> {
+    fn clone(&self) -> Self {
+        Self(Rc::clone(&self.0))
+    }
+}
+
+impl<M> fmt::Debug for Core<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Core({})", self.0.index)
+    }
+}
