@@ -11,7 +11,8 @@ use std::time::Duration;
 use ropewalk_core::Handle;
 use ropewalk_core::timer::sleep;
 
-use crate::hub::{Inbox, Seat, Seats, SendError};
+use crate::hub::{Message, Seat, Seats};
+use crate::mailbox::{Inbox, SendError};
 
 /// A handle on one core for those who live on it; cheap to clone, and it stays on its thread.
 ///
@@ -30,7 +31,7 @@ struct State<M> {
     handle: Handle,
     on_message: RefCell<Option<OnMessage<M>>>,
     /// Kept until somebody listens to messages; then the task has it.
-    inbox: RefCell<Option<Inbox<M>>>,
+    inbox: RefCell<Option<Inbox<Message<M>>>>,
 }
 
 impl<M: Send + 'static> Core<M> {
@@ -38,14 +39,14 @@ impl<M: Send + 'static> Core<M> {
         seats: Arc<Seats<M>>,
         index: usize,
         handle: Handle,
-        inbox: impl Into<Inbox<M>>,
+        inbox: Inbox<Message<M>>,
     ) -> Self {
         Self(Rc::new(State {
             seats,
             index,
             handle,
             on_message: RefCell::default(),
-            inbox: RefCell::new(Some(inbox.into())),
+            inbox: RefCell::new(Some(inbox)),
         }))
     }
 
@@ -87,7 +88,9 @@ impl<M: Send + 'static> Core<M> {
     ///
     /// There is no such core.
     pub fn send(&self, to: usize, message: M) -> Result<(), SendError<M>> {
-        self.seat(to).send(self.index(), message)
+        let from = self.index();
+        let sent = self.seat(to).messages.send(Message { from, message });
+        sent.map_err(|error| error.map(|refused| refused.message))
     }
 
     /// Sends a message to every other core; gives the numbers of those that could not take it.
@@ -134,10 +137,11 @@ impl<M: Send + 'static> Core<M> {
 }
 
 /// Hands out messages for as long as the reactor lives.
-async fn receive<M: Send + 'static>(core: Listening<M>, inbox: Inbox<M>) {
+async fn receive<M: Send + 'static>(core: Listening<M>, inbox: Inbox<Message<M>>) {
     let (core, mut in_a_row) = (&core.0, 0);
-    let seat = core.seat(core.index());
-    while let Some((from, message)) = poll_fn(|context| seat.poll_receive(&inbox, context)).await {
+    let messages = &core.seat(core.index()).messages;
+    let next = || poll_fn(|context| messages.poll_receive(&inbox, context));
+    while let Some(Message { from, message }) = next().await {
         core.deliver(from, message);
         in_a_row += 1;
         if in_a_row == MESSAGES_PER_TURN {

@@ -12,7 +12,7 @@ use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::thread::{self, JoinHandle};
 
@@ -22,6 +22,7 @@ use ropewalk_mio::MioDriver;
 
 use crate::core::Core;
 use crate::hub::Hub;
+use crate::mailbox::locked;
 
 /// Several cores with one reactor each.
 ///
@@ -236,11 +237,6 @@ impl End {
     fn failure(&self) -> Result<(), Failure> {
         locked(&self.failure).take().map_or(Ok(()), Err)
     }
-}
-
-/// Nothing of the user's runs under these locks, so a poisoned one is as good as any.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One core before it has a reactor.

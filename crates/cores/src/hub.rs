@@ -1,27 +1,20 @@
 //! What the cores share: a seat for each, with its mailbox and its load.
 //!
 //! ```text
-//!   core 0 ── send ──► mailbox of 1 ──► task on core 1 ──► its on_message
-//!      └──── hand over ─► descriptor in a call ─────────► served on core 1
+//!   core 0 ── send ──────► messages of 1 ────► its on_message
+//!      └───── hand over ─► connections of 1 ─► its port of the same number
 //! ```
 //!
 //! Nothing here is touched by the bytes of a connection: those never leave their core.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ropewalk_core::{Reactor, Remote};
+use ropewalk_core::Reactor;
 
 use crate::core::Core;
-
-/// How many messages may wait for one core, unless the hub is told otherwise.
-///
-/// The attack: whoever makes one core send without end to another that is slower. Beyond it the sender is refused, and
-/// may drop the message or slow down its own peer.
-pub const MAILBOX_MESSAGES: usize = 16 * 1024;
+use crate::mailbox::{MAILBOX_MESSAGES, Mailbox};
 
 /// Brings several reactors together as cores that may send each other messages of the type `M`.
 ///
@@ -60,27 +53,13 @@ pub(crate) struct Seats<M>(Box<[Seat<M>]>);
 
 /// One core as the others see it.
 pub(crate) struct Seat<M> {
-    remote: OnceLock<Remote>,
-    sender: SyncSender<Message<M>>,
-    receiver: Mutex<Option<Receiver<Message<M>>>>,
-    /// Its task found the mailbox empty and left a waker.
-    sleeps: AtomicBool,
-    waker: Mutex<Option<Waker>>,
-    connections: AtomicUsize,
+    pub(crate) messages: Mailbox<Message<M>>,
+    load: AtomicUsize,
 }
 
-struct Message<M> {
-    from: usize,
-    message: M,
-}
-
-/// Why a message was not taken; it comes back.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum SendError<M> {
-    /// Too many wait there already ([`MAILBOX_MESSAGES`]).
-    Full(M),
-    /// That core is gone.
-    Gone(M),
+pub(crate) struct Message<M> {
+    pub(crate) from: usize,
+    pub(crate) message: M,
 }
 
 impl<M: Send + 'static> Hub<M> {
@@ -124,16 +103,10 @@ impl<M: Send + 'static> Hub<M> {
     /// The place is taken, or there is no such place.
     #[must_use]
     pub fn join(&self, index: usize, reactor: &Reactor) -> Core<M> {
-        let seat = self.0.seat(index);
-        let receiver = seat
-            .receiver
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        let receiver = receiver
-            .unwrap_or_else(|| panic!("Hub::join: another reactor is core {index} already"));
-        let _first = seat.remote.set(reactor.remote());
-        Core::new(Arc::clone(&self.0), index, reactor.handle(), receiver)
+        let inbox = self.0.seat(index).messages.take_inbox();
+        let inbox =
+            inbox.unwrap_or_else(|| panic!("Hub::join: another reactor is core {index} already"));
+        Core::new(Arc::clone(&self.0), index, reactor.handle(), inbox)
     }
 }
 
@@ -157,9 +130,8 @@ impl<M> Seats<M> {
 
     /// The core with the fewest connections; of equals the first.
     pub(crate) fn least_loaded(&self) -> usize {
-        let loads = self.0.iter().map(Seat::load);
+        let loads = self.0.iter().map(Seat::load).enumerate();
         loads
-            .enumerate()
             .min_by_key(|&(index, load)| (load, index))
             .map_or(0, |(index, _)| index)
     }
@@ -167,127 +139,25 @@ impl<M> Seats<M> {
 
 impl<M> Seat<M> {
     fn new(messages: usize) -> Self {
-        let (sender, receiver) = sync_channel(messages);
         Self {
-            remote: OnceLock::new(),
-            sender,
-            receiver: Mutex::new(Some(receiver)),
-            sleeps: AtomicBool::new(false),
-            waker: Mutex::new(None),
-            connections: AtomicUsize::new(0),
+            messages: Mailbox::new(messages),
+            load: AtomicUsize::new(0),
         }
-    }
-
-    /// The way to its reactor, once it has joined.
-    pub(crate) fn remote(&self) -> Option<&Remote> {
-        self.remote.get()
     }
 
     /// How many connections it serves, those on their way to it included.
     pub(crate) fn load(&self) -> usize {
-        self.connections.load(Ordering::Relaxed)
+        self.load.load(Ordering::Relaxed)
     }
 
     pub(crate) fn add_connection(&self) {
-        self.connections.fetch_add(1, Ordering::Relaxed);
+        self.load.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn remove_connection(&self) {
-        self.connections.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn send(&self, from: usize, message: M) -> Result<(), SendError<M>> {
-        let sent = self.sender.try_send(Message { from, message });
-        sent.map_err(|error| match error {
-            TrySendError::Full(refused) => SendError::Full(refused.message),
-            TrySendError::Disconnected(refused) => SendError::Gone(refused.message),
-        })?;
-        if self.sleeps.swap(false, Ordering::SeqCst) {
-            self.wake();
-        }
-        Ok(())
-    }
-
-    fn wake(&self) {
-        let waker = self.lock_waker().take();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    /// The next message, or the promise to wake the task when there is one.
-    pub(crate) fn poll_receive(
-        &self,
-        receiver: &Inbox<M>,
-        context: &Context<'_>,
-    ) -> Poll<Option<(usize, M)>> {
-        if let Some(received) = receiver.take() {
-            return Poll::Ready(received);
-        }
-        *self.lock_waker() = Some(context.waker().clone());
-        self.sleeps.store(true, Ordering::SeqCst);
-        // A sender that came between the two looks saw no sleeper: look again.
-        match receiver.take() {
-            Some(received) => Poll::Ready(received),
-            None => Poll::Pending,
-        }
-    }
-
-    fn lock_waker(&self) -> std::sync::MutexGuard<'_, Option<Waker>> {
-        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
+        self.load.fetch_sub(1, Ordering::Relaxed);
     }
 }
-
-/// The receiving end of a mailbox.
-pub(crate) struct Inbox<M>(Receiver<Message<M>>);
-
-impl<M> Inbox<M> {
-    /// A message; `Some(None)` when none can ever come; `None` when none is there.
-    fn take(&self) -> Option<Option<(usize, M)>> {
-        match self.0.try_recv() {
-            Ok(Message { from, message }) => Some(Some((from, message))),
-            Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Disconnected) => Some(None),
-        }
-    }
-}
-
-impl<M> From<Receiver<Message<M>>> for Inbox<M> {
-    fn from(receiver: Receiver<Message<M>>) -> Self {
-        Self(receiver)
-    }
-}
-
-impl<M> SendError<M> {
-    /// The message, to try again.
-    pub fn into_message(self) -> M {
-        match self {
-            Self::Full(message) | Self::Gone(message) => message,
-        }
-    }
-}
-
-impl<M> fmt::Display for SendError<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Full(_) => {
-                "the mailbox of that core is full: it is slower than those who send to it"
-            }
-            Self::Gone(_) => "that core is gone",
-        })
-    }
-}
-
-impl<M> fmt::Debug for SendError<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Full(_) => "Full(..)",
-            Self::Gone(_) => "Gone(..)",
-        })
-    }
-}
-
-impl<M> std::error::Error for SendError<M> {}
 
 impl<M> fmt::Debug for Hub<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

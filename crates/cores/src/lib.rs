@@ -10,7 +10,9 @@
 mod core;
 mod cores;
 mod hub;
+mod mailbox;
 
 pub use crate::core::Core;
 pub use crate::cores::Cores;
-pub use crate::hub::{Hub, MAILBOX_MESSAGES, SendError};
+pub use crate::hub::Hub;
+pub use crate::mailbox::{MAILBOX_MESSAGES, SendError};
