@@ -8,10 +8,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ropewalk_core::Handle;
 use ropewalk_core::timer::sleep;
+use ropewalk_core::{Adopter, Handle, Phase};
 
-use crate::hub::{Message, Seat, Seats};
+use crate::hub::{Handed, Message, Seat, Seats};
 use crate::mailbox::{Inbox, SendError};
 
 /// A handle on one core for those who live on it; cheap to clone, and it stays on its thread.
@@ -32,6 +32,8 @@ struct State<M> {
     on_message: RefCell<Option<OnMessage<M>>>,
     /// Kept until somebody listens to messages; then the task has it.
     inbox: RefCell<Option<Inbox<Message<M>>>>,
+    /// What serves the connections that come from other cores, for each port in the order of [`Core::listen`].
+    ports: RefCell<Vec<Option<Adopter>>>,
 }
 
 impl<M: Send + 'static> Core<M> {
@@ -47,6 +49,7 @@ impl<M: Send + 'static> Core<M> {
             handle,
             on_message: RefCell::default(),
             inbox: RefCell::new(Some(inbox)),
+            ports: RefCell::default(),
         }))
     }
 
@@ -118,8 +121,47 @@ impl<M: Send + 'static> Core<M> {
         &self.0.seats
     }
 
-    pub(crate) fn seat(&self, index: usize) -> &Seat<M> {
+    fn seat(&self, index: usize) -> &Seat<M> {
         self.0.seats.seat(index)
+    }
+
+    pub(crate) fn own_seat(&self) -> &Seat<M> {
+        self.seat(self.0.index)
+    }
+
+    // ── Connections ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// How many ports this core listens at.
+    pub(crate) fn ports(&self) -> usize {
+        self.0.ports.borrow().len()
+    }
+
+    /// Adds a port, with what serves its connections if they come from other cores.
+    pub(crate) fn add_port(&self, adopter: Option<Adopter>) {
+        self.0.ports.borrow_mut().push(adopter);
+        if let Some(inbox) = self.own_seat().connections.take_inbox() {
+            let this = self.clone();
+            self.0
+                .handle
+                .add_trigger(Phase::DuringShutdown, move |_| drop(this.0.ports.take()));
+            self.0.handle.spawn(serve(Serving(self.clone()), inbox));
+        }
+    }
+
+    /// Gives a connection to a core, which counts it from now on. One that has no room, or is gone, leaves it to us.
+    pub(crate) fn hand_over(&self, to: usize, handed: Handed) {
+        let seat = self.seat(to);
+        seat.add_connection();
+        if let Err(refused) = seat.connections.send(handed) {
+            seat.remove_connection();
+            self.serve(refused.into_message());
+        }
+    }
+
+    fn serve(&self, handed: Handed) {
+        if let Some(Some(adopter)) = self.0.ports.borrow().get(handed.port) {
+            adopter.adopt(handed.descriptor);
+        }
     }
 
     fn deliver(&self, from: usize, message: M) {
@@ -139,7 +181,7 @@ impl<M: Send + 'static> Core<M> {
 /// Hands out messages for as long as the reactor lives.
 async fn receive<M: Send + 'static>(core: Listening<M>, inbox: Inbox<Message<M>>) {
     let (core, mut in_a_row) = (&core.0, 0);
-    let messages = &core.seat(core.index()).messages;
+    let messages = &core.own_seat().messages;
     let next = || poll_fn(|context| messages.poll_receive(&inbox, context));
     while let Some(Message { from, message }) = next().await {
         core.deliver(from, message);
@@ -148,6 +190,30 @@ async fn receive<M: Send + 'static>(core: Listening<M>, inbox: Inbox<Message<M>>
             in_a_row = 0;
             let _next_turn = sleep(core.reactor(), Duration::ZERO).await;
         }
+    }
+}
+
+/// Serves what other cores hand over, for as long as the reactor lives.
+async fn serve<M: Send + 'static>(core: Serving<M>, inbox: Inbox<Handed>) {
+    let core = &core.0;
+    let connections = &core.own_seat().connections;
+    while let Some(handed) = poll_fn(|context| connections.poll_receive(&inbox, context)).await {
+        core.serve(handed);
+        let seats = Arc::clone(core.seats());
+        let index = core.index();
+        // The port counts it in the next turn's events, which come before timers: it is never counted less than once.
+        core.reactor()
+            .call_later(Duration::ZERO, move |_| seats.seat(index).remove_connection());
+    }
+}
+
+/// A core whose ports are closed with its reactor: their factories hold the core in turn.
+struct Serving<M>(Core<M>);
+
+impl<M> Drop for Serving<M> {
+    fn drop(&mut self) {
+        let ports = self.0.0.ports.take();
+        drop(ports);
     }
 }
 

@@ -8,13 +8,13 @@
 //! Nothing here is touched by the bytes of a connection: those never leave their core.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
-use ropewalk_core::Reactor;
+use ropewalk_core::{Address, Descriptor, Reactor};
 
 use crate::core::Core;
-use crate::mailbox::{MAILBOX_MESSAGES, Mailbox};
+use crate::mailbox::{MAILBOX_MESSAGES, Mailbox, locked};
 
 /// Brings several reactors together as cores that may send each other messages of the type `M`.
 ///
@@ -49,11 +49,25 @@ use crate::mailbox::{MAILBOX_MESSAGES, Mailbox};
 /// ```
 pub struct Hub<M>(Arc<Seats<M>>);
 
-pub(crate) struct Seats<M>(Box<[Seat<M>]>);
+pub(crate) struct Seats<M> {
+    seats: Box<[Seat<M>]>,
+    /// Where core 0 listens. Looked at only while cores are set up.
+    ports: Mutex<Vec<SharedPort>>,
+}
+
+/// A port that all cores share.
+#[derive(Clone)]
+pub(crate) struct SharedPort {
+    /// The endpoint, as it was given.
+    pub(crate) text: String,
+    /// Its real address.
+    pub(crate) address: Address,
+}
 
 /// One core as the others see it.
 pub(crate) struct Seat<M> {
     pub(crate) messages: Mailbox<Message<M>>,
+    pub(crate) connections: Mailbox<Handed>,
     load: AtomicUsize,
 }
 
@@ -61,6 +75,18 @@ pub(crate) struct Message<M> {
     pub(crate) from: usize,
     pub(crate) message: M,
 }
+
+/// A connection on its way to the core that will serve it.
+pub(crate) struct Handed {
+    /// The number of the port it came to.
+    pub(crate) port: usize,
+    pub(crate) descriptor: Descriptor,
+}
+
+/// How many connections may be on their way to one core; beyond, the core that accepted them serves them itself.
+///
+/// The attack: a flood of connections while one core is stuck, which would hold a descriptor each.
+const CONNECTIONS_UNDER_WAY: usize = 1024;
 
 impl<M: Send + 'static> Hub<M> {
     /// A hub for so many cores.
@@ -85,9 +111,10 @@ impl<M: Send + 'static> Hub<M> {
             messages > 0,
             "a mailbox for no message: send would always fail"
         );
-        Self(Arc::new(Seats(
-            (0..cores).map(|_| Seat::new(messages)).collect(),
-        )))
+        Self(Arc::new(Seats {
+            seats: (0..cores).map(|_| Seat::new(messages)).collect(),
+            ports: Mutex::default(),
+        }))
     }
 
     /// How many cores.
@@ -118,19 +145,27 @@ impl<M> Clone for Hub<M> {
 
 impl<M> Seats<M> {
     pub(crate) fn count(&self) -> usize {
-        self.0.len()
+        self.seats.len()
     }
 
     pub(crate) fn seat(&self, index: usize) -> &Seat<M> {
-        let count = self.0.len();
-        self.0
+        let count = self.count();
+        self.seats
             .get(index)
             .unwrap_or_else(|| panic!("there is no core {index}: they are 0 to {}", count - 1))
     }
 
+    pub(crate) fn add_port(&self, port: SharedPort) {
+        locked(&self.ports).push(port);
+    }
+
+    pub(crate) fn port(&self, number: usize) -> Option<SharedPort> {
+        locked(&self.ports).get(number).cloned()
+    }
+
     /// The core with the fewest connections; of equals the first.
     pub(crate) fn least_loaded(&self) -> usize {
-        let loads = self.0.iter().map(Seat::load).enumerate();
+        let loads = self.seats.iter().map(Seat::load).enumerate();
         loads
             .min_by_key(|&(index, load)| (load, index))
             .map_or(0, |(index, _)| index)
@@ -141,6 +176,7 @@ impl<M> Seat<M> {
     fn new(messages: usize) -> Self {
         Self {
             messages: Mailbox::new(messages),
+            connections: Mailbox::new(CONNECTIONS_UNDER_WAY),
             load: AtomicUsize::new(0),
         }
     }

@@ -11,8 +11,10 @@ mod core;
 mod cores;
 mod hub;
 mod mailbox;
+mod sharing;
 
 pub use crate::core::Core;
 pub use crate::cores::Cores;
 pub use crate::hub::Hub;
 pub use crate::mailbox::{MAILBOX_MESSAGES, SendError};
+pub use crate::sharing::Sharing;
