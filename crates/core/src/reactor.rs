@@ -203,11 +203,8 @@ impl Reactor {
             || !shared.commands.borrow().is_empty()
             || !shared.lent.borrow().is_empty()
             || self.handle.tasks().has_ready()
-<<<<<<< HEAD
             || shared.drains.is_stirred()
-=======
             || self.handle.mailbox().has_mail()
->>>>>>> 9fb3139 (Run one reactor on each core, with mailboxes between them)
             || shared.lifecycle.can_advance();
         if has_work {
             return Some(Duration::ZERO);

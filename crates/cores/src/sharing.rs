@@ -13,8 +13,7 @@ use std::io;
 use ropewalk_core::driver::Listen;
 use ropewalk_core::endpoint::{Listening, ServerEndpoint};
 use ropewalk_core::{
-    Address, Descriptor, Factory, Limits, ListenError, ListeningPort, Protocol, Reactor,
-    Transport,
+    Address, Descriptor, Factory, Limits, ListenError, ListeningPort, Protocol, Reactor, Transport,
 };
 
 use crate::core::Core;

@@ -122,8 +122,20 @@ impl Listening {
         }
     }
 
-    /// The factory with all that belongs around it.
-    pub(crate) fn wrap(
+    /// The same, to change how.
+    pub fn listen_mut(&mut self) -> Option<&mut Listen> {
+        match &mut self.source {
+            Source::Bind(listen) => Some(listen),
+            Source::Adopt(_) | Source::Once(_) => None,
+        }
+    }
+
+    /// The factory with all that belongs around it: for those who serve connections that another reactor accepts here.
+    ///
+    /// # Errors
+    ///
+    /// What a wrapper needs cannot be had, such as a certificate.
+    pub fn wrap(
         &self,
         handle: &Handle,
         factory: Box<dyn Factory>,
