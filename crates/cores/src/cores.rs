@@ -17,6 +17,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread::{self, JoinHandle};
 
 use ropewalk_core::driver::Driver;
+use ropewalk_core::service::Grace;
 use ropewalk_core::{Failure, Handle, Phase, Reactor, Remote, RunError};
 use ropewalk_mio::MioDriver;
 
@@ -51,6 +52,7 @@ use crate::mailbox::locked;
 pub struct Cores {
     count: usize,
     catches_signals: bool,
+    grace: Option<Grace>,
 }
 
 impl Cores {
@@ -61,6 +63,7 @@ impl Cores {
         Self {
             count: if count == 0 { available() } else { count },
             catches_signals: false,
+            grace: Some(Grace::default()),
         }
     }
 
@@ -70,15 +73,23 @@ impl Cores {
         self.count
     }
 
-    /// Stops all cores in order at SIGINT and SIGTERM; a second one ends at once.
+    /// Stops all cores at SIGINT and SIGTERM; a second one ends at once.
     #[must_use]
     pub fn catching_signals(mut self) -> Self {
         self.catches_signals = true;
         self
     }
 
-    /// Runs until a core stops, which stops all: each has its shutdown, and core 0, the thread that calls this, goes on
-    /// until the others have ended. After a crash of core 0 (a second signal) nobody is waited for.
+    /// How long the work in flight may take when they stop, on all cores; `None` waits for none.
+    #[must_use]
+    pub fn grace(mut self, grace: Option<Grace>) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Runs until a core stops, which stops all with their [grace](Self::grace): each finishes what is in flight and has its
+    /// shutdown, and core 0, the thread that calls this, goes on until the others have ended. After a crash of core 0 (a
+    /// second signal) nobody is waited for.
     ///
     /// `setup` is called on each core before any runs, on core 0 first. When one fails, nothing runs and nothing is left.
     ///
@@ -90,12 +101,13 @@ impl Cores {
         setup: impl Fn(&mut Reactor, &Core<M>) -> Result<(), Failure> + Send + Sync + 'static,
     ) -> Result<(), Failure> {
         let mut reactor = self.first_reactor().map_err(|error| of_core(0, &error))?;
+        reactor.set_grace(self.grace);
         let hub = Hub::new(self.count);
         let first = hub.join(0, &reactor);
         setup(&mut reactor, &first)?;
         let setup: Arc<Setup<M>> = Arc::new(setup);
-        let others = Others::start(&hub, &reactor.remote(), &setup)?;
-        others.stop_with(&reactor);
+        let others = Others::start(&hub, &reactor.remote(), &setup, self.grace)?;
+        others.stop_with(&reactor, self.grace);
         let ran = reactor.run().map_err(|error| of_core(0, &error));
         drop(reactor);
         let end = Arc::clone(&others.end);
@@ -130,6 +142,7 @@ impl Others {
         hub: &Hub<M>,
         first: &Remote,
         setup: &Arc<Setup<M>>,
+        grace: Option<Grace>,
     ) -> Result<Self, Failure> {
         let mut others = Self {
             remotes: Vec::new(),
@@ -146,6 +159,7 @@ impl Others {
                 setup: Arc::clone(setup),
                 first: first.clone(),
                 end: Arc::clone(&others.end),
+                grace,
             };
             if let Err(failure) = others.add(worker, opened) {
                 drop(gates);
@@ -180,15 +194,17 @@ impl Others {
         Ok(())
     }
 
-    /// When the first core stops, all stop, and it goes on until they have.
-    fn stop_with(&self, reactor: &Reactor) {
+    /// When the first core begins to stop, all do, and it waits for them as for work of its own; what has not ended then is
+    /// stopped at once.
+    fn stop_with(&self, reactor: &Reactor, grace: Option<Grace>) {
+        let (remotes, end) = (self.remotes.clone(), Arc::clone(&self.end));
+        reactor.on_stopping(move |handle| {
+            tell(&remotes, move |handle| stop(handle, grace));
+            drop(handle.work(handle.spawn(poll_fn(move |context| end.poll(context)))));
+        });
         let (remotes, end) = (self.remotes.clone(), Arc::clone(&self.end));
         reactor.add_trigger(Phase::BeforeShutdown, move |handle: &Handle| {
-            for remote in &remotes {
-                let _gone_already = remote.call(|handle: &Handle| {
-                    let _stops_already = handle.stop();
-                });
-            }
+            tell(&remotes, |handle| stop(handle, None));
             handle.spawn(poll_fn(move |context| end.poll(context)))
         });
     }
@@ -246,6 +262,7 @@ struct Worker<M> {
     setup: Arc<Setup<M>>,
     first: Remote,
     end: Arc<End>,
+    grace: Option<Grace>,
 }
 
 impl<M: Send + 'static> Worker<M> {
@@ -254,6 +271,16 @@ impl<M: Send + 'static> Worker<M> {
             Ok(reactor) => reactor,
             Err(failure) => return drop(ready.send(Err(failure))),
         };
+        let (first, grace) = (self.first.clone(), self.grace);
+        let stop_all = move || {
+            tell(std::slice::from_ref(&first), move |handle| {
+                stop(handle, grace)
+            })
+        };
+        reactor.on_stopping({
+            let stop_all = stop_all.clone();
+            move |_| stop_all()
+        });
         let _ = ready.send(Ok(reactor.remote()));
         drop(ready);
         if gate.recv().is_err() {
@@ -262,9 +289,7 @@ impl<M: Send + 'static> Worker<M> {
         let ran = catch_unwind(AssertUnwindSafe(|| reactor.run()));
         drop(reactor);
         self.end.note(self.failure(ran));
-        let _gone_already = self.first.call(|handle: &Handle| {
-            let _stops_already = handle.stop();
-        });
+        stop_all();
     }
 
     fn make(&self) -> Result<Reactor, Failure> {
@@ -285,6 +310,20 @@ impl<M: Send + 'static> Worker<M> {
             ))),
         }
     }
+}
+
+/// Has something done on each core that is still there.
+fn tell(remotes: &[Remote], what: impl Fn(&Handle) + Copy + Send + 'static) {
+    for remote in remotes {
+        let _gone_already = remote.call(what);
+    }
+}
+
+fn stop(handle: &Handle, grace: Option<Grace>) {
+    let _stops_already = match grace {
+        Some(grace) => handle.stop_gracefully(grace),
+        None => handle.stop(),
+    };
 }
 
 fn of_core(index: usize, error: &dyn std::error::Error) -> Failure {

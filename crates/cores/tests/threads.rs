@@ -1,10 +1,16 @@
 //! Cores on threads of their own.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
 
-use ropewalk_core::{Failure, Phase};
-use ropewalk_cores::{Core, Cores};
+use ropewalk_core::service::Grace;
+use ropewalk_core::{Failure, Phase, Protocol, Transport};
+use ropewalk_cores::{Core, Cores, Sharing};
 
 #[test]
 fn a_message_goes_round_and_one_stop_stops_all_in_order() {
@@ -68,4 +74,51 @@ fn a_setup_that_panics_names_its_core() {
 #[test]
 fn zero_cores_are_as_many_as_there_are() {
     assert!(Cores::new(0).count() >= 1);
+}
+
+/// Answers what it was asked before the stop, one turn after it was told of the stop.
+struct Answers;
+
+impl Protocol for Answers {
+    fn connection_made(&mut self, transport: &Transport) {
+        transport.write("+");
+    }
+    fn data_received(&mut self, transport: &Transport, _: &[u8]) {
+        let stop = transport.reactor().stop_gracefully(Grace::default());
+        stop.unwrap();
+    }
+    fn shutting_down(&mut self, transport: &Transport) {
+        transport.call_later(Duration::from_millis(20), |_: &mut Self, transport| {
+            transport.write("answer");
+            transport.lose_connection();
+        });
+    }
+}
+
+#[test]
+fn a_stop_drains_what_is_in_flight_on_all_cores() {
+    let (tell, told) = channel();
+    let server = thread::spawn(move || {
+        Cores::new(3).run(move |reactor, core: &Core<()>| {
+            let port = core.listen(reactor, "tcp:127.0.0.1:0", Sharing::LeastLoaded, || Answers)?;
+            if let Some(port) = port {
+                tell.send(port.host().socket().unwrap())?;
+            }
+            Ok(())
+        })
+    });
+    let address = told.recv().unwrap();
+    let connect = |_| {
+        let mut client = TcpStream::connect(address).unwrap();
+        client.read_exact(&mut [0]).unwrap();
+        client
+    };
+    let mut clients: Vec<_> = (0..6).map(connect).collect();
+    clients[4].write_all(b"?").unwrap();
+    for client in &mut clients {
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, "answer");
+    }
+    server.join().unwrap().unwrap();
 }
