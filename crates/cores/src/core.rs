@@ -203,7 +203,7 @@ async fn serve<M: Send + 'static>(core: Serving<M>, inbox: Inbox<Handed>) {
         let index = core.index();
         // The port counts it in the next turn's events, which come before timers: it is never counted less than once.
         core.reactor().call_later(Duration::ZERO, move |_| {
-            seats.seat(index).remove_connection()
+            seats.seat(index).remove_connection();
         });
     }
 }

@@ -199,12 +199,16 @@ impl Others {
     fn stop_with(&self, reactor: &Reactor, grace: Option<Grace>) {
         let (remotes, end) = (self.remotes.clone(), Arc::clone(&self.end));
         reactor.on_stopping(move |handle| {
-            tell(&remotes, move |handle| stop(handle, grace));
+            tell(&remotes, move |handle| {
+                stop(handle, grace);
+            });
             drop(handle.work(handle.spawn(poll_fn(move |context| end.poll(context)))));
         });
         let (remotes, end) = (self.remotes.clone(), Arc::clone(&self.end));
         reactor.add_trigger(Phase::BeforeShutdown, move |handle: &Handle| {
-            tell(&remotes, |handle| stop(handle, None));
+            tell(&remotes, |handle| {
+                stop(handle, None);
+            });
             handle.spawn(poll_fn(move |context| end.poll(context)))
         });
     }
@@ -274,8 +278,8 @@ impl<M: Send + 'static> Worker<M> {
         let (first, grace) = (self.first.clone(), self.grace);
         let stop_all = move || {
             tell(std::slice::from_ref(&first), move |handle| {
-                stop(handle, grace)
-            })
+                stop(handle, grace);
+            });
         };
         reactor.on_stopping({
             let stop_all = stop_all.clone();

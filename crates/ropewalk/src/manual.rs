@@ -1,5 +1,7 @@
 //! The manual: prose that belongs to no type. Start with [`tutorial`].
 
+#[cfg(feature = "mio")]
+pub mod cores;
 #[cfg(feature = "enterprise")]
 pub mod database;
 pub mod datagrams;
