@@ -50,6 +50,8 @@ impl Children {
             let mut exits = Signals::new([SIGCHLD])?;
             registry.register(&mut exits, Target::Exits.token(), Interest::READABLE)?;
             self.exits = Some(exits);
+            // The first may have exited before anybody listened.
+            signal_hook::low_level::raise(SIGCHLD)?;
         }
         Ok(())
     }
@@ -183,5 +185,69 @@ impl MioDriver {
             }
         }
         first.map_or(Ok(()), |number| adopt(number, ends.0, ends.1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::time::Duration;
+
+    use mio::{Events, Poll};
+    use ropewalk_core::buffer::{Outgoing, Pool};
+    use ropewalk_core::driver::{Demand, Sent};
+    use ropewalk_core::process::ExitStatus;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Told(Vec<(ProcessId, ExitStatus)>);
+
+    impl Handler for Told {
+        fn event(&mut self, event: Event<'_>) -> Demand {
+            if let Event::ProcessExited { process, status } = event {
+                self.0.push((process, status));
+            }
+            Demand::Continue
+        }
+
+        fn flush(
+            &mut self,
+            _: ConnId,
+            _: &mut dyn FnMut(&mut Outgoing, &mut Pool) -> Sent,
+        ) -> Demand {
+            Demand::Continue
+        }
+    }
+
+    #[test]
+    fn r090_an_exit_is_noticed_by_a_signal_where_there_is_nothing_better() {
+        let mut poll = Poll::new().unwrap();
+        let (mut children, mut told) = (Children::default(), Told::default());
+        let mut expected = Vec::new();
+        for code in 0..5 {
+            let child = Command::new("/bin/sh")
+                .args(["-c", &format!("exit {code}")])
+                .spawn()
+                .unwrap();
+            let process = children.add(child, Watch::Signal, poll.registry()).unwrap();
+            expected.push((process, ExitStatus::Code(code)));
+        }
+        let mut events = Events::with_capacity(8);
+        while told.0.len() < expected.len() {
+            match poll.poll(&mut events, Some(Duration::from_secs(20))) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                polled => polled.unwrap(),
+            }
+            assert!(!events.is_empty(), "nothing came: {:?}", told.0);
+            assert!(
+                events
+                    .iter()
+                    .all(|event| Target::of(event.token()) == Target::Exits)
+            );
+            children.serve_all(&mut told);
+        }
+        told.0.sort_by_key(|(process, _)| *process);
+        assert_eq!(told.0, expected);
     }
 }

@@ -36,6 +36,8 @@ pub(crate) struct Child {
     pub(super) status: Cell<Option<ExitStatus>>,
     /// Until it is told that it started.
     starting: RefCell<Option<Resolver<ProcessTransport>>>,
+    /// Pipes that are still to come are closed too.
+    is_losing: Cell<bool>,
     is_over: Cell<bool>,
 }
 
@@ -94,6 +96,7 @@ impl Child {
     }
 
     pub(super) fn lose_pipes(&self) {
+        self.is_losing.set(true);
         for pipe in self.open_pipes() {
             pipe.lose_connection();
         }
@@ -139,6 +142,9 @@ impl Child {
     fn tell_what_was_early(self: &Rc<Self>) {
         for pipe in self.open_pipes() {
             pipe.resume_reading();
+        }
+        if self.is_losing.get() {
+            self.lose_pipes();
         }
         let pipes = self.pipes.borrow();
         let ended = pipes
@@ -317,6 +323,7 @@ impl Engine {
             pipes: RefCell::new(spawned.pipes.iter().map(coming).collect()),
             status: Cell::new(None),
             starting: RefCell::new(Some(resolver)),
+            is_losing: Cell::new(false),
             is_over: Cell::new(false),
         });
         let registry = &mut self.registry;

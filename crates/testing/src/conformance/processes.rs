@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::time::Duration;
 
 use ropewalk_core::process::{
     ExitStatus, OutputOptions, OutputTooLong, ProcessExitedAlready, ProcessProtocol,
     ProcessTransport, SignalNumber, Spawn, SpawnError,
 };
-use ropewalk_core::{Address, Descriptor, Failure};
+use ropewalk_core::{Address, Descriptor, Failure, Grace, Scope};
 
 use super::script::{End, Script};
 use super::{Harness, Stage};
+use crate::journal::take_errors;
 
 /// What a child's protocol was told, in order; bytes are gathered by descriptor.
 #[derive(Clone, Default)]
@@ -339,6 +341,55 @@ pub fn r090_output_is_gathered_up_to_a_limit(harness: &Harness) {
     let value = stage.process_value(&shell("echo x; kill -HUP $$"));
     let value = stage.wait_for(value).expect("it can be started");
     assert_eq!(value.signal(), Some(SignalNumber::HANGUP));
+}
+
+/// Rule 14: a panic in a callback closes the pipes of its child, and the end is still told.
+pub fn r014_a_panic_closes_the_pipes_of_its_child_only(harness: &Harness) {
+    struct Panics(Tale);
+    impl ProcessProtocol for Panics {
+        fn out_received(&mut self, _: &ProcessTransport, _: &[u8]) {
+            panic!("on purpose");
+        }
+        fn process_ended(&mut self, _: &ProcessTransport, status: ExitStatus) {
+            self.0.note(format!("ended: {status}"));
+        }
+    }
+    let mut stage = Stage::new(harness);
+    let other = start(&mut stage, &shell("cat"));
+    let tale = Tale::default();
+    let panics = stage.spawn_process(&shell("echo x; cat"), Panics(tale.clone()));
+    stage.wait_for(panics).expect("it can be started");
+    assert_eq!(wait_for_end(&mut stage, &tale), "ended: exit status 0");
+    let errors = take_errors();
+    assert!(
+        errors.len() == 1 && errors[0].contains("on purpose"),
+        "{errors:?}"
+    );
+    other.transport().write("still there");
+    other.transport().close_stdin();
+    wait_for_end(&mut stage, &other);
+    assert_eq!(other.text(1), "still there");
+}
+
+/// A scope that ends takes the pipes of its children with it, also those that are not open yet.
+pub fn r090_children_end_with_their_scope(harness: &Harness) {
+    let mut stage = Stage::new(harness);
+    for is_early in [true, false] {
+        let scope = Scope::new(&stage.handle(), "children");
+        let tale = Tale::default();
+        let started = scope.spawn_process(&shell("cat; exit 6"), tale.clone());
+        if is_early {
+            scope.end(Grace::new(Duration::ZERO));
+        }
+        stage.wait_for(started).expect("it can be started");
+        if !is_early {
+            let ended = scope.end(Grace::new(Duration::ZERO));
+            stage
+                .wait_for(ended)
+                .expect("everything in it can be ended");
+        }
+        assert_eq!(wait_for_end(&mut stage, &tale), "ended: exit status 6");
+    }
 }
 
 /// Rule 108: a child's standard input and output are an endpoint, for clients and, once, for servers.

@@ -214,11 +214,13 @@ macro_rules! conformance_processes {
 
             $crate::__stamp_rules! { harness =>
                 processes:
+                    r014_a_panic_closes_the_pipes_of_its_child_only
                     r063_pipes_have_back_pressure
                     r090_a_child_needs_no_pipes
                     r090_a_closed_stdin_is_noticed
                     r090_an_end_says_how
                     r090_an_exit_is_told_while_a_grandchild_holds_the_pipes
+                    r090_children_end_with_their_scope
                     r090_output_is_gathered_up_to_a_limit
                     r090_the_end_waits_for_the_exit
                     r091_a_child_gets_what_it_was_given
