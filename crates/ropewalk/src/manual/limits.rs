@@ -16,6 +16,9 @@
 //! | a datagram that is received whole, unless its port says otherwise | 8 192 bytes | memory by a long datagram |
 //! | datagrams that wait to be sent; bytes of them, per port | 4 096; 1 MiB | questions whose answers nobody takes |
 //! | datagrams of one port between two looks at the others | 128 | a flood |
+//! | what `process_output` takes from a child ([`OutputOptions`](crate::process::OutputOptions)) | 16 MiB | a child that writes for ever |
+//! | a line that a watched program writes to the log | 16 384 bytes | a line that never ends |
+//! | the wait before a watched program is started again ([`MonitorOptions`](crate::process::MonitorOptions)) | 1 s to 1 h | a program that cannot run |
 //! | threads of the pool | 10 | work without end |
 //! | database connections of a pool; work that waits for one | 5; 1 000 | asking faster than the database answers |
 //! | the rows of one query | 64 MiB | a query without its `WHERE` |
