@@ -61,6 +61,11 @@ impl Backlog {
         self.bytes.extend_from_slice(more);
     }
 
+    /// Takes back the last `length` bytes that were added, for they are read where they came.
+    pub(crate) fn unpush(&mut self, length: usize) {
+        self.bytes.truncate(self.bytes.len() - length);
+    }
+
     /// Counts `length` bytes as delivered that never came through here.
     pub(crate) fn pass_by(&mut self, length: usize) {
         self.offset += length as u64;

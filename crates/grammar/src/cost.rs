@@ -33,6 +33,7 @@ pub(crate) mod meter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http1::{Event, RequestDecoder};
     use crate::proxy::ProxyDecoder;
     use crate::{
         Framing, Input, LengthPrefixedGrammar, LineEvent, LineGrammar, NetstringGrammar, Width,
@@ -136,6 +137,64 @@ mod tests {
                 assert_eq!((spent, decoder.buffered()), (data.len(), 0), "by {size}");
             }
         }
+    }
+
+    /// Chunk lines are looked at byte by byte and never kept; all else is searched, joined, given back and kept at most once each.
+    #[test]
+    fn law_linear_cost_http1() {
+        let head = |length: usize| {
+            let fields = "X: y\r\n".repeat(50) + "Long:" + &" ".repeat(2000);
+            let line = format!("GET /{} HTTP/1.1\r\nHost: a\r\n", "x".repeat(length));
+            format!("{line}{fields}{} \r\n\r\n", "\tx".repeat(2000))
+        };
+        let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned()
+            + &"1\r\nx\r\n".repeat(3000)
+            + "5;ext=\"quoted\"\r\nhello\r\n0\r\n"
+            + &format!("Trailer-x: {}\r\n\r\n", "x".repeat(9000));
+        let body = format!(
+            "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 50000\r\n\r\n{}",
+            "x".repeat(50_000)
+        );
+        let tiny = "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(2000);
+        for data in [head(8000).repeat(3), chunked, body, tiny] {
+            for size in [1, 2, 3, 1000, 1500, data.len()] {
+                let mut decoder = RequestDecoder::new();
+                let spent = meter::of(|| {
+                    for chunk in data.as_bytes().chunks(size) {
+                        let mut input = decoder.receive(chunk);
+                        while let Some(event) = input.next_event() {
+                            event.unwrap();
+                        }
+                        drop(input);
+                        let (waits, held) = (decoder.buffered(), decoder.held_bytes());
+                        assert!(held <= 4 * waits + 8, "{held} for {waits}");
+                    }
+                });
+                assert!(
+                    spent <= PER_BYTE * data.len(),
+                    "{spent} for {} by {size}",
+                    data.len()
+                );
+                assert_eq!(decoder.buffered(), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn law_linear_cost_of_a_pause_after_every_request() {
+        let data = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(5000);
+        let mut decoder = RequestDecoder::new();
+        let mut ends = 0;
+        let spent = meter::of(|| {
+            drop(decoder.receive(&data));
+            while decoder.buffered() > 0 {
+                let mut input = decoder.receive(&[]);
+                assert!(matches!(input.next_event(), Some(Ok(Event::Head(_)))));
+                ends += usize::from(matches!(input.next_event(), Some(Ok(Event::End))));
+            }
+        });
+        assert_eq!((ends, decoder.held_bytes()), (5000, 0));
+        assert!(spent <= PER_BYTE * data.len(), "{spent} for {}", data.len());
     }
 
     #[test]

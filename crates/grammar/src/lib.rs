@@ -1,7 +1,7 @@
 //! Sans-I/O grammars: rules that turn a stream of bytes into events and events into bytes.
 //!
 //! For: whoever has bytes (a protocol on the reactor, a test, a tool in a browser tab) and wants
-//! lines, length-prefixed strings, netstrings or a [PROXY header](proxy). Not for: sockets, time, back-pressure or
+//! lines, length-prefixed strings, netstrings, a [PROXY header](proxy) or [HTTP/1.1](http1). Not for: sockets, time, back-pressure or
 //! decisions; those belong to the protocol that owns the grammar.
 //!
 //! ```text
@@ -45,6 +45,7 @@ mod backlog;
 mod cost;
 mod delimiter;
 mod framing;
+pub mod http1;
 mod input;
 mod length_prefixed;
 mod line;

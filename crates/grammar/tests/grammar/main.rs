@@ -1,5 +1,11 @@
 //! The tests of the grammars: tables named by rule, and the laws that all of them obey.
 
+mod http1_differential;
+mod http1_exchange;
+mod http1_law;
+mod http1_laws;
+mod http1_request;
+mod http1_response;
 mod law;
 mod laws;
 mod length_prefixed;

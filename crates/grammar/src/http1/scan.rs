@@ -1,0 +1,184 @@
+//! Finding where a run of allowed bytes ends: tables for short words, eight bytes at a time for long ones.
+//!
+//! Not for: what the byte behind the run means.
+//!
+//! A word of eight bytes is judged by arithmetic on all at once: `x - n` borrows into the top bit of each byte
+//! below `n`, and `x ^ c` is zero where a byte is `c`. A borrow runs upwards only, so the *lowest* marked byte is always
+//! truly marked, and only that one is looked at. Vector instructions would need `unsafe`; for heads, whose runs are
+//! rarely longer than a hundred bytes, they gain little over this.
+
+use crate::cost;
+
+const TOKEN: u8 = 1;
+const HOST: u8 = 2;
+
+/// Which classes each byte is in.
+static CLASSES: [u8; 256] = classes();
+
+const fn classes() -> [u8; 256] {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let c = byte as u8;
+        // RFC 9110 5.6.2: tchar.
+        let mark = matches!(
+            c,
+            b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+        );
+        if c.is_ascii_alphanumeric() || mark {
+            classes[byte] |= TOKEN;
+        }
+        // RFC 3986 3.2.2: unreserved and sub-delims; a percent sign is judged with what follows it.
+        let mark = matches!(
+            c,
+            b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&'..=b',' | b';' | b'='
+        );
+        if c.is_ascii_alphanumeric() || mark {
+            classes[byte] |= HOST;
+        }
+        byte += 1;
+    }
+    classes
+}
+
+/// Whether `byte` may stand in a token (RFC 9110 5.6.2).
+#[inline]
+pub(super) fn is_token(byte: u8) -> bool {
+    CLASSES[usize::from(byte)] & TOKEN != 0
+}
+
+/// Whether `byte` may stand unencoded in the name of a host (RFC 3986 3.2.2).
+pub(super) fn is_host(byte: u8) -> bool {
+    CLASSES[usize::from(byte)] & HOST != 0
+}
+
+/// Whether `byte` may stand in the value of a field (RFC 9110 5.5): tab, space, visible, or above ASCII.
+#[inline]
+pub(super) fn is_text(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+}
+
+/// Whether `byte` may stand in a request target: visible ASCII but `#`, as a fragment is never sent (RFC 9110 7.1).
+#[inline]
+pub(super) fn is_target(byte: u8) -> bool {
+    byte > b' ' && byte < 0x7f && byte != b'#'
+}
+
+/// Where the token bytes that begin at `from` end.
+#[inline]
+pub(super) fn token_end(bytes: &[u8], from: usize) -> usize {
+    let run = bytes[from..].iter().position(|&byte| !is_token(byte));
+    spent(from, run.map_or(bytes.len(), |run| from + run))
+}
+
+/// Where the bytes of a field's value that begin at `from` end.
+#[inline]
+pub(super) fn text_end(bytes: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(word) = bytes[at..].first_chunk() {
+        let x = u64::from_le_bytes(*word);
+        match lowest(below(x, b' ') | equal(x, 0x7f)) {
+            8 => at += 8,
+            found if word[found] == b'\t' => at += found + 1,
+            found => return spent(from, at + found),
+        }
+    }
+    rest_end(bytes, from, at, is_text)
+}
+
+/// Where the bytes of a request target that begin at `from` end.
+#[inline]
+pub(super) fn target_end(bytes: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(word) = bytes[at..].first_chunk() {
+        let x = u64::from_le_bytes(*word);
+        match lowest(below(x, b'!') | x | equal(x, 0x7f) | equal(x, b'#')) {
+            8 => at += 8,
+            found => return spent(from, at + found),
+        }
+    }
+    rest_end(bytes, from, at, is_target)
+}
+
+/// Where the blanks that begin at `from` end.
+#[inline]
+pub(super) fn blank_end(bytes: &[u8], from: usize) -> usize {
+    rest_end(bytes, from, from, |byte| byte == b' ' || byte == b'\t')
+}
+
+/// Bytes that were found to be ASCII, as text.
+pub(super) fn ascii(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("only ASCII passed the scan")
+}
+
+fn rest_end(bytes: &[u8], from: usize, at: usize, allowed: impl Fn(u8) -> bool) -> usize {
+    let run = bytes[at..].iter().position(|&byte| !allowed(byte));
+    spent(from, run.map_or(bytes.len(), |run| at + run))
+}
+
+/// Counts a look at the bytes from `from` to `end`, and at the one behind.
+#[inline(always)]
+fn spent(from: usize, end: usize) -> usize {
+    cost::spend(end - from + 1);
+    end
+}
+
+const fn each(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// Marks bytes below `limit`; exact up to the lowest marked byte.
+#[inline(always)]
+fn below(x: u64, limit: u8) -> u64 {
+    x.wrapping_sub(each(limit)) & !x
+}
+
+/// Marks bytes equal to `byte`; exact up to the lowest marked byte.
+#[inline(always)]
+fn equal(x: u64, byte: u8) -> u64 {
+    below(x ^ each(byte), 1)
+}
+
+/// The index of the lowest byte whose top bit is set, 8 if there is none.
+#[inline(always)]
+fn lowest(marks: u64) -> usize {
+    (marks & each(0x80)).trailing_zeros() as usize / 8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every byte at every place of a word, and with neighbours that borrow.
+    #[test]
+    fn words_and_bytes_agree() {
+        type Scan = fn(&[u8], usize) -> usize;
+        type Class = fn(u8) -> bool;
+        let scans: [(Scan, Class); 2] = [(text_end, is_text), (target_end, is_target)];
+        for (end, allowed) in scans {
+            for (byte, neighbour) in
+                (0..=255).flat_map(|byte| [(byte, b'!'), (byte, b'"'), (byte, b'~')])
+            {
+                for place in 0..19 {
+                    let mut bytes = [neighbour; 19];
+                    bytes[place] = byte;
+                    let expected = if allowed(byte) { 19 } else { place };
+                    assert_eq!(end(&bytes, 0), expected, "{byte} at {place}");
+                    assert_eq!(end(&bytes, place), expected, "{byte} from {place}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_classes_are_those_of_the_standards() {
+        let tokens =
+            b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+        let hosts =
+            b"-._~!$&'()*+,;=0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+        for byte in 0..=255 {
+            assert_eq!(is_token(byte), tokens.contains(&byte), "{byte}");
+            assert_eq!(is_host(byte), hosts.contains(&byte), "{byte}");
+        }
+    }
+}
