@@ -60,6 +60,8 @@ enum Command {
     Tasks,
     /// One message to 1000 connections.
     Broadcast,
+    /// What a TLS connection takes of the heap, and how often a message goes there.
+    TlsMemory,
     /// All of the above, one after the other.
     All,
     /// Becomes a server (used by the bench itself).
@@ -97,6 +99,7 @@ fn run(arguments: Arguments) -> Outcome<()> {
         Command::Connect => &[Work::Connect],
         Command::Tasks => &[Work::Tasks],
         Command::Broadcast => &[Work::Broadcast],
+        Command::TlsMemory => &[Work::TlsMemory],
         Command::All => &Work::ALL,
         Command::Serve {
             peer,

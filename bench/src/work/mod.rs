@@ -7,6 +7,7 @@ mod idle;
 mod latency;
 pub(crate) mod tasks;
 pub(crate) mod timers;
+mod tls_memory;
 
 use crate::Outcome;
 use crate::bench::Bench;
@@ -26,10 +27,11 @@ pub(crate) enum Work {
     Connect,
     Tasks,
     Broadcast,
+    TlsMemory,
 }
 
 impl Work {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Echo,
         Self::Latency,
         Self::Idle,
@@ -37,6 +39,7 @@ impl Work {
         Self::Connect,
         Self::Tasks,
         Self::Broadcast,
+        Self::TlsMemory,
     ];
 
     /// Runs it and prints its tables.
@@ -49,6 +52,7 @@ impl Work {
             Self::Connect => connect::run(bench),
             Self::Tasks => tasks::run(bench),
             Self::Broadcast => broadcast::run(bench),
+            Self::TlsMemory => tls_memory::run(),
         }
     }
 }

@@ -150,6 +150,8 @@ impl Connection {
             return Ok(true);
         };
         let mut facts = Facts::default();
+        let link = &self.transport.0;
+        stack.lend(&mut link.handle.shared().pool.borrow_mut());
         let opened = stack.open(&mut facts);
         self.transport.0.learn(facts);
         opened
@@ -245,7 +247,9 @@ impl Connection {
 
     /// Runs bytes up through the layers as far as they allow it; gives how many.
     fn run_up(&mut self, stack: &mut Stack, data: &mut [u8]) -> usize {
-        let now = self.link().handle.turn_time();
+        let handle = &self.transport.0.handle;
+        let now = handle.turn_time();
+        stack.lend(&mut handle.shared().pool.borrow_mut());
         let mut passed = 0;
         while passed < data.len() {
             let count = match stack.allow(Direction::Up, data.len() - passed, now) {

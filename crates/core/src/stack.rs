@@ -72,6 +72,17 @@ impl Stack {
         Ok(true)
     }
 
+    /// Lends the layer that is opening a buffer for what it has to say, which no layer ought to allocate: what is sent goes to
+    /// the pool, and would fill it.
+    pub(crate) fn lend(&mut self, pool: &mut Pool) {
+        let opening = self.layers.iter_mut().find(|slot| !slot.layer.is_open());
+        if let Some(slot) = opening
+            && slot.down.capacity() == 0
+        {
+            slot.down = pool.lend();
+        }
+    }
+
     /// The layer that is not open yet, for the log.
     pub(crate) fn opening(&self) -> Option<&'static str> {
         self.layers

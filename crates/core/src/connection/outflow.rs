@@ -261,8 +261,10 @@ impl Connection {
         let handle = self.handle();
         let mut pushed = 0;
         for (before, layer) in self.link().wish(|wishes| take(&mut wishes.layers)) {
-            let pool = &mut handle.shared().pool.borrow_mut();
-            self.stack_mut().send_at_once(queue, before - pushed, pool);
+            let mut pool = handle.shared().pool.borrow_mut();
+            self.stack_mut()
+                .send_at_once(queue, before - pushed, &mut pool);
+            drop(pool);
             pushed = before;
             self.stack_mut().push(layer);
             self.reopen();
