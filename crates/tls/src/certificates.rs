@@ -36,6 +36,17 @@ impl CertificateFiles {
         }
     }
 
+    /// The same from memory, as PEM; there is nothing to reload.
+    #[must_use]
+    pub fn from_pem(certificate: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
+        Self {
+            certificate: Source::memory("the certificate", certificate),
+            key: Source::memory("the key", key),
+            chain: None,
+            directory: None,
+        }
+    }
+
     /// The chain, when it is a file of its own.
     #[must_use]
     pub fn chain(mut self, chain: impl AsRef<Path>) -> Self {
@@ -163,13 +174,10 @@ impl Certificates {
         certificate: impl AsRef<[u8]>,
         key: impl AsRef<[u8]>,
     ) -> Result<Self, TlsError> {
-        let files = CertificateFiles {
-            certificate: Source::memory("the certificate", certificate),
-            key: Source::memory("the key", key),
-            chain: None,
-            directory: None,
-        };
-        Self::load(files, Provider::default())
+        Self::load(
+            CertificateFiles::from_pem(certificate, key),
+            Provider::default(),
+        )
     }
 
     /// Reads all of them, for this provider.

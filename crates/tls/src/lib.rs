@@ -72,6 +72,8 @@ mod layer;
 mod peer_error;
 mod pem;
 mod provider;
+#[cfg(feature = "dangerous-seeded-keys")]
+mod seeded;
 mod server;
 mod session;
 mod verifier;

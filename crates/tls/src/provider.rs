@@ -29,11 +29,7 @@ impl Provider {
         crypto
             .kx_groups
             .sort_by_key(|group| is_classical(group.name()));
-        Self {
-            crypto: Arc::new(crypto),
-            ticketer: aws_lc_rs::Ticketer::new,
-            name: "aws-lc-rs",
-        }
+        Self::new("aws-lc-rs", crypto, aws_lc_rs::Ticketer::new)
     }
 
     /// Ring: smaller, without post-quantum key exchange.
@@ -41,10 +37,18 @@ impl Provider {
     #[must_use]
     pub fn ring() -> Self {
         use rustls::crypto::ring;
+        Self::new("ring", ring::default_provider(), ring::Ticketer::new)
+    }
+
+    pub(crate) fn new(
+        name: &'static str,
+        crypto: CryptoProvider,
+        ticketer: fn() -> Result<Arc<dyn ProducesTickets>, rustls::Error>,
+    ) -> Self {
         Self {
-            crypto: Arc::new(ring::default_provider()),
-            ticketer: ring::Ticketer::new,
-            name: "ring",
+            crypto: Arc::new(crypto),
+            ticketer,
+            name,
         }
     }
 

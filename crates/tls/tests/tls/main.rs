@@ -6,5 +6,6 @@ mod files;
 mod forger;
 mod hostile;
 mod rules;
+mod seeded;
 mod upgrade;
 mod world;
