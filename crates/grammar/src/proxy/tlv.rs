@@ -66,7 +66,7 @@ impl Tlv<'_> {
 }
 
 impl TlvList {
-    /// Adds one thing to tell.
+    /// Adds one thing to tell. The value of a checksum is not kept, for it is computed when the header is sent.
     ///
     /// # Errors
     ///
@@ -82,7 +82,9 @@ impl TlvList {
         }
         self.bytes.push(kind);
         self.bytes.extend_from_slice(&length.to_be_bytes());
-        self.bytes.extend_from_slice(value);
+        let is_computed = kind == Tlv::CRC32C;
+        self.bytes
+            .extend_from_slice(if is_computed { &[0; 4] } else { value });
         Ok(())
     }
 
