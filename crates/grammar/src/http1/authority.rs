@@ -31,17 +31,14 @@ impl<'a> Authority<'a> {
 
     /// The same for bytes that need not be text.
     pub(super) fn of(bytes: &'a [u8]) -> Option<Self> {
-        let host = match bytes {
-            [b'[', rest @ ..] => literal_end(rest)?,
-            _ => name_end(bytes)?,
-        };
-        let port = match &bytes[host..] {
-            [] => None,
-            [b':', digits @ ..] => port(digits)?,
-            _ => return None,
-        };
+        let (host, port) = split(bytes)?;
         let text = scan::ascii(bytes);
         Some(Self { text, host, port })
+    }
+
+    /// Whether bytes that need not be text are one.
+    pub(super) fn is_one(bytes: &[u8]) -> bool {
+        split(bytes).is_some()
     }
 
     /// All of it, as it was sent.
@@ -60,6 +57,20 @@ impl<'a> Authority<'a> {
     }
 }
 
+/// Where the host ends, and the port.
+fn split(bytes: &[u8]) -> Option<(usize, Option<u16>)> {
+    let host = match bytes {
+        [b'[', rest @ ..] => literal_end(rest)?,
+        _ => name_end(bytes)?,
+    };
+    let port = match &bytes[host..] {
+        [] => None,
+        [b':', digits @ ..] => port(digits)?,
+        _ => return None,
+    };
+    Some((host, port))
+}
+
 /// Where an IPv6 address ends whose bracket was opened before `rest`, counted from the bracket.
 fn literal_end(rest: &[u8]) -> Option<usize> {
     let length = memchr::memchr(b']', rest)?;
@@ -70,19 +81,13 @@ fn literal_end(rest: &[u8]) -> Option<usize> {
 
 /// Where a name or an IPv4 address ends; it is not empty, and percent signs are followed by two digits.
 fn name_end(bytes: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        match byte {
-            b'%' => {
-                let encoded = bytes.get(at + 1..at + 3)?;
-                if !encoded.iter().all(u8::is_ascii_hexdigit) {
-                    return None;
-                }
-                at += 3;
-            }
-            byte if scan::is_host(byte) => at += 1,
-            _ => break,
+    let mut at = scan::host_end(bytes, 0);
+    while let Some(b'%') = bytes.get(at) {
+        let encoded = bytes.get(at + 1..at + 3)?;
+        if !encoded.iter().all(u8::is_ascii_hexdigit) {
+            return None;
         }
+        at = scan::host_end(bytes, at + 3);
     }
     (at > 0).then_some(at)
 }

@@ -234,7 +234,7 @@ pub(super) fn send_fields<N: AsRef<[u8]>, V: AsRef<[u8]>>(
                 return Err(SendError::Reserved(known));
             }
             Some(known) if reserved.contains(&known) => return Err(SendError::Reserved(known)),
-            Some(Name::Host) if value.is_empty() || super::Authority::of(value).is_some() => {
+            Some(Name::Host) if value.is_empty() || super::Authority::is_one(value) => {
                 sent.hosts += 1;
             }
             Some(Name::Host) => return Err(SendError::Host),

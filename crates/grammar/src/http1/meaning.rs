@@ -98,7 +98,7 @@ impl Meaning {
         if self.host.is_some() {
             return Err(Rule::HostRepeated);
         }
-        if !value.is_empty() && Authority::of(value).is_none() {
+        if !value.is_empty() && !Authority::is_one(value) {
             return Err(Rule::Host);
         }
         self.host = Some(index);

@@ -2,6 +2,8 @@
 //!
 //! Not for: names of one's own; they are compared as text, without case (RFC 9110 5.1).
 
+use super::scan;
+
 /// A field name that is known.
 macro_rules! known_names {
     ($($variant:ident = $text:literal,)*) => {
@@ -176,6 +178,14 @@ impl Name {
             .then_some(known)
     }
 
+    /// The same for a name that is a token: a bit is looked at instead of a case.
+    #[inline]
+    pub(super) fn of_token(name: &[u8]) -> Option<Self> {
+        let known = TABLE[slot(name)]?;
+        let text = known.as_str().as_bytes();
+        (text.len() == name.len() && scan::is_same_token(name, text)).then_some(known)
+    }
+
     /// Whether a trailer may carry it (RFC 9110 6.5.1): not what frames, routes, authenticates, modifies the request, controls
     /// the response or says what the content is, as a recipient that merges trailers would be told so too late, and
     /// behind the back of whoever checked the head.
@@ -259,5 +269,15 @@ mod tests {
             }
         }
         assert_eq!(Name::of(b""), None);
+        assert_eq!(Name::of(b"Content\rLength"), None);
+        for token in [
+            &b"Content_Length"[..],
+            b"Content~Length",
+            b"H~st",
+            b"H!st",
+            b"h0st",
+        ] {
+            assert_eq!(Name::of_token(token), None);
+        }
     }
 }

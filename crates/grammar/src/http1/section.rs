@@ -97,11 +97,7 @@ impl Section {
                     let span = line.span();
                     judge(bytes, &span, self.spans.len()).map_err(|rule| (rule, line.start))?;
                     self.spans.push(span);
-                    line = Line {
-                        at: line.at,
-                        start: line.at,
-                        ..Line::default()
-                    };
+                    (line.step, line.start) = (Step::Name, line.at);
                 }
                 Told::Unfinished => {
                     self.line = line;
@@ -128,7 +124,7 @@ impl Line {
             match bytes.get(self.at) {
                 Some(b':') if self.at > self.start => {
                     self.name_end = self.at;
-                    self.known = Name::of(&bytes[self.start..self.at]);
+                    self.known = Name::of_token(&bytes[self.start..self.at]);
                     self.at += 1;
                     self.step = Step::Blank;
                 }
@@ -200,10 +196,9 @@ impl Line {
 /// Where the value from `start` to `end` ends without the blanks behind it.
 #[inline]
 fn trimmed(bytes: &[u8], start: usize, end: usize) -> usize {
-    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let blanks = bytes[start..end]
-        .iter()
-        .rev()
-        .take_while(|byte| blank(byte));
-    end - blanks.count()
+    let mut end = end;
+    while end > start && matches!(bytes[end - 1], b' ' | b'\t') {
+        end -= 1;
+    }
+    end
 }
