@@ -8,6 +8,8 @@
 
 #[path = "../../crates/core/tests/endpoints/law.rs"]
 mod endpoint_law;
+#[path = "../../crates/grammar/tests/grammar/http1_law.rs"]
+mod http1_law;
 #[path = "../../crates/grammar/tests/grammar/law.rs"]
 mod law;
 #[path = "../../crates/grammar/tests/grammar/proxy_law.rs"]
@@ -17,6 +19,7 @@ use std::sync::Once;
 
 use law::Plan;
 use ropewalk_core::endpoint::register;
+use ropewalk_grammar::http1::{Limits, Method, RequestDecoder, ResponseDecoder};
 use ropewalk_grammar::proxy::ProxyDecoder;
 use ropewalk_grammar::{Delimiter, LengthPrefixedGrammar, LineGrammar, NetstringGrammar, Width};
 
@@ -79,6 +82,41 @@ pub fn proxy(input: &[u8]) {
     let decoder = ProxyDecoder::new().with_limit_bytes(LIMITS[settings % 4]);
     proxy_law::any_split_tells_the_same_header(&decoder, data, &plan.sizes);
     proxy_law::a_header_ends_where_it_says(&decoder, data);
+}
+
+/// Any split tells the same requests; what is understood can be sent, and is then understood as the same;
+/// what is sent is heard, and answered.
+pub fn http1_request(input: &[u8]) {
+    let Some((settings, plan, data)) = settings(input) else {
+        return;
+    };
+    let decoder = RequestDecoder::new().with_limits(http1_limits(Limits::REQUEST, settings));
+    http1_law::any_split_tells_the_same_requests(&decoder, data, &plan);
+    http1_law::what_is_understood_can_be_sent(data);
+    http1_law::sent_messages_are_heard(Method::Post, "/", &[], &messages(data), &plan);
+}
+
+/// Any split tells the same responses, whatever was asked; and whatever is sent as a response is one.
+pub fn http1_response(input: &[u8]) {
+    let Some((settings, plan, data)) = settings(input) else {
+        return;
+    };
+    let decoder = ResponseDecoder::new().with_limits(http1_limits(Limits::RESPONSE, settings));
+    let methods = [Method::Get, Method::Head, Method::Connect, Method::Post];
+    let methods = &methods[settings / 4 % 4..];
+    http1_law::any_split_tells_the_same_responses(&decoder, methods, data, &plan);
+    let status = u16::try_from(settings).expect("it is one byte") * 4;
+    let (name, value) = data.split_at(data.len() / 2);
+    let reason = String::from_utf8_lossy(name);
+    http1_law::a_sent_response_is_one(status, &reason, name, value);
+}
+
+/// From tight to usual.
+fn http1_limits(mut limits: Limits, settings: usize) -> Limits {
+    if settings.is_multiple_of(4) {
+        (limits.line_bytes, limits.head_bytes, limits.fields) = (24, 60, 2);
+    }
+    limits
 }
 
 /// Every text is an endpoint, or an error that points into it.

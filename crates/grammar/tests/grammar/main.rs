@@ -2,6 +2,7 @@
 
 mod http1_differential;
 mod http1_exchange;
+mod http1_h11;
 mod http1_law;
 mod http1_laws;
 mod http1_request;
