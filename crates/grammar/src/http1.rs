@@ -19,7 +19,7 @@
 //! - a target is of visible ASCII without `#`; what browsers leave unencoded (`{`, `|`, `"`) passes, UTF-8 does not;
 //! - no blank stands in the line of a chunk, not even those that the standard calls bad and suffers;
 //! - HTTP/1.0 connections end after one response (R131), and their requests with content have a length;
-//! - `Host` may be empty; a user name before a host is refused;
+//! - `Host` may be empty; a user name before a host is refused, and so are marks that the standard allows in a host and none has (`!$&'()*+,;=`);
 //! - a trailer that belongs in the head is refused, not dropped;
 //! - responses obey the same rules: no folding, no bare LF, one length.
 //!
@@ -83,6 +83,7 @@ mod client_exchange;
 mod decoder;
 mod encode;
 mod field;
+mod kept_head;
 mod limits;
 mod machine;
 mod meaning;
@@ -106,6 +107,7 @@ pub use self::encode::{
     SendError, send_chunk, send_chunk_start, send_last_chunk, send_request_head, send_response_head,
 };
 pub use self::field::{Field, Fields, Key};
+pub use self::kept_head::KeptHead;
 pub use self::limits::Limits;
 pub use self::meaning::{BodyLength, Expect, Version};
 pub use self::message::Message;

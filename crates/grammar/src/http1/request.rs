@@ -5,7 +5,7 @@ use super::machine::{Next, Verdict};
 use super::meaning::{BodyLength, Expect, Meaning, Version};
 use super::message::{Message, Sealed};
 use super::rule::{Broken, Rule};
-use super::{Authority, Limits, Method, Name, RequestDecoder, Target, scan};
+use super::{Authority, KeptHead, Limits, Method, Name, RequestDecoder, Target, scan};
 
 /// The kind of message that a client sends.
 #[derive(Clone, Debug)]
@@ -121,6 +121,11 @@ impl<'a> RequestHead<'a> {
         let switch = matches!(self.request.next, Next::Switch { .. });
         let asks = switch && self.method() != Method::Connect;
         asks.then(|| self.value(Name::Upgrade)).flatten()
+    }
+
+    /// A copy, for whoever needs it longer than the event lasts.
+    pub fn keep(&self) -> KeptHead<Request> {
+        KeptHead::new(self.request, self.meaning, self.fields)
     }
 
     /// All bytes of the head, with its last CR and LF.

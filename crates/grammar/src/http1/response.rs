@@ -5,7 +5,7 @@ use super::machine::{Next, Verdict};
 use super::meaning::{BodyLength, Meaning, Version};
 use super::message::{Message, Sealed};
 use super::rule::{Broken, Rule};
-use super::{Limits, Method, ResponseDecoder, scan};
+use super::{KeptHead, Limits, Method, ResponseDecoder, scan};
 
 /// The kind of message that a server sends.
 #[derive(Clone, Debug)]
@@ -161,6 +161,11 @@ impl<'a> ResponseHead<'a> {
     /// Whether what follows is another protocol: 101 to an upgrade, or 2xx to CONNECT.
     pub fn is_switch(&self) -> bool {
         self.response.next == SWITCH
+    }
+
+    /// A copy, for whoever needs it longer than the event lasts.
+    pub fn keep(&self) -> KeptHead<Response> {
+        KeptHead::new(self.response, self.meaning, self.fields)
     }
 
     /// All bytes of the head, with its last CR and LF.

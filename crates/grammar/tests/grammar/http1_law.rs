@@ -183,6 +183,7 @@ pub(crate) fn what_is_understood_can_be_sent(data: &[u8]) {
     while let Some(Ok(event)) = input.next_event() {
         match event {
             Event::Head(head) => {
+                assert_eq!(Request::said(&head.keep().head()), Request::said(&head));
                 said = Some((Request::said(&head), head.body()));
                 let Some(sent) = resent(&head) else { return };
                 again = sent;
