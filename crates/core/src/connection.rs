@@ -60,6 +60,7 @@ impl Connection {
             flags: Cell::new(Flags::OPEN),
             outgoing: RefCell::default(),
             in_flight: Cell::new(0),
+            on_wire: Cell::new(0),
             limits,
             host: arrival.host,
             peer: arrival.peer,

@@ -95,6 +95,8 @@ pub(crate) struct Link {
     pub(crate) outgoing: RefCell<Outgoing>,
     /// Bytes that a completion driver holds.
     pub(crate) in_flight: Cell<usize>,
+    /// Bytes that ran down through the layers and wait for the driver.
+    pub(crate) on_wire: Cell<usize>,
     pub(crate) limits: Rc<Limits>,
     pub(crate) host: Address,
     pub(crate) peer: Address,
@@ -235,7 +237,7 @@ impl Link {
 
     /// Bytes that are not with the kernel yet.
     pub(crate) fn unsent(&self) -> usize {
-        self.outgoing.borrow().len() + self.in_flight.get()
+        self.outgoing.borrow().len() + self.on_wire.get() + self.in_flight.get()
     }
 
     /// Whether the driver shall read nothing for now.

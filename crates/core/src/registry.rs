@@ -232,6 +232,7 @@ impl Registry {
         let link = &connection.transport.0;
         let reason = link.take_reason().unwrap_or(reason);
         link.clear(Flags::OPEN);
+        link.on_wire.set(0);
         link.outgoing
             .borrow_mut()
             .clear(&mut self.handle.shared().pool.borrow_mut());

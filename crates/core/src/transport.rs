@@ -201,7 +201,7 @@ impl Transport {
         self.0.wants_data()
     }
 
-    /// How many bytes wait to be sent.
+    /// How many bytes wait to be sent: as they were written, and as layers made them, once they ran down.
     #[must_use]
     pub fn unsent_bytes(&self) -> usize {
         self.0.unsent()

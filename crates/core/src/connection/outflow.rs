@@ -38,9 +38,12 @@ impl Connection {
         }
         let length = wire.len();
         let sent = send(wire, &mut link.handle.shared().pool.borrow_mut());
-        let taken = length - wire.len();
+        let left = wire.len();
         drop(outgoing);
-        self.sent(taken, sent);
+        if self.stack.is_some() {
+            link.on_wire.set(left);
+        }
+        self.sent(length - left, sent);
         self.stack.is_some() && !self.link().outgoing.borrow().is_empty()
     }
 
@@ -94,7 +97,10 @@ impl Connection {
 
     /// Bytes that are not with the kernel yet, on every level.
     pub(crate) fn unsent(&self) -> usize {
-        self.link().unsent() + self.stack.as_ref().map_or(0, |stack| stack.wire.len())
+        if let Some(stack) = &self.stack {
+            self.link().on_wire.set(stack.wire.len());
+        }
+        self.link().unsent()
     }
 
     /// Whether everything written is with the kernel.

@@ -17,10 +17,12 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ropewalk_core::Address;
+use ropewalk_core::Factory;
 use ropewalk_core::address::UnixAddress;
 use ropewalk_core::driver::Driver;
 
@@ -52,6 +54,9 @@ pub use script::{Diary, End, Script, Told};
 pub use stage::Stage;
 pub use witness::{Log, Witness};
 
+/// What is put around the factory of one end.
+pub(crate) type Wrap = Rc<dyn Fn(Box<dyn Factory>) -> Box<dyn Factory>>;
+
 /// One way to run the suite: which driver, and how.
 ///
 /// ```
@@ -67,6 +72,8 @@ pub struct Harness {
     round: Cell<u64>,
     pub(crate) loopback: IpAddr,
     pub(crate) is_unix: bool,
+    /// What is around servers, and what around clients.
+    pub(crate) wraps: (Wrap, Wrap),
     pub(crate) bulk_bytes: usize,
     pub(crate) patience: Duration,
 }
@@ -81,6 +88,7 @@ impl Harness {
             round: Cell::new(0),
             loopback: Ipv4Addr::LOCALHOST.into(),
             is_unix: false,
+            wraps: (Rc::new(|factory| factory), Rc::new(|factory| factory)),
             bulk_bytes: 3_000_000,
             patience: Duration::from_secs(20),
         }
@@ -90,6 +98,17 @@ impl Harness {
     #[must_use]
     pub fn rounds(mut self, rounds: u64) -> Self {
         self.rounds = rounds;
+        self
+    }
+
+    /// Over layers: with these around the factories of servers and of clients.
+    #[must_use]
+    pub fn over(
+        mut self,
+        server: impl Fn(Box<dyn Factory>) -> Box<dyn Factory> + 'static,
+        client: impl Fn(Box<dyn Factory>) -> Box<dyn Factory> + 'static,
+    ) -> Self {
+        self.wraps = (Rc::new(server), Rc::new(client));
         self
     }
 

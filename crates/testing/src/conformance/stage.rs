@@ -13,15 +13,16 @@ use ropewalk_core::{
     RunError, Transport,
 };
 
-use super::Harness;
 use super::script::{Diary, Script};
 use super::supervisor::Supervisor;
+use super::{Harness, Wrap};
 
 /// A reactor on the driver under test. It derefs to the reactor.
 pub struct Stage {
     reactor: Reactor,
     loopback: IpAddr,
     is_unix: bool,
+    wraps: (Wrap, Wrap),
     bulk_bytes: usize,
     patience: Duration,
 }
@@ -36,6 +37,7 @@ impl Stage {
             reactor,
             loopback: harness.loopback,
             is_unix: harness.is_unix,
+            wraps: harness.wraps.clone(),
             bulk_bytes,
             patience,
         }
@@ -69,6 +71,7 @@ impl Stage {
     #[track_caller]
     pub fn listen(&mut self, factory: impl Factory) -> ListeningPort {
         let place = self.place();
+        let factory = (self.wraps.0)(Box::new(factory));
         self.reactor
             .listen(place, factory)
             .expect("a free place can be had")
@@ -105,7 +108,8 @@ impl Stage {
     #[track_caller]
     pub fn serve_with(&mut self, script: Script, limits: Limits) -> (Address, Diary) {
         let (diary, place) = (script.diary(), self.place());
-        let port = self.reactor.listen_with(place, limits, Once(Some(script)));
+        let factory = (self.wraps.0)(Box::new(Once(Some(script))));
+        let port = self.reactor.listen_with(place, limits, factory);
         (port.expect("a free place can be had").host().clone(), diary)
     }
 
@@ -116,8 +120,9 @@ impl Stage {
     /// If the address cannot be read.
     pub fn dial(&mut self, address: &Address, script: Script) -> Diary {
         let diary = script.diary();
+        let factory = (self.wraps.1)(Box::new(Once(Some(script))));
         self.reactor
-            .connect(address, Once(Some(script)))
+            .connect(address, factory)
             .expect("an address can be read");
         diary
     }

@@ -197,6 +197,32 @@ macro_rules! conformance_unix {
     };
 }
 
+/// Stamps what must hold for every kind of stream, layers included ([`Harness::over`](crate::conformance::Harness::over)).
+///
+/// ```
+/// use ropewalk_sim::SimDriver;
+/// use ropewalk_testing::conformance::Harness;
+/// use ropewalk_testing::conformance_streams;
+///
+/// conformance_streams!(plain, Harness::new(SimDriver::alone).over(|server| server, |client| client));
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! conformance_streams {
+    ($name:ident, $harness:expr) => {
+        mod $name {
+            #[allow(unused_imports, reason = "the expression may need nothing")]
+            use super::*;
+
+            fn harness() -> $crate::conformance::Harness {
+                $harness
+            }
+
+            $crate::__stamp_streams! { harness }
+        }
+    };
+}
+
 /// Stamps what must hold for child processes on a driver that has them.
 ///
 /// It needs a real kernel and `/bin/sh`, so no example can run here; write as with
