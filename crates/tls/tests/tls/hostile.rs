@@ -6,6 +6,7 @@ use ropewalk_core::layer::LayerError;
 use ropewalk_tls::{TlsLayer, TlsServer};
 
 use crate::authority::{Authority, couple};
+use crate::law;
 
 const HANDSHAKE: u8 = 22;
 const ALERT: u8 = 21;
@@ -163,5 +164,16 @@ proptest! {
             let cut = feed(&mut started(&server), &bytes, size);
             prop_assert_eq!(whole.1, cut.1);
         }
+    }
+
+    /// Whatever comes, before the handshake and after it.
+    #[test]
+    fn tls_05_the_laws_of_a_layer_hold_for_any_bytes(
+        bytes in proptest::collection::vec(any::<u8>(), 0..200), size in 1_usize..50,
+    ) {
+        let (server, client) = couple();
+        law::any_split_of_a_hello_is_the_same(&server, &bytes, &[size]);
+        law::changed_records_bring_nothing_up(&server, &client, &bytes, &[size]);
+        law::raw_bytes_bring_nothing_up(&server, &client, &bytes, &[size]);
     }
 }

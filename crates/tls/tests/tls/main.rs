@@ -5,6 +5,7 @@ mod authority;
 mod files;
 mod forger;
 mod hostile;
+mod law;
 mod rules;
 mod seeded;
 mod upgrade;
