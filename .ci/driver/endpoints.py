@@ -87,6 +87,10 @@ def errors():
         ("proxy:tcp:127.0.0.1:0", "from is missing", "proxy:from=PROXIES:ENDPOINT"),
         ("proxy:from=unix:tpc:80", "byte 16", 'did you mean "proxy:from=unix:tcp:80"?'),
         ("proxy:from=unix:tcp:80:backlg=5", "byte 23"),
+        ("unix:/srv/a=b", "byte 5", r'did you mean "unix:/srv/a\=b"?'),
+        ("tcp:prot=80", "byte 4", 'did you mean "port"?'),
+        ("/run/chat", 'did you mean "unix:/run/chat"?'),
+        ("stdio:x", "byte 6", '"x" is too much, write stdio:'),
     ):
         for program in (["ropewalk", "echo"], ["greeter"]):
             with Program(*program, ANY, wrong) as program:

@@ -379,7 +379,7 @@ impl Listen {
     }
 }
 
-/// How the path of a listening UNIX socket is made (R88).
+/// How the path of a UNIX socket is made at which a server listens or datagrams are received (R88).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnixOptions {
     /// The permission bits of the path: who may connect. By default 0666, everybody who may reach its directory.
@@ -389,12 +389,17 @@ pub struct UnixOptions {
     pub lock: bool,
 }
 
+impl UnixOptions {
+    /// What holds if nothing is said.
+    pub const USUAL: Self = Self {
+        mode: 0o666,
+        lock: false,
+    };
+}
+
 impl Default for UnixOptions {
     fn default() -> Self {
-        Self {
-            mode: 0o666,
-            lock: false,
-        }
+        Self::USUAL
     }
 }
 

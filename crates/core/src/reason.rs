@@ -195,6 +195,11 @@ impl ConnectError {
     }
 }
 
+/// Whether this is the text of a UNIX address, which has no port.
+fn is_unix(address: &str) -> bool {
+    address.starts_with("unix:")
+}
+
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Self::Endpoint(error) = self {
@@ -203,11 +208,19 @@ impl fmt::Display for ConnectError {
         write!(f, "cannot connect to {}: ", self.address())?;
         match self {
             Self::Endpoint(_) => Ok(()),
+            Self::Refused(address) if is_unix(address) => {
+                f.write_str("connection refused: nobody listens there; is the server running?")
+            }
             Self::Refused(_) => {
                 f.write_str("connection refused; is the server running on that port?")
             }
             Self::TimedOut(_, after) if after.is_zero() => f.write_str("timed out"),
             Self::TimedOut(_, after) => write!(f, "no answer within {after:?}"),
+            Self::Other(address, error)
+                if is_unix(address) && error.kind() == io::ErrorKind::NotFound =>
+            {
+                f.write_str("nothing is at that path; is the server running?")
+            }
             Self::NoRoute(_, error) | Self::Other(_, error) => write!(f, "{error}"),
             Self::Lookup(_, error) => write!(f, "the host name was not found: {error}"),
             Self::Cancelled(_) => f.write_str("cancelled"),

@@ -46,6 +46,9 @@ pub(crate) fn listening(descriptor: Descriptor) -> io::Result<ListeningSocket> {
     let descriptor = owned(descriptor)?;
     let family = family(&descriptor)?;
     let socket = SockRef::from(&descriptor);
+    if socket.peer_addr().is_ok() {
+        return Err(wrong("it is a connection, not a socket to listen at"));
+    }
     if !socket.is_listener()? {
         socket.listen(1024)?;
     }

@@ -18,7 +18,8 @@ use std::net::SocketAddr;
 use ropewalk_core::address::Address;
 use ropewalk_core::driver::DatagramQueue;
 
-use crate::datagram_port::{Socket, address_of, name_of};
+use crate::datagram_port::{Socket, name_of};
+use crate::unix_name;
 
 /// The most datagrams that one call receives or sends.
 pub(crate) const BATCH: usize = 32;
@@ -112,7 +113,7 @@ fn receive_one(socket: &Socket, memory: &mut [u8]) -> io::Result<(usize, Address
         }
         Socket::Unix(socket) => {
             let (len, peer) = socket.recv_from(memory)?;
-            Ok((len, address_of(&peer)))
+            Ok((len, unix_name::from_kernel(&peer)))
         }
     }
 }

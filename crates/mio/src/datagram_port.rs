@@ -5,8 +5,6 @@
 //! and makes no new edge.
 
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
 
 use mio::net::{UdpSocket, UnixDatagram};
 use mio::{Interest, Registry, Token};
@@ -16,6 +14,8 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Type};
 
 use crate::batch::{self, Family};
 use crate::multicast;
+use crate::unix_name;
+use crate::unix_path::{self, UnixPath};
 
 pub(crate) enum Socket {
     Udp(UdpSocket, Family),
@@ -47,6 +47,8 @@ impl Socket {
 }
 
 pub(crate) struct Port {
+    /// Goes before the socket, as with listeners.
+    _path: Option<UnixPath>,
     pub(crate) socket: Socket,
     pub(crate) limit: usize,
     /// The kernel may hold datagrams or an error for us, and will make no edge for them.
@@ -55,8 +57,6 @@ pub(crate) struct Port {
     /// A send was cut short; the reactor waits for `DatagramsWritable`.
     pub(crate) blocked: bool,
     pub(crate) connected: bool,
-    /// The file to remove at the end.
-    file: Option<Arc<Path>>,
     watches_writable: bool,
     /// It is in the list of those to be served without an edge.
     pub(crate) listed: bool,
@@ -66,21 +66,10 @@ pub(crate) struct Port {
     pub(crate) kept: DatagramQueue,
 }
 
-impl Drop for Port {
-    /// A UNIX socket's file does not go with it.
-    fn drop(&mut self) {
-        if let Some(path) = &self.file
-            && let Err(error) = std::fs::remove_file(path)
-        {
-            tracing::debug!(path = %path.display(), %error, "cannot remove the file of a socket");
-        }
-    }
-}
-
 impl Port {
     /// A port, not yet watched, and its real address.
     pub(crate) fn open(bind: &Bind) -> io::Result<(Self, Address)> {
-        let (socket, address) = match &bind.address {
+        let (socket, address, path) = match &bind.address {
             Address::Udp(address) => open_udp(bind, *address)?,
             Address::Unix(name) => open_unix(bind, name)?,
             other => {
@@ -88,15 +77,14 @@ impl Port {
                 return Err(io::Error::new(io::ErrorKind::Unsupported, what));
             }
         };
-        let file = address.unix().and_then(UnixAddress::as_path).map(Arc::from);
         let port = Self {
+            _path: path,
             socket,
             limit: bind.limit_bytes.clamp(1, Bind::LARGEST_LIMIT_BYTES),
             unread: false,
             paused: false,
             blocked: false,
             connected: false,
-            file,
             watches_writable: false,
             listed: false,
             refused: None,
@@ -196,7 +184,10 @@ pub(crate) fn is_refusal(error: &io::Error) -> bool {
     )
 }
 
-fn open_udp(bind: &Bind, address: std::net::SocketAddr) -> io::Result<(Socket, Address)> {
+/// An open socket, its real address, and the path to remove at the end.
+type Opened = (Socket, Address, Option<UnixPath>);
+
+fn open_udp(bind: &Bind, address: std::net::SocketAddr) -> io::Result<Opened> {
     let socket = new_socket(Domain::for_address(address), Some(Protocol::UDP))?;
     if bind.reuse_address {
         socket.set_reuse_address(true)?;
@@ -217,21 +208,21 @@ fn open_udp(bind: &Bind, address: std::net::SocketAddr) -> io::Result<(Socket, A
     }
     let socket = UdpSocket::from_std(socket.into());
     let real = socket.local_addr()?;
-    Ok((Socket::Udp(socket, Family::of(real)), Address::Udp(real)))
+    Ok((
+        Socket::Udp(socket, Family::of(real)),
+        Address::Udp(real),
+        None,
+    ))
 }
 
-fn open_unix(bind: &Bind, name: &UnixAddress) -> io::Result<(Socket, Address)> {
+fn open_unix(bind: &Bind, address: &UnixAddress) -> io::Result<Opened> {
     let socket = new_socket(Domain::UNIX, None)?;
-    match name {
-        UnixAddress::Unnamed => {}
-        UnixAddress::Path(path) => {
-            take_over(path)?;
-            bind_file(&socket, path, bind.mode)?;
-        }
-        _ => socket.bind(&name_of(&bind.address)?)?,
-    }
+    let path = match address {
+        UnixAddress::Unnamed => None,
+        address => unix_path::bind(&socket, address, bind.unix)?,
+    };
     let socket = UnixDatagram::from_std(socket.into());
-    Ok((Socket::Unix(socket), bind.address.clone()))
+    Ok((Socket::Unix(socket), bind.address.clone(), path))
 }
 
 /// Linux gives a socket at the wildcard address what is sent to any group that anybody on this machine joined.
@@ -248,38 +239,6 @@ const fn only_own_groups(_: &socket2::Socket, _: std::net::SocketAddr) -> io::Re
     Ok(())
 }
 
-/// Removes the file that a process left behind when it ended; one that is in use, or is no socket, stays (R88).
-fn take_over(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::FileTypeExt;
-    let Ok(file) = std::fs::symlink_metadata(path) else {
-        return Ok(());
-    };
-    let probe = new_socket(Domain::UNIX, None)?;
-    let in_use = !file.file_type().is_socket()
-        || match probe.connect(&SockAddr::unix(path)?) {
-            Ok(()) => true,
-            // A stream socket lives there.
-            Err(error) => error.kind() != io::ErrorKind::ConnectionRefused,
-        };
-    if in_use {
-        return Err(io::ErrorKind::AddrInUse.into());
-    }
-    std::fs::remove_file(path)
-}
-
-/// The name gets its mode. On Linux the mode of the socket limits that of its name from the start; were it only changed
-/// afterwards, for a moment anybody could send. (Not by binding another name and renaming: peers would be told that one.)
-fn bind_file(socket: &socket2::Socket, path: &Path, mode: u32) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = std::fs::Permissions::from_mode(mode);
-    let descriptor = std::fs::File::from(std::os::fd::OwnedFd::from(socket.try_clone()?));
-    if let Err(error) = descriptor.set_permissions(mode.clone()) {
-        tracing::debug!(%error, "this kernel gives a socket no mode before it is bound");
-    }
-    socket.bind(&SockAddr::unix(path)?)?;
-    std::fs::set_permissions(path, mode).inspect_err(|_| _ = std::fs::remove_file(path))
-}
-
 /// A datagram socket that neither blocks nor survives `exec`.
 fn new_socket(domain: Domain, protocol: Option<Protocol>) -> io::Result<socket2::Socket> {
     let socket = socket2::Socket::new(domain, Type::DGRAM, protocol)?;
@@ -291,36 +250,10 @@ fn new_socket(domain: Domain, protocol: Option<Protocol>) -> io::Result<socket2:
 pub(crate) fn name_of(address: &Address) -> io::Result<SockAddr> {
     match address {
         Address::Udp(socket) => Ok((*socket).into()),
-        Address::Unix(UnixAddress::Path(path)) => SockAddr::unix(path),
-        Address::Unix(UnixAddress::Abstract(name)) => abstract_name(name),
+        Address::Unix(name) => unix_name::to_kernel(name),
         other => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             format!("nothing can be sent to {other}"),
         )),
     }
-}
-
-#[cfg(unix)]
-fn abstract_name(name: &[u8]) -> io::Result<SockAddr> {
-    use std::os::unix::ffi::OsStrExt;
-    let bytes = [b"\0", name].concat();
-    SockAddr::unix(std::ffi::OsStr::from_bytes(&bytes))
-}
-
-/// What we call that name of the kernel's.
-pub(crate) fn address_of(name: &std::os::unix::net::SocketAddr) -> Address {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    {
-        #[cfg(target_os = "android")]
-        use std::os::android::net::SocketAddrExt;
-        #[cfg(target_os = "linux")]
-        use std::os::linux::net::SocketAddrExt;
-        if let Some(name) = name.as_abstract_name() {
-            return Address::Unix(UnixAddress::abstract_name(name));
-        }
-    }
-    Address::Unix(match name.as_pathname() {
-        Some(path) => UnixAddress::path(path),
-        None => UnixAddress::Unnamed,
-    })
 }

@@ -16,7 +16,7 @@ use crate::options::apply;
 use crate::socket::Socket;
 use crate::token::Target;
 use crate::unix_name;
-use crate::unix_path::UnixPath;
+use crate::unix_path::{self, UnixPath};
 
 /// At most one line of log in this time, so that a flood does not fill the disk (USERS P29: 211 GB in one night).
 const LOG_EVERY: Duration = Duration::from_secs(5);
@@ -89,15 +89,8 @@ impl Listener {
     }
 
     fn open_unix(address: &UnixAddress, listen: &Listen) -> io::Result<Self> {
-        let name = unix_name::to_kernel(address)?;
         let socket = new_unix_socket()?;
-        let path = match address.as_path() {
-            Some(path) => Some(UnixPath::bind(&socket, &name, path, listen.unix)?),
-            None => {
-                socket.bind(&name)?;
-                None
-            }
-        };
+        let path = unix_path::bind(&socket, address, listen.unix)?;
         start(&socket, listen)?;
         let socket = ListeningSocket::Unix(UnixListener::from_std(socket.into()));
         Ok(Self::new(socket, listen.address.clone(), path, listen))

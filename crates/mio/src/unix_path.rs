@@ -1,11 +1,14 @@
-//! The path of a listening UNIX socket: how it is taken, who may use it, and that it goes when the port does (R88).
+//! The path of a UNIX socket that listens or receives datagrams: how it is taken, who may use it, and that it goes when
+//! the port does (R88).
 //!
 //! ```text
 //!   lock PATH.lock ─► is somebody there? ─► remove a dead one ─► bind ─► set the mode ─► listen … ─► remove, unlock
 //! ```
 //!
-//! **The mode** is set between `bind` and `listen`: a socket that does not listen yet refuses everybody, so there is no
-//! moment in which more may connect than asked for. A umask would be the whole process's, and so every thread's.
+//! **The mode** is set before `listen`: a socket that does not listen yet refuses everybody, so there is no moment in which
+//! more may connect than asked for. One of datagrams receives from `bind` on; on Linux the mode of the socket limits that of
+//! its path from the start, so it is set there too. A umask would be the whole process's, and so every thread's. (Binding
+//! another name and renaming would do, but peers would be told that one.)
 //!
 //! **The lock** is an `flock`, which the kernel drops when its holder dies, however it dies. Twisted's, a symbolic link
 //! that names a process, must guess whether that number is still the same process. A file beside the socket is needed,
@@ -14,11 +17,32 @@
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use ropewalk_core::address::UnixAddress;
 use ropewalk_core::driver::UnixOptions;
 use socket2::{SockAddr, Socket};
+
+use crate::unix_name;
+
+/// Binds a socket to an address, ready to listen or to receive; what to keep as long as it does.
+///
+/// # Errors
+///
+/// The name does not fit, another has it, or it cannot be made.
+pub(crate) fn bind(
+    socket: &Socket,
+    address: &UnixAddress,
+    options: UnixOptions,
+) -> io::Result<Option<UnixPath>> {
+    let name = unix_name::to_kernel(address)?;
+    match address.as_path() {
+        Some(path) => UnixPath::bind(socket, &name, path, options).map(Some),
+        None => socket.bind(&name).map(|()| None),
+    }
+}
 
 /// A path that is ours; dropping it removes it.
 pub(crate) struct UnixPath {
@@ -34,7 +58,7 @@ impl UnixPath {
     /// # Errors
     ///
     /// Another server has the path, it is no socket, or it cannot be made.
-    pub(crate) fn bind(
+    fn bind(
         socket: &Socket,
         address: &SockAddr,
         path: &Path,
@@ -49,8 +73,10 @@ impl UnixPath {
         if lock.is_some() {
             remove_dead(&path)?;
         }
+        limit_mode(socket, options.mode)?;
         socket.bind(address).map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse => explain_busy(&path, error),
+            io::ErrorKind::NotFound => no_directory(&path),
             _ => error,
         })?;
         let inode = inode(&path)?;
@@ -69,6 +95,15 @@ impl Drop for UnixPath {
         }
         drop(self.lock.take()); // Last: who takes the lock next finds the path free.
     }
+}
+
+/// On Linux the path of a socket gets no more than the socket itself has.
+fn limit_mode(socket: &Socket, mode: u32) -> io::Result<()> {
+    let descriptor = File::from(OwnedFd::from(socket.try_clone()?));
+    if let Err(error) = descriptor.set_permissions(Permissions::from_mode(mode)) {
+        tracing::debug!(%error, "this kernel gives a socket no mode before it is bound");
+    }
+    Ok(())
 }
 
 fn inode(path: &Path) -> io::Result<(u64, u64)> {
@@ -93,9 +128,9 @@ impl Found {
             Ok(metadata) if !metadata.file_type().is_socket() => return Ok(Self::Other),
             Ok(_) => {}
         }
-        // A connect to a socket in the file system never waits, unless its backlog is full; then this one does not.
-        let socket = Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
-        socket.set_nonblocking(true)?;
+        // Who owns a path is known before what kind of socket it is, so this finds every kind (EPROTOTYPE), also one that
+        // does not listen yet, and makes no connection that a server would see.
+        let socket = Socket::new(socket2::Domain::UNIX, socket2::Type::DGRAM, None)?;
         match socket.connect(&SockAddr::unix(path)?) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(Self::Dead),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::Nothing),
@@ -109,7 +144,7 @@ fn remove_dead(path: &Path) -> io::Result<()> {
     match Found::at(path)? {
         Found::Nothing => Ok(()),
         Found::Dead => fs::remove_file(path),
-        Found::Live => Err(busy("another server listens there, without a lock".into())),
+        Found::Live => Err(busy("another server has it, without a lock".into())),
         Found::Other => Err(no_socket(path)),
     }
 }
@@ -117,7 +152,7 @@ fn remove_dead(path: &Path) -> io::Result<()> {
 /// Says what the kernel's "address in use" means for a path.
 fn explain_busy(path: &Path, error: io::Error) -> io::Error {
     match Found::at(path) {
-        Ok(Found::Live) => busy("another server listens there".into()),
+        Ok(Found::Live) => busy("another server has it".into()),
         Ok(Found::Dead) => busy(
             "a server that died left its path there; remove it, or listen with a lock (lock=yes), which takes it over"
                 .into(),
@@ -129,6 +164,12 @@ fn explain_busy(path: &Path, error: io::Error) -> io::Error {
 
 fn busy(why: String) -> io::Error {
     io::Error::new(io::ErrorKind::AddrInUse, why)
+}
+
+fn no_directory(path: &Path) -> io::Error {
+    let directory = path.parent().unwrap_or(path).display();
+    let why = format!("there is no directory {directory}; make it first");
+    io::Error::new(io::ErrorKind::NotFound, why)
 }
 
 fn no_socket(path: &Path) -> io::Error {

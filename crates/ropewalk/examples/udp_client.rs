@@ -3,11 +3,11 @@
 //! Sends one datagram and prints the answer. Start the example `udp_echo` first.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ropewalk::endpoint::{DatagramEndpoint, DatagramString};
+use ropewalk::endpoint::UdpClient;
 use ropewalk::failure::TimedOut;
 use ropewalk::{
     Address, DatagramProtocol, DatagramTransport, Deferred, Failure, Handle, Resolver, program,
@@ -16,9 +16,9 @@ use ropewalk::{
 /// Sends one datagram and prints the answer.
 #[derive(clap::Parser)]
 struct Options {
-    /// Whom to ask
-    #[arg(default_value = "udp:127.0.0.1:1234")]
-    endpoint: DatagramString,
+    /// Whom to ask: udp:HOST:PORT
+    #[arg(value_name = "ENDPOINT", default_value = "udp:127.0.0.1:1234")]
+    server: UdpClient,
     /// What to say
     #[arg(long, default_value = "hello")]
     text: String,
@@ -42,28 +42,58 @@ impl DatagramProtocol for Client {
     }
 }
 
-async fn ask(reactor: Handle, endpoint: DatagramString, text: String) -> Result<String, Failure> {
-    let server = endpoint.bind()?.address;
-    let own = match server.socket() {
-        Some(SocketAddr::V4(_)) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
-        Some(SocketAddr::V6(_)) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
-        None => return Err(Failure::message(format_args!("{server} has no UDP port"))),
+/// Asks each address of the host until one of them does not refuse: a name may have some at which nobody listens.
+async fn ask(reactor: Handle, server: UdpClient, text: String) -> Result<String, Failure> {
+    let addresses = match server.literal() {
+        Some(address) => vec![address],
+        None => look_up(&reactor, &server).await?,
     };
-    let (answer, resolver) = Deferred::new(&reactor);
+    let mut last = Failure::message(format_args!("{server} has no address"));
+    for address in addresses {
+        match ask_at(&reactor, address, &text).await {
+            Err(failure) if !failure.is::<TimedOut>() => last = failure,
+            Err(_) => return Err(silence(address)),
+            answer => return answer,
+        }
+    }
+    Err(last)
+}
+
+async fn look_up(reactor: &Handle, server: &UdpClient) -> Result<Vec<SocketAddr>, Failure> {
+    let found = reactor.resolve(&server.host).await;
+    let ips = found.map_err(|failure| {
+        Failure::message(format_args!(
+            "cannot ask {server}: the host name was not found: {failure}"
+        ))
+    })?;
+    let at_port = |ip: IpAddr| SocketAddr::new(ip, server.port);
+    Ok(ips.into_iter().map(at_port).collect())
+}
+
+fn silence(server: SocketAddr) -> Failure {
+    Failure::message(format_args!(
+        "time-out: no answer from udp:{server} within {PATIENCE:?}"
+    ))
+}
+
+async fn ask_at(reactor: &Handle, server: SocketAddr, text: &str) -> Result<String, Failure> {
+    let own: IpAddr = match server {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let (answer, resolver) = Deferred::new(reactor);
     let port = reactor
-        .listen_datagram(own, Client { answer: resolver })
+        .listen_datagram(SocketAddr::new(own, 0), Client { answer: resolver })
         .await?;
-    port.connect(&server).await?; // from now on only the server is heard
+    port.connect(server).await?; // from now on only the server is heard
     port.write(text)?;
-    let answer = answer.timeout(PATIENCE, &reactor).await;
+    let answer = answer.timeout(PATIENCE, reactor).await;
     port.stop_listening().await?;
     match answer {
         Ok(answer) => Ok(String::from_utf8_lossy(&answer).into_owned()),
-        Err(failure) if failure.is::<TimedOut>() => Err(Failure::message(format_args!(
-            "time-out: no answer from {server} within {PATIENCE:?}"
-        ))),
+        Err(failure) if failure.is::<TimedOut>() => Err(failure),
         Err(failure) => Err(Failure::message(format_args!(
-            "no answer from {server}: {failure}; is the server running on that port?"
+            "no answer from udp:{server}: {failure}; is the server running on that port?"
         ))),
     }
 }
@@ -71,7 +101,7 @@ async fn ask(reactor: Handle, endpoint: DatagramString, text: String) -> Result<
 fn main() -> ExitCode {
     program::run(|options: Options| {
         let mut reactor = ropewalk::reactor()?;
-        let main = |reactor| ask(reactor, options.endpoint, options.text);
+        let main = |reactor| ask(reactor, options.server, options.text);
         if let Some(answer) = reactor.run_main(main)? {
             ropewalk::say(answer)?;
         }

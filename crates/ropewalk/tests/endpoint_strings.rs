@@ -58,7 +58,10 @@ fn r113_strings_of_servers() {
                 "tcp:127.0.0.1:80, 1024, shared",
             ),
             ("unix:/run/x:backlog=3", "unix:/run/x, 3"),
-            (r"unix:/run/a\:b=c", "16: path is missing, write unix:PATH"),
+            (
+                r"unix:/run/a\:b=c",
+                r#"5: path is missing, did you mean "unix:/run/a\:b\=c"? an = in it is quoted by a backslash"#,
+            ),
             (r"unix:/run/a\:b\=c", r"unix:/run/a\:b\=c, 1024"),
             ("unix:path=/run/a=b", r"unix:/run/a\=b, 1024"),
             ("unix:@name", "unix:@name, 1024"),

@@ -76,7 +76,7 @@ impl Network {
         let busy = Trouble::Kind(io::ErrorKind::AddrInUse);
         let mut address = match &bind.address {
             Address::Unix(UnixAddress::Unnamed) => return Ok(bind.address.clone()),
-            Address::Unix(_) => bind.address.clone(),
+            Address::Unix(name) => return own.free_name(name, bind.unix.lock, false),
             Address::Udp(asked) => {
                 own.check_local(*asked)?;
                 bind.address.clone()

@@ -140,7 +140,7 @@ impl Host {
 
     pub(crate) fn listen(&mut self, listen: &Listen) -> Result<(ListenerId, Address), Trouble> {
         let address = match &listen.address {
-            Address::Unix(name) => self.free_name(name, listen.unix.lock)?,
+            Address::Unix(name) => self.free_name(name, listen.unix.lock, true)?,
             address => {
                 let unsupported = Trouble::Kind(io::ErrorKind::Unsupported);
                 self.free_socket(address.socket().ok_or(unsupported)?, listen)?
@@ -158,11 +158,20 @@ impl Host {
     }
 
     /// A name that nobody has; with the lock also one that a dead server left.
-    fn free_name(&mut self, name: &UnixAddress, lock: bool) -> Result<Address, Trouble> {
+    /// Streams and datagrams have abstract names of their own, but the same paths.
+    pub(crate) fn free_name(
+        &mut self,
+        name: &UnixAddress,
+        lock: bool,
+        for_streams: bool,
+    ) -> Result<Address, Trouble> {
         check_name(name)?;
         let address = Address::Unix(name.clone());
-        let is_dead = self.dead_paths.contains(name);
-        if !self.listeners_at(&address).is_empty() || is_dead && !lock {
+        let is_file = name.as_path().is_some();
+        let listens = !self.listeners_at(&address).is_empty();
+        let receives = self.ports.iter().any(|(_, port)| port.address == address);
+        let is_taken = listens && (is_file || for_streams) || receives && (is_file || !for_streams);
+        if is_taken || self.dead_paths.contains(name) && !lock {
             return Err(Trouble::Kind(io::ErrorKind::AddrInUse));
         }
         self.dead_paths.retain(|path| path != name);
@@ -177,8 +186,9 @@ impl Host {
 
     /// The paths of its servers stay when nobody is left to remove them.
     pub(crate) fn leave_paths(&mut self) {
-        let names = self.listeners.iter().map(|(_, listener)| &listener.address);
-        let names = names.filter_map(|address| address.unix());
+        let listeners = self.listeners.iter().map(|(_, listener)| &listener.address);
+        let ports = self.ports.iter().map(|(_, port)| &port.address);
+        let names = listeners.chain(ports).filter_map(|address| address.unix());
         let files = names.filter(|name| name.as_path().is_some());
         self.dead_paths.extend(files.cloned());
     }

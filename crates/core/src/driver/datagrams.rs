@@ -10,8 +10,8 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::Sent;
 use super::datagram_queue::DatagramQueue;
+use super::{Sent, UnixOptions};
 use crate::address::Address;
 use crate::slots::Key;
 
@@ -75,8 +75,8 @@ pub struct Bind {
     pub reuse_address: bool,
     /// The multicast groups to join from the start.
     pub groups: Vec<(IpAddr, Interface)>,
-    /// The mode of a UNIX socket's file (R88); those who may write to it may send.
-    pub mode: u32,
+    /// How the path of a UNIX socket is made; who may write to it may send.
+    pub unix: UnixOptions,
 }
 
 impl Bind {
@@ -85,9 +85,6 @@ impl Bind {
 
     /// The most that [`limit_bytes`](Self::limit_bytes) may be: no longer datagram exists (RFC 768).
     pub const LARGEST_LIMIT_BYTES: usize = 65_536;
-
-    /// The mode of a UNIX socket's file, if nothing is said: everybody on this machine may send.
-    pub const DEFAULT_MODE: u32 = 0o666;
 
     /// An ordinary port at this address.
     #[must_use]
@@ -98,7 +95,7 @@ impl Bind {
             broadcast: false,
             reuse_address: false,
             groups: Vec::new(),
-            mode: Self::DEFAULT_MODE,
+            unix: UnixOptions::USUAL,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The parsed form of an endpoint string, from which an endpoint type takes what it knows.
 
+mod missing;
+
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
@@ -314,16 +316,6 @@ impl Description {
         self.error(place, EndpointProblem::Unusable { why })
     }
 
-    /// The error for an option that must be there and is not.
-    #[must_use]
-    pub fn missing(&self, name: &str) -> EndpointError {
-        let problem = EndpointProblem::Missing {
-            name: name.to_owned(),
-            form: self.right_form(),
-        };
-        self.error(self.text.len()..self.text.len(), problem)
-    }
-
     /// The text of an argument or option that was taken.
     #[must_use]
     pub fn given(&self, name: &str) -> Option<&str> {
@@ -356,7 +348,10 @@ impl Description {
         let renamed = renamed.map(|kind| format!("{before}{kind}{rest}"));
         let has_tcp = known.iter().any(|kind| kind == "tcp");
         let typed = (has_tcp && self.lacks_type()).then(|| format!("{before}tcp:{self}"));
-        let suggestion = renamed.or(typed);
+        let has_unix = known.iter().any(|kind| kind == "unix");
+        let path = (has_unix && self.kind().starts_with(['/', '@', '.']))
+            .then(|| format!("{before}unix:{self}"));
+        let suggestion = renamed.or(path).or(typed);
         let problem = EndpointProblem::UnknownType {
             suggestion,
             known,
@@ -439,14 +434,6 @@ impl Description {
             suggestion,
             known,
         }
-    }
-
-    fn right_form(&self) -> String {
-        let asked = || {
-            let names = self.positionals.iter().map(|name| name.to_uppercase());
-            names.fold(quote(self.kind()), |form, name| format!("{form}:{name}"))
-        };
-        self.form.clone().unwrap_or_else(asked)
     }
 
     /// Whether this looks like `PORT` or `HOST:PORT`, the type forgotten.

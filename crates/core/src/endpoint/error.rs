@@ -67,6 +67,13 @@ pub enum EndpointProblem {
         /// The right form of the string.
         form: String,
     },
+    /// The same, and an argument that was taken for an option is probably it.
+    Unquoted {
+        /// The argument.
+        name: String,
+        /// The whole string as it was probably meant.
+        suggestion: String,
+    },
     /// There is one argument too many.
     Unexpected {
         /// The right form of the string.
@@ -163,6 +170,11 @@ impl EndpointError {
             }
             P::TooDeep => f.write_str("too many endpoints are inside each other, leave some out"),
             P::Missing { name, form } => write!(f, "{name} is missing, write {form}"),
+            P::Unquoted { name, suggestion } => {
+                let suggestion = shown(suggestion);
+                write!(f, "{name} is missing, did you mean \"{suggestion}\"? ")?;
+                f.write_str("an = in it is quoted by a backslash")
+            }
             P::Unexpected { form } => write!(f, "\"{fault}\" is too much, write {form}"),
             P::UnknownOption {
                 name,

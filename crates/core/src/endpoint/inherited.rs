@@ -67,7 +67,7 @@ fn nothing(mut description: Description) -> Result<(), EndpointError> {
     if description.positionals_left() == 1 {
         let rest: String = description.positional("nothing")?;
         if !rest.is_empty() {
-            return Err(description.wrong("nothing", "nothing: stdio: takes no argument"));
+            return Err(description.superfluous("nothing"));
         }
     }
     description.finish()

@@ -285,6 +285,8 @@ mod tests {
         assert!(text.contains("; only to connect to: host"), "{text}");
         let text = error("tpc:80");
         assert!(text.contains("did you mean \"tcp:80\"?"), "{text}");
+        let text = error("/run/chat");
+        assert!(text.contains("did you mean \"unix:/run/chat\"?"), "{text}");
     }
 
     #[test]

@@ -40,6 +40,7 @@ mod string;
 mod syntax;
 mod tcp;
 mod udp;
+mod udp_client;
 mod unix;
 mod unix_datagram;
 mod value;
@@ -56,6 +57,7 @@ pub use string::{ClientString, DatagramString, ServerString};
 pub use syntax::quote;
 pub use tcp::{TcpClient, TcpServer};
 pub use udp::UdpServer;
+pub use udp_client::UdpClient;
 pub use unix_datagram::UnixDatagramServer;
 pub use value::Value;
 

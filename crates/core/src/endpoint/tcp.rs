@@ -243,11 +243,8 @@ impl TcpClient {
     ///
     /// When those that are there are not those of a TCP client.
     pub fn take(description: &mut Description) -> Result<Self, EndpointError> {
-        let HostName(host) = description.positional("host")?;
-        let mut client = Self::new(host, description.positional("port")?);
-        if client.port == 0 {
-            return Err(description.wrong("port", "a whole number from 1 to 65535"));
-        }
+        let (host, port) = take_peer(description)?;
+        let mut client = Self::new(host, port);
         client.timeout = Self::take_timeout(description)?;
         client.bind = description.option("bind")?;
         Ok(client)
@@ -311,6 +308,16 @@ fn of_tcp(text: &str, form: &str) -> Result<Description, EndpointError> {
     } else {
         Err(description.unknown_type(&[NAME]))
     }
+}
+
+/// `HOST:PORT` of a peer.
+pub(super) fn take_peer(description: &mut Description) -> Result<(String, u16), EndpointError> {
+    let HostName(host) = description.positional("host")?;
+    let port = description.positional("port")?;
+    if port == 0 {
+        return Err(description.wrong("port", "a whole number from 1 to 65535"));
+    }
+    Ok((host, port))
 }
 
 /// `PORT` or `HOST:PORT`, or the host as the option `interface`.

@@ -8,7 +8,7 @@ use super::listening::Listening;
 use super::value::Value;
 use super::{TcpClient, TcpServer};
 use crate::address::{Address, UnixAddress};
-use crate::driver::Listen;
+use crate::driver::{Listen, UnixOptions};
 
 pub(super) const KIND: Kind = Kind::new("unix", "a UNIX socket; @NAME is an abstract one")
     .for_servers(Role {
@@ -22,30 +22,21 @@ pub(super) const KIND: Kind = Kind::new("unix", "a UNIX socket; @NAME is an abst
         parse: client,
     });
 
-const MODE: (&str, &str) = (
+pub(super) const MODE: (&str, &str) = (
     "mode=OCTAL",
-    "the permission bits of the path: who may connect (666, everybody)",
+    "the permission bits of the path: who may connect or send (666, everybody)",
 );
-const LOCK: (&str, &str) = (
+pub(super) const LOCK: (&str, &str) = (
     "lock=yes",
     "hold PATH.lock, and take over the path of a server that died",
 );
 
 fn server(mut description: Description) -> Result<Listening, EndpointError> {
     let address = take_address(&mut description)?;
-    let is_file = address.as_path().is_some();
+    let unix = take_options(&mut description, &address)?;
     let mut listen = Listen::new(Address::Unix(address));
+    listen.unix = unix;
     listen.backlog = TcpServer::take_backlog(&mut description)?;
-    if let Some(Mode(mode)) = description.option("mode")? {
-        listen.unix.mode = mode;
-    }
-    listen.unix.lock = description.option("lock")?.unwrap_or(false);
-    if listen.unix.lock && !is_file {
-        return Err(description.wrong(
-            "lock",
-            "no: a name that begins with @ is free when its server is gone",
-        ));
-    }
     description.finish()?;
     Ok(listen.into())
 }
@@ -61,7 +52,7 @@ fn client(mut description: Description) -> Result<Destination, EndpointError> {
 }
 
 /// The socket; that its name fits into an address is for the system to say.
-fn take_address(description: &mut Description) -> Result<UnixAddress, EndpointError> {
+pub(super) fn take_address(description: &mut Description) -> Result<UnixAddress, EndpointError> {
     let path: String = description.positional("path")?;
     let address = UnixAddress::from(path.as_str());
     let is_name = match &address {
@@ -73,6 +64,25 @@ fn take_address(description: &mut Description) -> Result<UnixAddress, EndpointEr
         return Ok(address);
     }
     Err(description.wrong("path", "the path of a socket, or @ and a name"))
+}
+
+/// The options `mode` and `lock`, as a server and a datagram socket have them.
+pub(super) fn take_options(
+    description: &mut Description,
+    address: &UnixAddress,
+) -> Result<UnixOptions, EndpointError> {
+    let mut options = UnixOptions::USUAL;
+    if let Some(Mode(mode)) = description.option("mode")? {
+        options.mode = mode;
+    }
+    options.lock = description.option("lock")?.unwrap_or(false);
+    if options.lock && address.as_path().is_none() {
+        return Err(description.wrong(
+            "lock",
+            "no: a name that begins with @ is free when its server is gone",
+        ));
+    }
+    Ok(options)
 }
 
 /// Permission bits, in octal as chmod(1) takes them.
@@ -92,7 +102,6 @@ impl Value for Mode {
 mod tests {
     use super::super::ServerEndpoint;
     use super::*;
-    use crate::driver::UnixOptions;
 
     fn listen(text: &str) -> Result<Listen, String> {
         let listening = text.listening().map_err(|error| error.to_string())?;

@@ -8,9 +8,9 @@ use super::description::Description;
 use super::error::EndpointError;
 use super::kind::{Kind, Role};
 use super::udp::{LIMIT, take_limit};
-use super::value::Value;
+use super::unix::{LOCK, MODE, take_address, take_options};
 use crate::address::{Address, UnixAddress};
-use crate::driver::Bind;
+use crate::driver::{Bind, UnixOptions};
 
 const NAME: &str = "unix-datagram";
 /// What Go calls it.
@@ -22,10 +22,7 @@ pub(super) const ALIAS_KIND: Kind = kind(ALIAS, "the same as unix-datagram");
 const fn kind(name: &'static str, about: &'static str) -> Kind {
     Kind::new(name, about).for_datagrams(Role {
         form: "unix-datagram:PATH",
-        options: &[
-            ("mode=660", "the mode of the file, in octal; 666 by default"),
-            LIMIT,
-        ],
+        options: &[MODE, LOCK, LIMIT],
         parse: |description| UnixDatagramServer::from_description(description)?.bind(),
     })
 }
@@ -34,14 +31,15 @@ const fn kind(name: &'static str, about: &'static str) -> Kind {
 ///
 /// | option | meaning | default |
 /// | --- | --- | --- |
-/// | `mode=660` | the mode of the file, in octal | 666: everybody on this machine may send |
+/// | `mode=660` | the permission bits of the path, in octal | 666: everybody on this machine may send |
+/// | `lock=yes` | hold `PATH.lock`, and take over the path of a server that died | no |
 /// | `limit=BYTES` | the longest datagram that is received whole, up to 65536; longer ones are cut | 8192 |
 ///
 /// ```
 /// use ropewalk_core::endpoint::UnixDatagramServer;
 ///
 /// let server: UnixDatagramServer = "unix-datagram:/run/log:mode=660".parse()?;
-/// assert_eq!(server.mode, 0o660);
+/// assert_eq!(server.unix.mode, 0o660);
 /// # Ok::<(), ropewalk_core::endpoint::EndpointError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +47,8 @@ const fn kind(name: &'static str, about: &'static str) -> Kind {
 pub struct UnixDatagramServer {
     /// The name of the socket.
     pub address: UnixAddress,
-    /// The mode of its file.
-    pub mode: u32,
+    /// How its path is made.
+    pub unix: UnixOptions,
     /// The longest datagram that is received whole, in bytes.
     pub limit_bytes: usize,
 }
@@ -61,7 +59,7 @@ impl UnixDatagramServer {
     pub const fn new(address: UnixAddress) -> Self {
         Self {
             address,
-            mode: Bind::DEFAULT_MODE,
+            unix: UnixOptions::USUAL,
             limit_bytes: Bind::DEFAULT_LIMIT_BYTES,
         }
     }
@@ -76,38 +74,22 @@ impl UnixDatagramServer {
             return Err(description.unknown_type(&[NAME]));
         }
         description.set_form("unix-datagram:PATH");
-        let path = description.positional::<String>("path")?;
-        if path.is_empty() || path.contains('\0') {
-            return Err(description.wrong("path", "a path, or @NAME for an abstract name"));
-        }
-        let mut server = Self::new(UnixAddress::from(path.as_str()));
-        if let Some(Mode(mode)) = description.option("mode")? {
-            server.mode = mode;
-        }
+        let mut server = Self::new(take_address(&mut description)?);
+        server.unix = take_options(&mut description, &server.address)?;
         server.limit_bytes = take_limit(&mut description)?;
         description.finish()?;
         Ok(server)
     }
 }
 
-struct Mode(u32);
-
-impl Value for Mode {
-    const MEANING: &'static str = "an octal mode such as 660";
-
-    fn from_text(text: &str) -> Option<Self> {
-        let is_octal =
-            (3..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-        let mode = is_octal.then(|| u32::from_str_radix(text, 8).ok())??;
-        (mode <= 0o777).then_some(Self(mode))
-    }
-}
-
 impl fmt::Display for UnixDatagramServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut description = Description::new(NAME).with_argument(&self.address.to_string());
-        if self.mode != Bind::DEFAULT_MODE {
-            description = description.with_option("mode", &format!("{:03o}", self.mode));
+        if self.unix.mode != UnixOptions::USUAL.mode {
+            description = description.with_option("mode", &format!("{:03o}", self.unix.mode));
+        }
+        if self.unix.lock {
+            description = description.with_option("lock", "yes");
         }
         if self.limit_bytes != Bind::DEFAULT_LIMIT_BYTES {
             description = description.with_option("limit", &self.limit_bytes.to_string());
@@ -127,7 +109,7 @@ impl FromStr for UnixDatagramServer {
 impl DatagramEndpoint for UnixDatagramServer {
     fn bind(&self) -> Result<Bind, EndpointError> {
         Ok(Bind {
-            mode: self.mode,
+            unix: self.unix,
             limit_bytes: self.limit_bytes,
             ..Bind::new(Address::Unix(self.address.clone()))
         })
@@ -145,14 +127,16 @@ mod tests {
             bind.address,
             Address::Unix(UnixAddress::abstract_name("log"))
         );
-        assert_eq!((bind.limit_bytes, bind.mode), (100, 0o666));
-        let text = "unix-datagram:/run/a\\:b:mode=060:limit=9000";
+        assert_eq!((bind.limit_bytes, bind.unix.mode), (100, 0o666));
+        let text = "unix-datagram:/run/a\\:b:mode=060:lock=yes:limit=9000";
         let server: UnixDatagramServer = text.parse().unwrap();
         assert_eq!(server.to_string(), text);
         for wrong in [
             "unix-datagram:",
             "unix-datagram:/x:mode=888",
             "unix-datagram:/x:mode=9999",
+            "unix-datagram:@",
+            "unix-datagram:@x:lock=yes",
         ] {
             assert!(wrong.parse::<UnixDatagramServer>().is_err(), "{wrong}");
         }

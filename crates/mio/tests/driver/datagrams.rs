@@ -172,24 +172,54 @@ fn r088_a_unix_datagram_socket_has_its_mode_and_leaves_no_file() {
 }
 
 #[test]
-fn r088_the_file_of_a_dead_socket_is_taken_over_and_no_other() {
+fn r088_the_file_of_a_dead_datagram_socket_is_taken_over_with_the_lock_only() {
     let folder = Folder::new("stale");
     let path = folder.0.join("stale");
     drop(UnixDatagram::bind(&path).unwrap()); // leaves its file
     let plain = folder.0.join("plain");
     std::fs::write(&plain, "precious").unwrap();
     let mut reactor = reactor();
-    let endpoint = format!("unix-datagram:{}", path.display());
-    reactor
-        .listen_datagram(endpoint.as_str(), Echo::default())
-        .unwrap();
-    let wrong = format!("unix-datagram:{}", plain.display());
-    assert!(
-        reactor
-            .listen_datagram(wrong.as_str(), Echo::default())
-            .is_err()
-    );
+    let mut listen = |path: &std::path::Path, options: &str| {
+        let endpoint = format!("unix-datagram:{}{options}", path.display());
+        let port = reactor.listen_datagram(endpoint.as_str(), Echo::default());
+        port.map_err(|error| error.to_string())
+    };
+    let careful = listen(&path, "").unwrap_err();
+    assert!(careful.contains("lock=yes"), "{careful}");
+    let port = listen(&path, ":lock=yes").unwrap();
+    let second = listen(&path, ":lock=yes").unwrap_err();
+    assert!(second.contains("holds the lock"), "{second}");
+    for options in ["", ":lock=yes"] {
+        let wrong = listen(&plain, options).unwrap_err();
+        assert!(wrong.contains("no socket"), "{wrong}");
+    }
     assert_eq!(std::fs::read(&plain).unwrap(), b"precious");
+    drop(port.stop_listening());
+    reactor.turn(Some(Duration::ZERO)).unwrap();
+    let left: Vec<_> = std::fs::read_dir(&folder.0).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
+fn r088_servers_of_streams_and_of_datagrams_do_not_push_each_other_aside() {
+    let folder = Folder::new("kinds");
+    let mut reactor = reactor();
+    let path = folder.0.join("stream");
+    let stream = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    stream.set_nonblocking(true).unwrap();
+    let error = reactor
+        .listen_datagram(
+            format!("unix-datagram:{}:lock=yes", path.display()).as_str(),
+            Echo::default(),
+        )
+        .unwrap_err();
+    assert!(error.to_string().contains("another server"), "{error}");
+    let asked = stream.accept().unwrap_err();
+    assert_eq!(
+        asked.kind(),
+        std::io::ErrorKind::WouldBlock,
+        "it was disturbed"
+    );
 }
 
 #[test]

@@ -124,7 +124,7 @@ fn r088_a_live_server_is_never_pushed_aside() {
     let first = UnixListener::bind(&path).unwrap();
     for lock in [false, true] {
         let error = try_listen(&mut driver, &path, lock).unwrap_err();
-        assert!(error.contains("another server listens"), "{error}");
+        assert!(error.contains("another server has it"), "{error}");
     }
     drop(first);
     fs::remove_file(&path).unwrap();

@@ -65,3 +65,26 @@ fn that_nobody_listens_is_told_at_once(world: &mut World) {
     );
     assert!(world.now() < PATIENCE);
 }
+
+#[ropewalk::test]
+fn a_name_is_looked_up_and_each_of_its_addresses_asked(world: &mut World) {
+    let server = world.reactor("server");
+    let port = server
+        .listen_datagram("udp:1234", Server { answers: true })
+        .unwrap();
+    let client = world.reactor("client").handle();
+    let addresses: [std::net::IpAddr; 2] = ["10.0.0.2", "10.0.0.1"].map(|ip| ip.parse().unwrap());
+    world.name("time.example", addresses);
+    for (name, expected) in [
+        ("time.example", "hello"),
+        ("none.example", "the host name was not found"),
+    ] {
+        let endpoint = format!("udp:{name}:1234").parse().unwrap();
+        let said = client.spawn(ask(client.clone(), endpoint, "hello".to_owned()));
+        let said = world
+            .wait_for(said)
+            .unwrap_or_else(|failure| failure.to_string());
+        assert!(said.contains(expected), "{said}");
+    }
+    world.wait_for(port.stop_listening()).unwrap();
+}

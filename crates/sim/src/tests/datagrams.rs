@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ropewalk_core::address::UnixAddress;
-use ropewalk_core::{Address, DatagramProtocol, DatagramTransport, Reactor};
+use ropewalk_core::{Address, DatagramProtocol, DatagramTransport, Protocol, Reactor, Transport};
 
 use crate::{Faults, Recording, Rule, World};
 
@@ -33,6 +33,13 @@ impl DatagramProtocol for Ear {
     fn connection_refused(&mut self, _: &DatagramTransport, error: &io::Error) {
         self.0.borrow_mut().push(error.kind().to_string());
     }
+}
+
+/// A server of streams, which nobody reaches.
+struct Silent;
+
+impl Protocol for Silent {
+    fn data_received(&mut self, _: &Transport, _: &[u8]) {}
 }
 
 /// Hosts `a`, `b` and `c`, each with an ear at UDP port 7.
@@ -198,6 +205,26 @@ fn unix_datagrams_stay_on_their_host() {
     story.pass(SECOND);
     assert_eq!(two.heard(), ["hello from unix:/run/one"]);
     assert!(one.heard().is_empty());
+}
+
+#[test]
+fn r088_a_crashed_hosts_datagram_path_is_taken_over_with_the_lock_only() {
+    let world = World::new(1);
+    let dead = world.driver("server");
+    let mut reactor = Reactor::new(dead);
+    let bind = |reactor: &mut Reactor, text: &str| {
+        let port = reactor.listen_datagram(text, Ear::default());
+        port.map(drop).map_err(|error| error.to_string())
+    };
+    bind(&mut reactor, "unix-datagram:/run/log").unwrap();
+    assert!(reactor.listen("unix:/run/log:lock=yes", || Silent).is_err());
+    world.crash("server");
+    world.restart("server");
+    drop(reactor);
+    let mut heir = Reactor::new(world.driver("server"));
+    let error = bind(&mut heir, "unix-datagram:/run/log").unwrap_err();
+    assert!(error.contains("unix:/run/log"), "{error}");
+    bind(&mut heir, "unix-datagram:/run/log:lock=yes").unwrap();
 }
 
 #[test]
