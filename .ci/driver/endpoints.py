@@ -26,7 +26,7 @@ def proxy():
             peer.send(b"GET / HTTP/1.1\r\n\r\n")
             peer.must_end()
         program.stops()
-    with Program("ropewalk", "echo", f"proxy:from=192.0.2.0/24:{ANY}") as program:
+    with Program("ropewalk", "echo", f"proxy:from=192.0.2.0/24,[2001:db8::]/32:{ANY}") as program:
         with Peer(program.listening()) as peer:
             peer.must_end()
         program.stderr.matching("only known proxies may connect")

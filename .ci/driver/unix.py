@@ -66,6 +66,8 @@ def unix():
     with Program("ropewalk", "echo", f"unix:@{name}") as program:
         program.stdout.next()
         must(says(f"\0{name}") == b"hello", "the abstract name does not answer")
+        with Program("ropewalk", "echo", f"unix:@{name}") as second:
+            one_line_error(second, f"unix:@{name}", "another server has that name")
         program.stops()
 
 

@@ -40,7 +40,12 @@ pub(crate) fn bind(
     let name = unix_name::to_kernel(address)?;
     match address.as_path() {
         Some(path) => UnixPath::bind(socket, &name, path, options).map(Some),
-        None => socket.bind(&name).map(|()| None),
+        None => match socket.bind(&name) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                Err(busy("another server has that name; take another".into()))
+            }
+            bound => bound.map(|()| None),
+        },
     }
 }
 
@@ -236,7 +241,9 @@ fn open(path: &Path) -> io::Result<File> {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_file(&self.path) {
+        if let Err(error) = fs::remove_file(&self.path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
             tracing::warn!(path = %self.path.display(), %error, "a lock file stays behind");
         }
     }

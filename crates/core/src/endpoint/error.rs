@@ -38,7 +38,7 @@ pub enum EndpointProblem {
     DanglingBackslash,
     /// A backslash stands before a character that needs none. Silently dropping it would change a path.
     NeedlessBackslash,
-    /// A field begins with `[` and no `]` follows.
+    /// A field, or a part of it behind a comma, begins with `[` and no `]` follows.
     OpenBracket,
     /// No endpoint type has this name.
     UnknownType {

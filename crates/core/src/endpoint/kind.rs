@@ -331,6 +331,18 @@ mod tests {
     }
 
     #[test]
+    fn r113_brackets_may_stand_in_a_list() {
+        let text = "around:level=1,[fd00::]/8,[::1]:tcp:80";
+        let mut around = Description::parse(text).unwrap();
+        assert_eq!(around.inner("endpoint").unwrap().to_string(), "tcp:80");
+        let level: String = around.option("level").unwrap().unwrap();
+        assert_eq!(level, "1,[fd00::]/8,[::1]");
+        let again = Description::new("around").with_option("level", &level);
+        let mut again = Description::parse(&again.to_string()).unwrap();
+        assert_eq!(again.option("level").unwrap(), Some(level));
+    }
+
+    #[test]
     fn each_of_two_inside_each_other_has_its_own_options() {
         register_around();
         let listening = "around:level=1:around:level=2:tcp:[::1]:80:backlog=7"

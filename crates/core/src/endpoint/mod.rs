@@ -11,7 +11,8 @@
 //!
 //! - A colon ends a field. The first `=` of a field ends its name; a later one is text.
 //! - A backslash quotes a colon, an equals sign, a bracket or a backslash. [`quote`] does it for you.
-//! - A field that begins with `[` is text up to `]`, so an IPv6 address needs no quoting: `tcp:[::1]:80`.
+//! - What stands between `[` at the beginning of a field, or behind a comma, and `]` is text, so an IPv6 address needs no
+//!   quoting: `tcp:[::1]:80`.
 //!
 //! - Some types have another endpoint inside: its string stands there as it is, behind the options of the outer one, as in
 //!   `proxy:from=10.0.0.0/8:tcp:80`.

@@ -20,12 +20,18 @@ pub fn quote(text: &str) -> String {
     }
     let mut quoted = String::with_capacity(text.len());
     for (at, character) in text.char_indices() {
-        if ":=\\".contains(character) || (character == '[' && at == 0) {
+        if ":=\\".contains(character) || (character == '[' && opens(&text[..at])) {
             quoted.push('\\');
         }
         quoted.push(character);
     }
     quoted
+}
+
+/// Whether a `[` behind this begins text up to `]`: the first of a field, and of each part of a list
+/// (`from=10.0.0.0/8,[fd00::]/8`).
+fn opens(before: &str) -> bool {
+    before.is_empty() || before.ends_with(',')
 }
 
 /// What a backslash may quote. Before anything else it is more likely part of a path than a slip.
@@ -112,7 +118,7 @@ impl<'a> Reader<'a> {
                     text.push(self.quoted()?);
                     continue;
                 }
-                '[' if at == start => in_brackets = true,
+                '[' if opens(&text) => in_brackets = true,
                 ']' => in_brackets = false,
                 _ if !in_brackets && stops.contains(character) => {
                     return Ok((
