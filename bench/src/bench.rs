@@ -65,6 +65,7 @@ impl Bench {
     pub(crate) fn new(options: Options) -> Outcome<Self> {
         let mut peers = Peer::BUILT_IN.to_vec();
         peers.extend(Peer::in_python(&options.python));
+        peers.extend(Peer::installed());
         let names: Vec<&str> = peers.iter().map(Peer::name).collect();
         if let Some(other) = options
             .only

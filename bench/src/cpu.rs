@@ -18,6 +18,8 @@ const TICK_NS: f64 = 1e7;
 #[derive(Clone)]
 pub(crate) struct Subject {
     pub(crate) pid: u32,
+    /// A process beside it that belongs to the load, not to the noise.
+    pub(crate) helper: Option<u32>,
     pub(crate) counter: Option<PathBuf>,
 }
 
@@ -38,12 +40,13 @@ impl Snapshot {
         let (user_ticks, system_ticks) = process_ticks(subject.pid)?;
         let (busy_ticks, stolen_ticks) = machine_ticks()?;
         let counter = subject.counter.as_deref();
+        let helper_ns = subject.helper.map_or(Ok(0), process_ns)?;
         Ok(Self {
             at: Instant::now(),
             server_ns: process_ns(subject.pid)?,
             user_ticks,
             system_ticks,
-            own_ns: process_ns(std::process::id())?,
+            own_ns: process_ns(std::process::id())? + helper_ns,
             busy_ticks,
             stolen_ticks,
             allocations: counter.map(alloc::read_count).transpose()?,
@@ -68,6 +71,7 @@ impl Snapshot {
         record.set("ops", ops as f64);
         record.set("wall_s", wall / 1e9);
         record.set("server_us", server / 1e3);
+        record.set("own_us", own / 1e3);
         record.set("user_us", server / 1e3 * user_share);
         record.set("others", ((busy - server - own) / wall).max(0.0));
         record.set("stolen", stolen / wall);
@@ -94,12 +98,16 @@ pub(crate) fn peak_resident_bytes(pid: u32) -> io::Result<u64> {
     Ok(number(kib)? * 1024)
 }
 
-/// Whether the process waits for something: then its CPU time stands still.
+/// Whether all threads of the process wait for something: then its CPU time stands still.
 pub(crate) fn is_asleep(pid: u32) -> io::Result<bool> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    Ok(text
-        .rsplit_once(") ")
-        .is_some_and(|(_, rest)| rest.starts_with('S')))
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let text = fs::read_to_string(task?.path().join("stat"))?;
+        let state = text.rsplit_once(") ").map(|(_, rest)| rest);
+        if !state.is_some_and(|state| state.starts_with('S')) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// How many descriptors the process has open.
@@ -198,6 +206,7 @@ mod tests {
     fn a_window_counts_the_work_done_in_it() {
         let subject = Subject {
             pid: std::process::id(),
+            helper: None,
             counter: None,
         };
         let start = Snapshot::take(&subject).unwrap();

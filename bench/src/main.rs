@@ -15,6 +15,7 @@ mod socket;
 mod stats;
 mod syscalls;
 mod table;
+mod tls;
 mod work;
 
 use std::error::Error;
@@ -62,6 +63,18 @@ enum Command {
     Broadcast,
     /// What a TLS connection takes of the heap, and how often a message goes there.
     TlsMemory,
+    /// Full TLS 1.3 handshakes.
+    TlsHandshake,
+    /// Echo over TLS: 64 B and 16 KiB.
+    TlsEcho,
+    /// Memory of 10 000 idle TLS connections.
+    TlsIdle,
+    /// Echo over UNIX sockets.
+    Unix,
+    /// TCP to TCP, 16 KiB messages.
+    Forward,
+    /// Two cores against one, and how evenly connections are shared out.
+    Cores,
     /// All of the above, one after the other.
     All,
     /// Becomes a server (used by the bench itself).
@@ -69,6 +82,9 @@ enum Command {
     Serve {
         peer: String,
         mode: Mode,
+        /// The port to forward to.
+        #[arg(long, default_value_t = 0)]
+        backend: u16,
         #[arg(long)]
         counter: Option<PathBuf>,
     },
@@ -100,12 +116,19 @@ fn run(arguments: Arguments) -> Outcome<()> {
         Command::Tasks => &[Work::Tasks],
         Command::Broadcast => &[Work::Broadcast],
         Command::TlsMemory => &[Work::TlsMemory],
+        Command::TlsHandshake => &[Work::TlsHandshake],
+        Command::TlsEcho => &[Work::TlsEcho],
+        Command::TlsIdle => &[Work::TlsIdle],
+        Command::Unix => &[Work::Unix],
+        Command::Forward => &[Work::Forward],
+        Command::Cores => &[Work::Cores],
         Command::All => &Work::ALL,
         Command::Serve {
             peer,
             mode,
+            backend,
             counter,
-        } => return serve(&peer, mode, counter),
+        } => return serve(&peer, mode, backend, counter),
         Command::Load(load) => return load.run(),
         Command::Compute { work, peer } => return tell(&work::compute(&work, &built_in(&peer)?)?),
     };
@@ -113,11 +136,11 @@ fn run(arguments: Arguments) -> Outcome<()> {
     works.iter().try_for_each(|work| work.run(&bench))
 }
 
-fn serve(peer: &str, mode: Mode, counter: Option<PathBuf>) -> Outcome<()> {
+fn serve(peer: &str, mode: Mode, backend: u16, counter: Option<PathBuf>) -> Outcome<()> {
     if let Some(counter) = counter {
         alloc::count_into(&counter)?;
     }
-    built_in(peer)?.serve(mode)
+    built_in(peer)?.serve(mode, backend)
 }
 
 fn built_in(name: &str) -> Outcome<Peer> {

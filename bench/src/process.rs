@@ -7,12 +7,18 @@
 )]
 
 use std::io::{self, BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
 
 use crate::Outcome;
 use crate::alloc::CounterFile;
+use crate::load::PATIENCE;
 use crate::record::Record;
 use crate::server::{Mode, Peer};
 
@@ -33,25 +39,46 @@ pub(crate) fn set_realtime(realtime: bool) {
 pub(crate) struct Server {
     child: Child,
     port: u16,
+    mode: Mode,
     counter: Option<CounterFile>,
+    /// Where a forwarder forwards to.
+    backend: Option<Box<Server>>,
 }
 
 impl Server {
     /// Starts `peer` and waits until it listens. With `count`, its allocations are counted.
     pub(crate) fn start(peer: &Peer, mode: Mode, count: bool) -> Outcome<Self> {
+        Self::start_on(SERVER_CORE, peer, mode, count)
+    }
+
+    fn start_on(core: usize, peer: &Peer, mode: Mode, count: bool) -> Outcome<Self> {
         let counter = count.then(CounterFile::create).transpose()?;
         let mut command = peer.command(mode)?;
+        let mut backend = None;
+        if mode == Mode::Forward {
+            let server = Self::start_on(GENERATOR_CORE, &Peer::Bare, Mode::Echo, false)?;
+            command.args(["--backend", &server.port.to_string()]);
+            backend = Some(Box::new(server));
+        }
         if let Some(counter) = &counter {
             command.arg("--counter").arg(counter.path());
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = pinned(&mut command, SERVER_CORE).spawn()?;
+        let mut child = pinned(&mut command, (!mode.is_many_cores()).then_some(core)).spawn()?;
         match read_port(&mut child) {
-            Some(port) => Ok(Self {
-                child,
-                port,
-                counter,
-            }),
+            Some(port) => {
+                let server = Self {
+                    child,
+                    port,
+                    mode,
+                    counter,
+                    backend,
+                };
+                if !peer.is_built_in() {
+                    server.wait_until_listening()?;
+                }
+                Ok(server)
+            }
             None => {
                 let _ = child.kill();
                 let status = child.wait()?;
@@ -66,7 +93,23 @@ impl Server {
 
     /// Runs a load generator against this server until it has told its numbers.
     pub(crate) fn load(&self, arguments: &[String]) -> Outcome<Record> {
-        record_of(&mut self.generator(arguments)?, GENERATOR_CORE)
+        record_of(&mut self.generator(arguments)?, self.generator_core())
+    }
+
+    /// Some print their port before they listen.
+    fn wait_until_listening(&self) -> Outcome<()> {
+        let began = Instant::now();
+        while let Err(error) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) {
+            if began.elapsed() > PATIENCE {
+                return Err(format!("the server does not listen: {error}").into());
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
+    fn generator_core(&self) -> Option<usize> {
+        (!self.mode.is_many_cores()).then_some(GENERATOR_CORE)
     }
 
     fn generator(&self, arguments: &[String]) -> Outcome<Command> {
@@ -81,6 +124,13 @@ impl Server {
         if let Some(counter) = &self.counter {
             command.arg("--counter").arg(counter.path());
         }
+        if let Some(backend) = &self.backend {
+            command.args(["--helper", &backend.pid().to_string()]);
+        }
+        if self.mode.is_many_cores() {
+            command.arg("--told-core");
+        }
+        command.args(["--over", &word(self.mode.over())]);
         Ok(command)
     }
 }
@@ -113,7 +163,7 @@ impl Session {
         let server = Server::start(peer, mode, count)?;
         let mut command = server.generator(load)?;
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut generator = pinned(&mut command, GENERATOR_CORE).spawn()?;
+        let mut generator = pinned(&mut command, server.generator_core()).spawn()?;
         let input = generator.stdin.take().ok_or("no pipe")?;
         let output = BufReader::new(generator.stdout.take().ok_or("no pipe")?);
         let mut session = Self {
@@ -150,7 +200,7 @@ impl Drop for Session {
 pub(crate) fn compute(work: &str, peer: &Peer) -> Outcome<Record> {
     let mut command = this_binary()?;
     command.args(["compute", work, peer.name()]);
-    record_of(&mut command, SERVER_CORE)
+    record_of(&mut command, Some(SERVER_CORE))
 }
 
 /// The command that starts this binary again.
@@ -158,7 +208,13 @@ pub(crate) fn this_binary() -> io::Result<Command> {
     Ok(Command::new(std::env::current_exe()?))
 }
 
-fn record_of(command: &mut Command, core: usize) -> Outcome<Record> {
+/// A value as the command line has it.
+pub(crate) fn word(value: impl ValueEnum) -> String {
+    let value = value.to_possible_value();
+    value.map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+fn record_of(command: &mut Command, core: Option<usize>) -> Outcome<Record> {
     let output = pinned(command, core)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
@@ -175,16 +231,18 @@ fn read_port(child: &mut Child) -> Option<u16> {
     lines.find_map(|line| line.ok()?.strip_prefix("port ")?.trim().parse().ok())
 }
 
-fn pinned(command: &mut Command, core: usize) -> &mut Command {
+fn pinned(command: &mut Command, core: Option<usize>) -> &mut Command {
     let realtime = REALTIME.load(Ordering::Relaxed);
     // SAFETY: between fork and exec only system calls are made; nothing is allocated or locked.
     unsafe {
         command.pre_exec(move || {
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
             let mut cores: libc::cpu_set_t = std::mem::zeroed();
-            libc::CPU_SET(core, &mut cores);
-            // On a machine with one core this fails and the numbers mean less; it still runs.
-            libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &cores);
+            if let Some(core) = core {
+                libc::CPU_SET(core, &mut cores);
+                // On a machine with one core this fails and the numbers mean less; it still runs.
+                libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &cores);
+            }
             let lowest = libc::sched_param { sched_priority: 1 };
             if realtime && libc::sched_setscheduler(0, libc::SCHED_FIFO, &lowest) != 0 {
                 return Err(io::Error::last_os_error());

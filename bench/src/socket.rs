@@ -1,4 +1,4 @@
-//! The few system calls of the bare loop and of the load generators: TCP on loopback and epoll.
+//! The few system calls of the bare loops and of the load generators: TCP on loopback, UNIX sockets and epoll.
 //!
 //! Not for the engine, and not portable: Linux only. Each call here is one system call and nothing
 //! more, so that the bare loop stays the floor that everything else is compared with.
@@ -12,6 +12,8 @@ use std::io;
 use std::mem;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
 
 /// Length of every listener's queue of connections not yet accepted.
 pub(crate) const BACKLOG: i32 = 4096;
@@ -88,19 +90,31 @@ pub(crate) fn listener() -> io::Result<(TcpListener, u16)> {
     Ok((listener, port))
 }
 
+/// The abstract name of the UNIX socket of the server with that process number.
+pub(crate) fn unix_name(pid: u32) -> String {
+    format!("ropewalk-bench-{pid}")
+}
+
+/// The address with that name.
+pub(crate) fn unix_address(pid: u32) -> io::Result<SocketAddr> {
+    SocketAddr::from_abstract_name(unix_name(pid))
+}
+
+/// A non-blocking listener under this process's name, with room for as many.
+pub(crate) fn unix_listener() -> io::Result<UnixListener> {
+    let listener = UnixListener::bind_addr(&unix_address(std::process::id())?)?;
+    // SAFETY: no pointer is passed. Listening again only changes the length of the queue.
+    check(unsafe { libc::listen(listener.as_raw_fd(), BACKLOG) })?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
 /// Accepts one connection, non-blocking; `None` if none waits.
-pub(crate) fn accept(listener: &TcpListener) -> io::Result<Option<OwnedFd>> {
+pub(crate) fn accept(listener: RawFd) -> io::Result<Option<OwnedFd>> {
     let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     let no_address = std::ptr::null_mut();
     // SAFETY: null pointers say that the peer's address is not wanted.
-    let fd = unsafe {
-        libc::accept4(
-            listener.as_raw_fd(),
-            no_address,
-            std::ptr::null_mut(),
-            flags,
-        )
-    };
+    let fd = unsafe { libc::accept4(listener, no_address, std::ptr::null_mut(), flags) };
     // SAFETY: the kernel has just given us this descriptor and nothing else owns it.
     Ok(unless_blocked(check(fd))?.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }))
 }

@@ -7,10 +7,14 @@ use std::process::{Child, Command, Stdio};
 struct Server(Child, u16);
 
 impl Server {
-    fn start(peer: &str) -> Self {
+    fn start(peer: &str, mode: &str) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ropewalk-bench"));
-        command.args(["serve", peer, "echo"]).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        command.args(["serve", peer, mode]);
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap())
             .read_line(&mut line)
@@ -40,7 +44,7 @@ impl Drop for Server {
 }
 
 fn sends_back_every_byte(peer: &str) {
-    let server = Server::start(peer);
+    let server = Server::start(peer, "echo");
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.1)).unwrap();
     let sent: Vec<u8> = (0..100_000u32).map(|number| (number % 251) as u8).collect();
     for chunk in sent.chunks(7_001) {
@@ -68,7 +72,7 @@ fn our_server_sends_back_every_byte() {
 
 #[test]
 fn a_short_echo_counts_messages_and_cpu() {
-    let server = Server::start("bare");
+    let server = Server::start("bare", "echo");
     let arguments = [
         "echo",
         "--connections",
@@ -89,8 +93,78 @@ fn a_short_echo_counts_messages_and_cpu() {
 
 #[test]
 fn a_generator_refuses_what_is_out_of_bounds() {
-    let server = Server::start("bare");
+    let server = Server::start("bare", "echo");
     let output = server.generate(&["echo", "--connections", "1000000"]);
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("1000000 connections"));
+}
+
+/// The generator compares every byte, and fails if one is wrong; here a few hundred of them.
+fn serves(peer: &str, mode: &str, load: &[&str]) {
+    let server = Server::start(peer, mode);
+    let output = server.generate(&[load, &["--once", "0.05"]].concat());
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{peer} {mode}: {errors}");
+}
+
+#[test]
+fn all_serve_tls() {
+    let echo = [
+        "echo",
+        "--connections",
+        "3",
+        "--size",
+        "20000",
+        "--over",
+        "tls",
+    ];
+    for peer in ["bare", "tokio", "ropewalk"] {
+        serves(peer, "tls-echo", &echo);
+        serves(peer, "tls-handshake", &["connect", "--over", "tls"]);
+    }
+}
+
+#[test]
+fn all_serve_unix_sockets() {
+    let echo = [
+        "echo",
+        "--connections",
+        "3",
+        "--depth",
+        "4",
+        "--over",
+        "unix",
+    ];
+    for peer in ["bare", "tokio", "ropewalk"] {
+        serves(peer, "unix", &echo);
+    }
+}
+
+#[test]
+fn all_forward() {
+    let echo = Server::start("bare", "echo");
+    let backend = echo.1.to_string();
+    for peer in ["bare", "tokio", "ropewalk"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ropewalk-bench"));
+        command.args(["serve", peer, "forward", "--backend", &backend]);
+        let server = Server::spawn(command);
+        let load = [
+            "echo",
+            "--connections",
+            "3",
+            "--size",
+            "300000",
+            "--once",
+            "0.05",
+        ];
+        let output = server.generate(&load);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{peer}: {errors}");
+    }
+}
+
+#[test]
+fn a_server_of_two_cores_tells_whose_connections_they_are() {
+    let load = ["echo", "--connections", "20", "--told-core"];
+    serves("ropewalk", "least-loaded-cores", &load);
 }

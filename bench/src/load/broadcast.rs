@@ -18,7 +18,7 @@ pub(crate) struct Broadcast {
 impl Broadcast {
     pub(crate) fn new(target: &Target, size: usize) -> Outcome<Self> {
         let before_connecting = cpu::open_descriptors(target.pid)?;
-        let swarm = Swarm::connect_alike(target.port, target.connections)?;
+        let swarm = Swarm::connect_alike(target, target.connections)?;
         wait_until_accepted(target, before_connecting + swarm.len())?;
         Ok(Self {
             swarm,

@@ -6,6 +6,7 @@ use super::slice::Generator;
 use super::swarm::Swarm;
 use super::{PATIENCE, Target};
 use crate::Outcome;
+use crate::record::Record;
 
 /// Keeps a number of messages under way on each connection.
 pub(crate) struct ClosedLoop {
@@ -18,7 +19,7 @@ pub(crate) struct ClosedLoop {
 impl ClosedLoop {
     pub(crate) fn new(target: &Target, depth: usize, size: usize) -> Outcome<Self> {
         let size = size.max(1) as u64;
-        let swarm = Swarm::connect(target.port, target.connections)?;
+        let swarm = Swarm::connect(target, target.connections)?;
         Ok(Self {
             swarm,
             size,
@@ -65,5 +66,12 @@ impl Generator for ClosedLoop {
             }
         }
         Ok(done)
+    }
+
+    fn tell(&mut self, record: &mut Record) {
+        if let Some((most, fewest)) = self.swarm.most_and_fewest() {
+            record.set("most", f64::from(most));
+            record.set("fewest", f64::from(fewest));
+        }
     }
 }

@@ -23,17 +23,20 @@ pub(crate) fn run(target: &Target, bursting: usize, burst: u64) -> Outcome<Recor
     let mut record = Record::default();
     let count = target.connections as f64;
     // The first connection makes the server set up what it sets up once.
-    let mut first = Swarm::connect(target.port, 1)?;
+    let mut first = Swarm::connect(target, 1)?;
     exchange(&mut first, 1, MESSAGE_BYTES)?;
     let empty = settled_bytes(target.pid)?;
 
-    let mut swarm = Swarm::connect(target.port, target.connections)?;
+    let mut swarm = Swarm::connect(target, target.connections)?;
     let connected = settled_bytes(target.pid)?;
     record.set("connected_bytes", (connected - empty) / count);
     let all = swarm.len();
     exchange(&mut swarm, all, MESSAGE_BYTES)?;
     let used = settled_bytes(target.pid)?;
     record.set("used_bytes", (used - empty) / count);
+
+    let peak = cpu::peak_resident_bytes(target.pid)? as f64;
+    record.set("slope_bytes", (peak - empty) / count);
 
     let bursting = bursting.min(all);
     fill(&mut swarm, bursting, burst)?;

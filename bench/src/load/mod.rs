@@ -7,12 +7,14 @@ pub(crate) mod idle;
 pub(crate) mod paced;
 mod slice;
 pub(crate) mod swarm;
+pub(crate) mod wire;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use self::wire::Over;
 use crate::Outcome;
 use crate::cpu::Subject;
 
@@ -36,6 +38,15 @@ pub(crate) struct Target {
     /// Where the server counts its allocations.
     #[arg(long)]
     counter: Option<PathBuf>,
+    /// A process beside the server that belongs to the load.
+    #[arg(long)]
+    helper: Option<u32>,
+    /// The server says on which of its cores each connection is, as the first byte.
+    #[arg(long)]
+    pub(crate) told_core: bool,
+    /// What the connections are.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) over: Over,
     #[arg(long, default_value_t = 1)]
     pub(crate) connections: usize,
     /// Works once for so many seconds; else as often and as long as lines on standard input say.
@@ -47,6 +58,7 @@ impl Target {
     pub(crate) fn subject(&self) -> Subject {
         Subject {
             pid: self.pid,
+            helper: self.helper,
             counter: self.counter.clone(),
         }
     }

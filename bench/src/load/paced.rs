@@ -43,7 +43,7 @@ pub(crate) struct Paced {
 impl Paced {
     /// `rate` messages of `size` bytes per second.
     pub(crate) fn new(target: &Target, size: usize, rate: f64) -> Outcome<Self> {
-        let swarm = Swarm::connect(target.port, target.connections)?;
+        let swarm = Swarm::connect(target, target.connections)?;
         let (waiting, mean_gap_ns) = (vec![VecDeque::new(); swarm.len()], 1e9 / rate);
         Ok(Self {
             swarm,

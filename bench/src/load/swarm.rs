@@ -3,13 +3,16 @@
 //! The bytes of a stream are a function of the connection and of the position in it, so that every
 //! byte received can be compared without keeping what was sent.
 
-use std::net::{Ipv4Addr, TcpStream};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::RawFd;
 
+use super::Target;
+use super::wire::{Dialer, Wire};
 use crate::Outcome;
-use crate::socket::{self, Epoll, READABLE, WRITABLE};
+use crate::socket::{Epoll, READABLE, WRITABLE};
 
 const RECEIVE_BYTES: usize = 256 * 1024;
+/// How many cores a server that tells them has; of one with one core, none are on the other.
+const CORES: usize = 2;
 
 /// Endless bytes, the same in every run: a pseudo-random block of prime length, over and over.
 pub(crate) struct Pattern(Vec<u8>);
@@ -42,7 +45,7 @@ impl Pattern {
 
 /// One client connection.
 pub(crate) struct Client {
-    fd: OwnedFd,
+    wire: Wire,
     phase: usize,
     sent: u64,
     received: u64,
@@ -52,9 +55,9 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    fn new(fd: OwnedFd, phase: usize) -> Self {
+    fn new(wire: Wire, phase: usize) -> Self {
         Self {
-            fd,
+            wire,
             phase,
             sent: 0,
             received: 0,
@@ -67,43 +70,52 @@ impl Client {
 /// All clients of one generator.
 pub(crate) struct Swarm {
     epoll: Epoll,
+    /// How many connections are on each of the server's cores, if it tells.
+    by_core: Vec<u32>,
     clients: Vec<Client>,
     pattern: Pattern,
     buffer: Vec<u8>,
 }
 
 impl Swarm {
-    /// Connects `count` clients to `port`, each with a stream of its own.
-    pub(crate) fn connect(port: u16, count: usize) -> Outcome<Self> {
-        Self::with_phases(port, count, |index| index * 7919)
+    /// Connects `count` clients, each with a stream of its own.
+    pub(crate) fn connect(target: &Target, count: usize) -> Outcome<Self> {
+        Self::with_phases(target, count, |index| index * 7919)
     }
 
     /// Connects `count` clients that all expect one and the same stream.
-    pub(crate) fn connect_alike(port: u16, count: usize) -> Outcome<Self> {
-        Self::with_phases(port, count, |_| 0)
+    pub(crate) fn connect_alike(target: &Target, count: usize) -> Outcome<Self> {
+        Self::with_phases(target, count, |_| 0)
     }
 
-    fn with_phases(port: u16, count: usize, phase: impl Fn(usize) -> usize) -> Outcome<Self> {
+    fn with_phases(target: &Target, count: usize, phase: impl Fn(usize) -> usize) -> Outcome<Self> {
+        let dialer = Dialer::new(target)?;
         let mut swarm = Self {
             epoll: Epoll::new()?,
+            by_core: vec![0; if target.told_core { CORES } else { 0 }],
             clients: Vec::with_capacity(count),
             pattern: Pattern::new(),
             buffer: vec![0; RECEIVE_BYTES],
         };
         for index in 0..count {
-            let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-            stream.set_nonblocking(true)?;
-            let fd = OwnedFd::from(stream);
-            socket::set_no_delay(fd.as_raw_fd())?;
-            socket::set_reset_on_close(fd.as_raw_fd())?;
-            swarm.epoll.add(fd.as_raw_fd(), index as u64, READABLE)?;
-            swarm.clients.push(Client::new(fd, phase(index)));
+            let (wire, core) = dialer.dial()?;
+            if let Some(core) = core.and_then(|core| swarm.by_core.get_mut(core)) {
+                *core += 1;
+            }
+            swarm.epoll.add(wire.fd(), index as u64, READABLE)?;
+            swarm.clients.push(Client::new(wire, phase(index)));
         }
         Ok(swarm)
     }
 
     pub(crate) fn len(&self) -> usize {
         self.clients.len()
+    }
+
+    /// The most and the fewest connections on a core of the server, if it told.
+    pub(crate) fn most_and_fewest(&self) -> Option<(u32, u32)> {
+        let most = self.by_core.iter().max()?;
+        Some((*most, *self.by_core.iter().min()?))
     }
 
     /// Bytes that client has received and checked.
@@ -151,37 +163,41 @@ impl Swarm {
     /// Sends what is owed without reading, until the kernel takes no more.
     pub(crate) fn flush(&mut self, index: usize) -> Outcome<()> {
         let client = &mut self.clients[index];
-        let fd = client.fd.as_raw_fd();
+        client.wire.flush()?;
         while client.owed > 0 {
             let length = client.owed.min(Pattern::LONGEST as u64) as usize;
-            let count = socket::send(fd, self.pattern.at(client.phase, client.sent, length))?;
+            let bytes = self.pattern.at(client.phase, client.sent, length);
+            let count = client.wire.send(bytes)?;
             client.sent += count as u64;
             client.owed -= count as u64;
             if count < length {
                 break;
             }
         }
-        let blocked = client.owed > 0;
+        let blocked = client.owed > 0 || client.wire.is_blocked();
         if blocked != client.blocked {
             client.blocked = blocked;
-            watch(&self.epoll, fd, index, blocked)?;
+            watch(&self.epoll, client.wire.fd(), index, blocked)?;
         }
         Ok(())
     }
 
     fn receive(&mut self, index: usize) -> Outcome<u64> {
         let client = &mut self.clients[index];
-        let count = match socket::recv(client.fd.as_raw_fd(), &mut self.buffer)? {
-            None => return Ok(0),
-            Some(0) => return Err(format!("the server closed connection {index}").into()),
-            Some(count) => count,
-        };
-        if self.buffer[..count] != *self.pattern.at(client.phase, client.received, count) {
-            let at = client.received;
+        let (phase, at) = (client.phase, client.received);
+        let (mut count, mut right) = (0, true);
+        let goes_on = client.wire.receive(&mut self.buffer, |bytes| {
+            right &= bytes == self.pattern.at(phase, at + count, bytes.len());
+            count += bytes.len() as u64;
+        })?;
+        if !right {
             return Err(format!("connection {index}: other bytes than sent, after {at}").into());
         }
-        client.received += count as u64;
-        Ok(count as u64)
+        if !goes_on {
+            return Err(format!("the server closed connection {index}").into());
+        }
+        client.received += count;
+        Ok(count)
     }
 }
 

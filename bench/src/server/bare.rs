@@ -3,18 +3,24 @@
 //! It answers each message at once. It is honest about partial writes: what the kernel did not take
 //! waits in a buffer of the connection, and until that is gone the connection is not read.
 
-use std::net::TcpListener;
+use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+
+use rustls::{ServerConfig, ServerConnection};
 
 use super::{Mode, announce};
 use crate::Outcome;
+use crate::load::wire::Over;
 use crate::socket::{self, Epoll, READABLE, WRITABLE};
+use crate::tls;
 
 /// One buffer for all connections, as large as the engine's own.
 pub(crate) const RECEIVE_BYTES: usize = 64 * 1024;
 
 struct Connection {
     fd: OwnedFd,
+    tls: Option<Box<ServerConnection>>,
     /// What the kernel has not yet taken; empty nearly always.
     unsent: Vec<u8>,
 }
@@ -22,20 +28,33 @@ struct Connection {
 struct Bare {
     mode: Mode,
     epoll: Epoll,
-    listener: TcpListener,
+    listener: OwnedFd,
+    tls: Option<Arc<ServerConfig>>,
+    /// What TLS has decrypted, and what it wants to send; for all connections.
+    plain: Vec<u8>,
+    encrypted: Vec<u8>,
     /// By descriptor.
     connections: Vec<Option<Connection>>,
 }
 
 /// Serves until killed.
 pub(crate) fn serve(mode: Mode) -> Outcome<()> {
-    let (listener, port) = socket::listener()?;
+    let (listener, port): (OwnedFd, u16) = if mode.over() == Over::Unix {
+        (socket::unix_listener()?.into(), 0)
+    } else {
+        let (listener, port) = socket::listener()?;
+        (listener.into(), port)
+    };
+    let tls = (mode.over() == Over::Tls).then(tls::server_config);
     let epoll = Epoll::new()?;
     epoll.add(listener.as_raw_fd(), listener.as_raw_fd() as u64, READABLE)?;
     let mut bare = Bare {
         mode,
         epoll,
         listener,
+        tls: tls.transpose()?,
+        plain: Vec::new(),
+        encrypted: Vec::new(),
         connections: Vec::new(),
     };
     let mut buffer = vec![0; RECEIVE_BYTES];
@@ -62,9 +81,9 @@ impl Bare {
     }
 
     fn accept_all(&mut self) -> Outcome<()> {
-        while let Some(fd) = socket::accept(&self.listener)? {
+        while let Some(fd) = socket::accept(self.listener.as_raw_fd())? {
             let raw = fd.as_raw_fd();
-            if self.mode != Mode::Accept {
+            if !matches!(self.mode, Mode::Accept | Mode::Unix) {
                 socket::set_no_delay(raw)?;
             }
             self.epoll.add(raw, raw as u64, READABLE)?;
@@ -72,8 +91,10 @@ impl Bare {
             if index >= self.connections.len() {
                 self.connections.resize_with(index + 1, || None);
             }
+            let session = self.tls.clone().map(ServerConnection::new).transpose()?;
             self.connections[index] = Some(Connection {
                 fd,
+                tls: session.map(Box::new),
                 unsent: Vec::new(),
             });
         }
@@ -88,8 +109,25 @@ impl Bare {
                 Ok(())
             }
             Ok(Some(count)) if self.mode == Mode::Broadcast => self.send_to_all(&buffer[..count]),
+            Ok(Some(count)) if self.tls.is_some() => self.answer(fd, &buffer[..count]),
             Ok(Some(count)) => self.send(fd, &buffer[..count]),
         }
+    }
+
+    fn answer(&mut self, fd: RawFd, bytes: &[u8]) -> Outcome<()> {
+        let Some(Connection { tls: Some(tls), .. }) = &mut self.connections[fd as usize] else {
+            return Ok(());
+        };
+        let answered = echo_over_tls(tls, bytes, &mut self.plain, &mut self.encrypted);
+        let encrypted = std::mem::take(&mut self.encrypted);
+        if !encrypted.is_empty() {
+            self.send(fd, &encrypted)?;
+        }
+        self.encrypted = encrypted;
+        if !answered.is_ok_and(|ended| !ended) {
+            self.close(fd);
+        }
+        Ok(())
     }
 
     fn send_to_all(&mut self, bytes: &[u8]) -> Outcome<()> {
@@ -138,4 +176,27 @@ impl Bare {
     fn close(&mut self, fd: RawFd) {
         self.connections[fd as usize] = None;
     }
+}
+
+/// Puts what a session has to say to these bytes into `encrypted`; whether the peer has said goodbye.
+fn echo_over_tls(
+    tls: &mut ServerConnection,
+    bytes: &[u8],
+    plain: &mut Vec<u8>,
+    encrypted: &mut Vec<u8>,
+) -> io::Result<bool> {
+    plain.clear();
+    encrypted.clear();
+    let ended = tls::feed(tls, bytes, |chunk| plain.extend_from_slice(chunk));
+    if !plain.is_empty() {
+        tls.set_buffer_limit(None);
+        tls.writer().write_all(plain)?;
+    }
+    if ended.as_ref().is_ok_and(|ended| *ended) {
+        tls.send_close_notify();
+    }
+    while tls.wants_write() {
+        tls.write_tls(encrypted)?;
+    }
+    ended
 }

@@ -1,8 +1,12 @@
 //! The servers that are compared: what each peer is, and how it is started.
 
 pub(crate) mod bare;
+mod bare_forward;
+mod foreign;
+mod our_cores;
 pub(crate) mod ours;
 pub(crate) mod tokio;
+mod tokio_streams;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -11,7 +15,8 @@ use std::process::{Command, Stdio};
 use clap::ValueEnum;
 
 use crate::Outcome;
-use crate::process::this_binary;
+use crate::load::wire::Over;
+use crate::process::{this_binary, word};
 
 const TWISTED_ECHO: &str = include_str!("twisted_echo.py");
 const UVLOOP_ECHO: &str = include_str!("uvloop_echo.py");
@@ -29,6 +34,43 @@ pub(crate) enum Mode {
     Accept,
     /// Sends every byte to all connections.
     Broadcast,
+    /// Sends back every byte, over an abstract UNIX socket.
+    Unix,
+    /// TLS: sends back every byte.
+    TlsEcho,
+    /// TLS: sends back every byte, with small buffers.
+    TlsIdle,
+    /// TLS: shakes hands, and waits for the end.
+    TlsHandshake,
+    /// Connects everybody with the backend, in both directions.
+    Forward,
+    /// Works on each message and sends it back, on one core; tells each client its core first.
+    OneCore,
+    /// The same on two cores, shared by the kernel's hash.
+    KernelCores,
+    /// The same on two cores, handed over to the one with fewer connections.
+    LeastLoadedCores,
+    /// The same on two cores: the kernel's hash, and handed over where it is uneven.
+    HybridCores,
+}
+
+impl Mode {
+    /// What its connections are.
+    pub(crate) fn over(self) -> Over {
+        match self {
+            Self::Unix => Over::Unix,
+            Self::TlsEcho | Self::TlsIdle | Self::TlsHandshake => Over::Tls,
+            _ => Over::Tcp,
+        }
+    }
+
+    /// Whether it has all cores, which the generator then shares; and clients are told on which they are.
+    pub(crate) fn is_many_cores(self) -> bool {
+        matches!(
+            self,
+            Self::OneCore | Self::KernelCores | Self::LeastLoadedCores | Self::HybridCores
+        )
+    }
 }
 
 /// One side of the comparison.
@@ -44,11 +86,18 @@ pub(crate) enum Peer {
     Twisted(PathBuf),
     /// asyncio's protocols on uvloop, run by this Python.
     Uvloop(PathBuf),
+    /// nginx, if it is installed.
+    Nginx,
+    /// HAProxy, if it is installed.
+    Haproxy,
 }
 
 impl Peer {
     /// The peers built into this binary, the base of all ratios first.
     pub(crate) const BUILT_IN: [Self; 3] = [Self::Bare, Self::Tokio, Self::Ropewalk];
+
+    /// The servers of others that the bench knows how to start.
+    pub(crate) const FOREIGN: [Self; 2] = [Self::Nginx, Self::Haproxy];
 
     pub(crate) fn name(&self) -> &'static str {
         match self {
@@ -57,12 +106,21 @@ impl Peer {
             Self::Ropewalk => "ropewalk",
             Self::Twisted(_) => "twisted",
             Self::Uvloop(_) => "uvloop",
+            Self::Nginx => "nginx",
+            Self::Haproxy => "haproxy",
         }
     }
 
-    /// The built-in peer of that name.
+    /// The peer of that name that this binary is, or becomes.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        Self::BUILT_IN.into_iter().find(|peer| peer.name() == name)
+        let known = Self::BUILT_IN.into_iter().chain(Self::FOREIGN);
+        known.into_iter().find(|peer| peer.name() == name)
+    }
+
+    /// Those of the foreign servers that are installed.
+    pub(crate) fn installed() -> impl Iterator<Item = Self> {
+        let found = |peer: &Self| foreign::installed(peer.name()).is_some();
+        Self::FOREIGN.into_iter().filter(found)
     }
 
     /// The peers `python` can run: those whose packages it imports.
@@ -74,14 +132,17 @@ impl Peer {
 
     /// Whether its allocations can be counted: it runs on this binary's allocator.
     pub(crate) fn is_built_in(&self) -> bool {
-        !matches!(self, Self::Twisted(_) | Self::Uvloop(_))
+        matches!(self, Self::Bare | Self::Tokio | Self::Ropewalk)
     }
 
     /// Whether it has a server of this kind.
     pub(crate) fn serves(&self, mode: Mode) -> bool {
         match self {
-            Self::Bare => mode != Mode::EchoTimeout,
-            Self::Tokio | Self::Ropewalk => true,
+            Self::Bare => mode != Mode::EchoTimeout && !mode.is_many_cores(),
+            Self::Tokio => !mode.is_many_cores(),
+            Self::Ropewalk => true,
+            Self::Nginx => matches!(mode, Mode::TlsHandshake | Mode::Forward),
+            Self::Haproxy => mode == Mode::Forward,
             Self::Twisted(_) | Self::Uvloop(_) => {
                 matches!(mode, Mode::Echo | Mode::Idle | Mode::Accept)
             }
@@ -101,19 +162,19 @@ impl Peer {
             return Ok(command);
         }
         let mut command = this_binary()?;
-        let mode = mode
-            .to_possible_value()
-            .map(|value| value.get_name().to_owned());
-        command.args(["serve", self.name(), &mode.unwrap_or_default()]);
+        command.args(["serve", self.name(), &word(mode)]);
         Ok(command)
     }
 
-    /// Becomes that server; returns only if it fails.
-    pub(crate) fn serve(&self, mode: Mode) -> Outcome<()> {
+    /// Becomes that server, which forwards to `backend` if that is what it does; returns only if it fails.
+    pub(crate) fn serve(&self, mode: Mode, backend: u16) -> Outcome<()> {
         match self {
+            Self::Bare if mode == Mode::Forward => bare_forward::serve(backend),
             Self::Bare => bare::serve(mode),
-            Self::Tokio => tokio::serve(mode),
-            Self::Ropewalk => ours::serve(mode),
+            Self::Tokio => tokio::serve(mode, backend),
+            Self::Ropewalk => ours::serve(mode, backend),
+            Self::Nginx => foreign::nginx(mode, backend),
+            Self::Haproxy => foreign::haproxy(backend),
             Self::Twisted(_) | Self::Uvloop(_) => Err("Python's servers are scripts".into()),
         }
     }

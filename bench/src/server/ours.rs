@@ -1,24 +1,31 @@
-//! Ropewalk, written as its users write it. Everything that the bench knows of our engine is in this file.
+//! Ropewalk, written as its users write it. Everything that the bench knows of our engine is in this file and in
+//! `our_cores.rs`.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use ropewalk::protocols::PortForwarder;
 use ropewalk::timer::DelayedCall;
-use ropewalk::{Deferred, Handle, Protocol, Reactor, Transport};
+use ropewalk::tls::{Certificates, ServerOptions, TlsFactory, TlsServer};
+use ropewalk::{Deferred, Handle, Limits, Protocol, Reactor, Transport};
 
-use super::{Mode, announce};
+use super::{Mode, announce, our_cores};
 use crate::Outcome;
 use crate::cpu::ThreadWatch;
 use crate::record::Record;
 use crate::work::tasks::{self, CHAINED, Executor};
 use crate::work::timers::{self, Timers};
+use crate::{socket, tls};
 
 const IDLE_LIMIT: Duration = Duration::from_secs(30);
 
 /// Serves until killed.
-pub(crate) fn serve(mode: Mode) -> Outcome<()> {
+pub(crate) fn serve(mode: Mode, backend: u16) -> Outcome<()> {
+    if mode.is_many_cores() {
+        return our_cores::serve(mode);
+    }
     let mut reactor = ropewalk::reactor()?;
     let endpoint = "tcp:127.0.0.1:0:backlog=4096";
     let port = match mode {
@@ -29,8 +36,28 @@ pub(crate) fn serve(mode: Mode) -> Outcome<()> {
             let everyone = Everyone::default();
             reactor.listen(endpoint, move || Broadcast(Rc::clone(&everyone)))?
         }
+        Mode::Unix => {
+            let name = socket::unix_name(std::process::id());
+            reactor.listen(format!("unix:@{name}:backlog=4096").as_str(), || Echo)?
+        }
+        Mode::Forward => {
+            let to = format!("tcp:127.0.0.1:{backend}");
+            let limits = Limits {
+                pause_reading_when_full: false,
+                ..Limits::default()
+            };
+            reactor.listen_with(endpoint, limits, PortForwarder::new(to.as_str())?)?
+        }
+        _ => {
+            let certificates = Certificates::from_pem(tls::CERTIFICATE, tls::KEY)?;
+            let options = ServerOptions::new(certificates).without_resumption();
+            reactor.listen(
+                endpoint,
+                TlsFactory::server(&TlsServer::new(options)?, || Echo),
+            )?
+        }
     };
-    announce(port.host().port().ok_or("no port")?)?;
+    announce(port.host().port().unwrap_or_default())?;
     Ok(reactor.run()?)
 }
 

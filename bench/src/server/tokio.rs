@@ -13,30 +13,35 @@ use tokio::task::{LocalSet, spawn_local};
 use tokio::time::timeout;
 
 use super::bare::RECEIVE_BYTES;
-use super::{Mode, announce};
+use super::{Mode, announce, tokio_streams};
 use crate::Outcome;
+use crate::load::wire::Over;
 use crate::socket;
 
 /// A task owns its buffer: whoever expects many idle connections makes it small.
-const SMALL_BUFFER_BYTES: usize = 4096;
+pub(crate) const SMALL_BUFFER_BYTES: usize = 4096;
 const IDLE_LIMIT: Duration = Duration::from_secs(30);
 
 type Everyone = Rc<RefCell<Vec<OwnedWriteHalf>>>;
 
 /// Serves until killed.
-pub(crate) fn serve(mode: Mode) -> Outcome<()> {
+pub(crate) fn serve(mode: Mode, backend: u16) -> Outcome<()> {
     let mut builder = Builder::new_current_thread();
     builder.enable_io();
     if mode == Mode::EchoTimeout {
         builder.enable_time();
     }
     let runtime = builder.build()?;
+    if mode == Mode::Unix {
+        return tokio_streams::unix(&runtime);
+    }
     let (listener, port) = socket::listener()?;
     announce(port)?;
-    if mode == Mode::Broadcast {
-        broadcast(&runtime, listener)
-    } else {
-        accept(&runtime, listener, mode)
+    match mode {
+        Mode::Broadcast => broadcast(&runtime, listener),
+        Mode::Forward => tokio_streams::forward(&runtime, listener, backend),
+        _ if mode.over() == Over::Tls => tokio_streams::serve(&runtime, listener, mode),
+        _ => accept(&runtime, listener, mode),
     }
 }
 

@@ -8,11 +8,30 @@ use crate::server::{Mode, Peer};
 use crate::syscalls;
 use crate::table::cell;
 
-struct Case {
+pub(super) struct Case {
     size: usize,
     connections: usize,
     depth: usize,
 }
+
+/// What is sent over TLS and UNIX sockets.
+pub(super) const STREAM_CASES: [Case; 3] = [
+    Case {
+        size: 64,
+        connections: 100,
+        depth: 1,
+    },
+    Case {
+        size: 64,
+        connections: 100,
+        depth: 16,
+    },
+    Case {
+        size: 16 * 1024,
+        connections: 50,
+        depth: 1,
+    },
+];
 
 const CASES: [Case; 7] = [
     Case {
@@ -57,13 +76,13 @@ impl Case {
         format!("{}Bx{}x{}", self.size, self.connections, self.depth)
     }
 
-    fn title(&self) -> String {
+    fn title(&self, work: &str) -> String {
         let Self {
             size,
             connections,
             depth,
         } = self;
-        format!("echo: {size} B × {connections} connections, depth {depth}")
+        format!("{work}: {size} B × {connections} connections, depth {depth}")
     }
 
     fn load(&self) -> Vec<String> {
@@ -83,23 +102,28 @@ impl Case {
 
 /// Runs every case that was asked for, and prints a table for each.
 pub(crate) fn run(bench: &Bench) -> Outcome<()> {
-    CASES
-        .iter()
-        .filter(|case| bench.wants(&case.name()))
-        .try_for_each(|case| run_case(bench, case))
+    run_cases(bench, "echo", Mode::Echo, &CASES)
 }
 
-fn run_case(bench: &Bench, case: &Case) -> Outcome<()> {
+/// The same for servers of another kind.
+pub(super) fn run_cases(bench: &Bench, work: &str, mode: Mode, cases: &[Case]) -> Outcome<()> {
+    cases
+        .iter()
+        .filter(|case| bench.wants(&case.name()))
+        .try_for_each(|case| run_case(bench, work, mode, case))
+}
+
+fn run_case(bench: &Bench, work: &str, mode: Mode, case: &Case) -> Outcome<()> {
     let load = case.load();
-    let results = bench.compare(Mode::Echo, &load)?;
+    let results = bench.compare(mode, &load)?;
     let mut columns = vec!["allocations each"];
     if bench.options.syscalls {
         columns.push("recv + send + wait + other calls each");
     }
-    let table = cpu_table(&case.title(), &results, &columns, |peer| {
-        let mut cells = vec![cell(bench.allocations(peer, Mode::Echo, &load), 4)];
+    let table = cpu_table(&case.title(work), &results, &columns, |peer| {
+        let mut cells = vec![cell(bench.allocations(peer, mode, &load), 4)];
         if bench.options.syscalls {
-            cells.push(calls(peer, &load));
+            cells.push(calls(peer, mode, &load));
         }
         cells
     });
@@ -107,8 +131,8 @@ fn run_case(bench: &Bench, case: &Case) -> Outcome<()> {
     Ok(())
 }
 
-fn calls(peer: &Peer, load: &[String]) -> String {
-    match syscalls::per_operation(peer, Mode::Echo, load) {
+fn calls(peer: &Peer, mode: Mode, load: &[String]) -> String {
+    match syscalls::per_operation(peer, mode, load) {
         Ok(calls) => {
             let names = ["receive", "send", "wait", "rest"];
             names.map(|name| cell(calls.get(name), 3)).join(" + ")

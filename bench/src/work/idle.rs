@@ -1,4 +1,4 @@
-//! Memory: 10 000 connections that once sent a message, and a burst of 16 MiB on 100 of them.
+//! Memory: 10 000 connections that once sent a message, and a burst on 100 of them.
 
 use crate::Outcome;
 use crate::bench::{Bench, words};
@@ -8,10 +8,11 @@ use crate::table::{Table, grouped};
 
 const CONNECTIONS: &str = "10000";
 
-const COLUMNS: [&str; 7] = [
+const COLUMNS: [&str; 8] = [
     "server",
     "B per idle connection",
     "B per connection used once",
+    "B at peak until then, for each",
     "B per stalled burst",
     "B kept per burst",
     "B at peak, in all",
@@ -19,18 +20,27 @@ const COLUMNS: [&str; 7] = [
 ];
 
 /// Runs every peer once per round and prints the medians.
-pub(crate) fn run(bench: &Bench) -> Outcome<()> {
-    let load = words(&["idle", "--connections", CONNECTIONS]);
-    let results = bench.compare_runs(&bench.peers(Mode::Idle), |peer| {
-        Server::start(peer, Mode::Idle, false)?.load(&load)
+pub(crate) fn run(bench: &Bench, work: &str, mode: Mode, burst_mib: u64) -> Outcome<()> {
+    let burst = (burst_mib << 20).to_string();
+    let load = words(&["idle", "--connections", CONNECTIONS, "--burst", &burst]);
+    let results = bench.compare_runs(&bench.peers(mode), |peer| {
+        Server::start(peer, mode, false)?.load(&load)
     })?;
     let mut table = Table::new(
         format!(
-            "idle: {CONNECTIONS} connections, then 16 MiB on each of 100; resident memory of the server"
+            "{work}: {CONNECTIONS} connections, then {burst_mib} MiB on each of 100; resident memory of the server"
         ),
         &COLUMNS,
     );
-    let numbers = ["connected", "used", "full", "retained", "peak", "left"];
+    let numbers = [
+        "connected",
+        "used",
+        "slope",
+        "full",
+        "retained",
+        "peak",
+        "left",
+    ];
     for (index, peer) in results.peers().enumerate() {
         let number = |name: &&str| {
             let key = format!("{name}_bytes");

@@ -2,20 +2,28 @@
 
 mod broadcast;
 mod connect;
+mod cores;
 mod echo;
+mod forward;
 mod idle;
 mod latency;
 pub(crate) mod tasks;
 pub(crate) mod timers;
+mod tls;
 mod tls_memory;
+mod unix;
 
 use crate::Outcome;
 use crate::bench::Bench;
 use crate::cpu::CoreWatch;
 use crate::record::Record;
 use crate::results::Results;
-use crate::server::Peer;
+use crate::server::{Mode, Peer};
 use crate::table::{Table, cell, grouped};
+
+/// MiB of the burst after idling.
+const PLAIN_BURST: u64 = 16;
+const TLS_BURST: u64 = 1;
 
 /// A workload of the command line.
 #[derive(Clone, Copy, Debug)]
@@ -28,10 +36,16 @@ pub(crate) enum Work {
     Tasks,
     Broadcast,
     TlsMemory,
+    TlsHandshake,
+    TlsEcho,
+    TlsIdle,
+    Unix,
+    Forward,
+    Cores,
 }
 
 impl Work {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Echo,
         Self::Latency,
         Self::Idle,
@@ -40,6 +54,12 @@ impl Work {
         Self::Tasks,
         Self::Broadcast,
         Self::TlsMemory,
+        Self::TlsHandshake,
+        Self::TlsEcho,
+        Self::TlsIdle,
+        Self::Unix,
+        Self::Forward,
+        Self::Cores,
     ];
 
     /// Runs it and prints its tables.
@@ -47,12 +67,18 @@ impl Work {
         match self {
             Self::Echo => echo::run(bench),
             Self::Latency => latency::run(bench),
-            Self::Idle => idle::run(bench),
+            Self::Idle => idle::run(bench, "idle", Mode::Idle, PLAIN_BURST),
             Self::Timers => timers::run(bench),
             Self::Connect => connect::run(bench),
             Self::Tasks => tasks::run(bench),
             Self::Broadcast => broadcast::run(bench),
             Self::TlsMemory => tls_memory::run(),
+            Self::TlsHandshake => tls::handshakes(bench),
+            Self::TlsEcho => tls::echo(bench),
+            Self::TlsIdle => idle::run(bench, "tls-idle", Mode::TlsIdle, TLS_BURST),
+            Self::Unix => unix::run(bench),
+            Self::Forward => forward::run(bench),
+            Self::Cores => cores::run(bench),
         }
     }
 }
@@ -102,6 +128,15 @@ fn cpu_cells(results: &Results, index: usize, name: &str) -> Vec<String> {
         cell(results.median(index, Record::total_us), 2),
         grouped(results.median(index, Record::rate)),
     ]
+}
+
+/// The CPU of a peer divided by that of others, where they took part.
+fn ratio_cells(results: &Results, peer: &Peer, bases: &[Peer]) -> Vec<String> {
+    let ratio = |base: &Peer| {
+        let (index, base) = (results.place(peer)?, results.place(base)?);
+        results.ratio(index, Record::total_us, base, Record::total_us)
+    };
+    bases.iter().map(|base| cell(ratio(base), 3)).collect()
 }
 
 /// A table with the CPU of every peer and further columns.
