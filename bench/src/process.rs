@@ -64,7 +64,7 @@ impl Server {
             command.arg("--counter").arg(counter.path());
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = pinned(&mut command, (!mode.is_many_cores()).then_some(core)).spawn()?;
+        let mut child = pinned(&mut command, mode.stays_on_a_core().then_some(core)).spawn()?;
         match read_port(&mut child) {
             Some(port) => {
                 let server = Self {
@@ -109,7 +109,7 @@ impl Server {
     }
 
     fn generator_core(&self) -> Option<usize> {
-        (!self.mode.is_many_cores()).then_some(GENERATOR_CORE)
+        self.mode.stays_on_a_core().then_some(GENERATOR_CORE)
     }
 
     fn generator(&self, arguments: &[String]) -> Outcome<Command> {
@@ -127,7 +127,7 @@ impl Server {
         if let Some(backend) = &self.backend {
             command.args(["--helper", &backend.pid().to_string()]);
         }
-        if self.mode.is_many_cores() {
+        if self.mode.tells_core() {
             command.arg("--told-core");
         }
         command.args(["--over", &word(self.mode.over())]);

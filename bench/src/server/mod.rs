@@ -64,8 +64,13 @@ impl Mode {
         }
     }
 
-    /// Whether it has all cores, which the generator then shares; and clients are told on which they are.
-    pub(crate) fn is_many_cores(self) -> bool {
+    /// Whether it stays on a core of its own; else it has all, and the generator shares them.
+    pub(crate) fn stays_on_a_core(self) -> bool {
+        self == Self::OneCore || !self.tells_core()
+    }
+
+    /// Whether clients are told on which core they are.
+    pub(crate) fn tells_core(self) -> bool {
         matches!(
             self,
             Self::OneCore | Self::KernelCores | Self::LeastLoadedCores | Self::HybridCores
@@ -138,8 +143,8 @@ impl Peer {
     /// Whether it has a server of this kind.
     pub(crate) fn serves(&self, mode: Mode) -> bool {
         match self {
-            Self::Bare => mode != Mode::EchoTimeout && !mode.is_many_cores(),
-            Self::Tokio => !mode.is_many_cores(),
+            Self::Bare => mode != Mode::EchoTimeout && !mode.tells_core(),
+            Self::Tokio => !mode.tells_core(),
             Self::Ropewalk => true,
             Self::Nginx => matches!(mode, Mode::TlsHandshake | Mode::Forward),
             Self::Haproxy => mode == Mode::Forward,

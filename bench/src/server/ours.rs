@@ -23,7 +23,7 @@ const IDLE_LIMIT: Duration = Duration::from_secs(30);
 
 /// Serves until killed.
 pub(crate) fn serve(mode: Mode, backend: u16) -> Outcome<()> {
-    if mode.is_many_cores() {
+    if mode.tells_core() {
         return our_cores::serve(mode);
     }
     let mut reactor = ropewalk::reactor()?;
