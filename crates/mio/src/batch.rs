@@ -118,17 +118,17 @@ fn receive_one(socket: &Socket, memory: &mut [u8]) -> io::Result<(usize, Address
     }
 }
 
-/// Sends some of the first datagrams of a queue; how many went.
+/// Sends some of the first datagrams of a queue, `most` at most; how many went.
 ///
 /// # Errors
 ///
 /// The kernel does not take the first.
-pub(crate) fn send(socket: &Socket, queue: &DatagramQueue) -> io::Result<usize> {
+pub(crate) fn send(socket: &Socket, queue: &DatagramQueue, most: usize) -> io::Result<usize> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     if let Socket::Udp(socket, _) = socket
-        && queue.len() > 1
+        && queue.len().min(most) > 1
     {
-        return linux::send(socket, queue);
+        return linux::send(socket, queue, most);
     }
     let Some((data, peer)) = queue.iter().next() else {
         return Ok(0);
@@ -232,7 +232,11 @@ mod linux {
         Ok(())
     }
 
-    pub(super) fn send(socket: &UdpSocket, queue: &DatagramQueue) -> io::Result<usize> {
+    pub(super) fn send(
+        socket: &UdpSocket,
+        queue: &DatagramQueue,
+        most: usize,
+    ) -> io::Result<usize> {
         let mut queued = queue.iter();
         let datagrams: [_; BATCH] = from_fn(|_| {
             let (data, peer) = queued.next().unwrap_or_default();
@@ -249,7 +253,7 @@ mod linux {
                 None => MMsgHdr::new(data, control),
             }
         });
-        let count = queue.len().min(BATCH);
+        let count = queue.len().min(most).min(BATCH);
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         Ok(rustix::net::sendmmsg(socket, &mut headers[..count], flags)?)
     }

@@ -14,6 +14,8 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Type};
 
 use crate::batch::{self, Family};
 use crate::multicast;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use crate::segments::{Front, Segments};
 use crate::unix_name;
 use crate::unix_path::{self, UnixPath};
 
@@ -60,6 +62,8 @@ pub(crate) struct Port {
     watches_writable: bool,
     /// It is in the list of those to be served without an edge.
     pub(crate) listed: bool,
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    segments: Segments,
     /// What the network answered to something sent, not told yet.
     pub(crate) refused: Option<io::Error>,
     /// What came in one batch with a datagram that paused the port.
@@ -87,6 +91,8 @@ impl Port {
             connected: false,
             watches_writable: false,
             listed: false,
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            segments: Segments::default(),
             refused: None,
             kept: DatagramQueue::default(),
         };
@@ -121,7 +127,7 @@ impl Port {
     ) -> Sent {
         let mut retried = false;
         while !queue.is_empty() {
-            match batch::send(&self.socket, queue) {
+            match self.send_some(queue) {
                 Ok(count) => {
                     queue.remove(count);
                     retried = false;
@@ -142,6 +148,21 @@ impl Port {
             }
         }
         Sent::Done
+    }
+
+    /// Sends some of the first by one call; how many went.
+    fn send_some(&mut self, queue: &DatagramQueue) -> io::Result<usize> {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if let Socket::Udp(socket, _) = &self.socket {
+            match Front::of(queue) {
+                Front::Run(count, len) if self.segments.work(socket) => {
+                    return self.segments.send(socket, queue, (count, len));
+                }
+                Front::Mixed(count) => return batch::send(&self.socket, queue, count),
+                Front::Run(..) => {}
+            }
+        }
+        batch::send(&self.socket, queue, queue.len())
     }
 
     /// Whether the kernel reports when there is room again. It does not for the queue of a UNIX socket that ours is not

@@ -38,6 +38,8 @@ mod lookup;
 mod multicast;
 mod options;
 mod pair;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod segments;
 mod signal;
 mod socket;
 mod sockets;

@@ -116,6 +116,17 @@ impl DatagramQueue {
         })
     }
 
+    /// The bytes of the first `count` datagrams, which lie one after the other: for kernels that take several as one.
+    ///
+    /// # Panics
+    ///
+    /// If there are not so many.
+    #[must_use]
+    pub fn first_bytes(&self, count: usize) -> &[u8] {
+        let len: usize = self.entries.range(..count).map(|entry| entry.len).sum();
+        &self.bytes[self.start..self.start + len]
+    }
+
     /// How many datagrams wait.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
+use ropewalk_core::address::UnixAddress;
+use ropewalk_core::driver::{Bind, DatagramQueue, Driver, Sent};
 use ropewalk_core::{Address, DatagramProtocol, DatagramTransport, Reactor};
 use ropewalk_mio::MioDriver;
 
@@ -56,7 +58,7 @@ fn peer(reactor_port: &DatagramTransport) -> UdpSocket {
 }
 
 fn answers(socket: &UdpSocket) -> Vec<Vec<u8>> {
-    let mut buffer = [0; 1000];
+    let mut buffer = [0; 2000];
     std::iter::from_fn(|| {
         socket
             .recv(&mut buffer)
@@ -232,10 +234,150 @@ fn r085_an_unconnected_unix_socket_loses_what_a_full_peer_does_not_take() {
     let port = reactor
         .listen_datagram(endpoint.as_str(), Echo::default())
         .unwrap();
-    let peer = ropewalk_core::address::UnixAddress::path(&path);
+    let peer = UnixAddress::path(&path);
     for _ in 0..4000 {
         port.write_to(b"x", &peer).unwrap();
     }
     turn_until(&mut reactor, || port.unsent() == 0);
     assert!(port.lost() > 0);
+}
+
+/// Runs of one length to one peer leave as one packet on Linux; nobody may notice.
+#[test]
+fn r085_runs_to_one_peer_arrive_as_they_were_written() {
+    let mut reactor = reactor();
+    for (endpoint, connected) in [
+        ("udp:127.0.0.1:0", false),
+        ("udp:[::1]:0", false),
+        ("udp:127.0.0.1:0", true),
+    ] {
+        let port = reactor.listen_datagram(endpoint, Echo::default()).unwrap();
+        let (one, two) = (peer(&port), peer(&port));
+        let own = one.local_addr().unwrap();
+        if connected {
+            drop(port.connect(own));
+        }
+        let mut wanted = Vec::new();
+        for (len, count) in [
+            (64, 70),
+            (0, 5),
+            (1452, 9),
+            (1453, 9),
+            (7, 3),
+            (8, 4),
+            (6, 1),
+        ] {
+            for number in 0..count {
+                let data = vec![number; len];
+                port.write_to(&data, own).unwrap();
+                wanted.push(data);
+            }
+            if !connected {
+                port.write_to(b"between", two.local_addr().unwrap())
+                    .unwrap();
+            }
+        }
+        let mut heard = Vec::new();
+        turn_until(&mut reactor, || {
+            heard.extend(answers(&one));
+            heard.len() >= wanted.len()
+        });
+        assert!(heard == wanted, "{endpoint}, connected: {connected}");
+        let between = answers(&two);
+        assert_eq!(between.len(), if connected { 0 } else { 7 });
+        assert!(between.iter().all(|data| data == b"between"));
+        assert_eq!(port.lost(), 0);
+    }
+}
+
+/// `EMSGSIZE`: the port itself refuses what is too long for any kernel, so the driver is asked directly.
+#[test]
+fn r085_what_is_too_long_for_the_kernel_is_lost_and_nothing_else() {
+    let mut driver = MioDriver::new().unwrap();
+    let datagrams = driver.datagrams().unwrap();
+    let bind = Bind::new(Address::Udp(([127, 0, 0, 1], 0).into()));
+    let (port, _) = datagrams.bind(&bind).unwrap();
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    peer.set_nonblocking(true).unwrap();
+    let to = Address::Udp(peer.local_addr().unwrap());
+    let mut queue = DatagramQueue::default();
+    for len in [3, 65_508, 4, 5, 65_508, 65_508, 6] {
+        assert!(queue.push(&vec![1; len], Some(&to)));
+    }
+    assert!(matches!(datagrams.send(port, &mut queue), Sent::Done));
+    assert!(queue.is_empty());
+    let (lost, why) = queue.take_lost().unwrap();
+    assert_eq!((lost, why.raw_os_error()), (3, Some(libc::EMSGSIZE)));
+    let lengths: Vec<usize> = answers(&peer).iter().map(Vec::len).collect();
+    assert_eq!(lengths, [3, 4, 5, 6]);
+}
+
+/// Keeps what it is told of its writing.
+#[derive(Clone, Default)]
+struct Writer(Rc<RefCell<Vec<&'static str>>>);
+
+impl DatagramProtocol for Writer {
+    fn datagram_received(&mut self, _: &DatagramTransport, _: &[u8], _: &Address) {}
+
+    fn writing_paused(&mut self, _: &DatagramTransport) {
+        self.0.borrow_mut().push("paused");
+    }
+
+    fn writing_resumed(&mut self, _: &DatagramTransport) {
+        self.0.borrow_mut().push("resumed");
+    }
+}
+
+/// `EAGAIN`, and what follows when there is room: on a connected UNIX socket, because the loopback of UDP takes a datagram off
+/// its sender's account before `send` returns, and so never is full.
+#[test]
+fn r085_a_full_socket_blocks_and_all_of_it_leaves_in_order_when_there_is_room() {
+    let folder = Folder::new("blocked");
+    let path = folder.0.join("slow");
+    let slow = UnixDatagram::bind(&path).unwrap();
+    slow.set_nonblocking(true).unwrap();
+    let mut reactor = reactor();
+    let endpoint = format!("unix-datagram:{}", folder.0.join("own").display());
+    let (writer, mut buffer) = (Writer::default(), [0; 2]);
+    let port = reactor
+        .listen_datagram(endpoint.as_str(), writer.clone())
+        .unwrap();
+    drop(port.connect(UnixAddress::path(&path)));
+    for number in 0..2000_u16 {
+        port.write(number.to_be_bytes()).unwrap();
+    }
+    turn_until(&mut reactor, || !writer.0.borrow().is_empty());
+    assert_eq!(*writer.0.borrow(), ["paused"]);
+    assert!(port.unsent() > 0);
+    let mut heard = Vec::new();
+    turn_until(&mut reactor, || {
+        while slow.recv(&mut buffer).is_ok() {
+            heard.push(u16::from_be_bytes(buffer));
+        }
+        heard.len() == 2000
+    });
+    assert!(heard.iter().copied().eq(0..2000));
+    assert_eq!(*writer.0.borrow(), ["paused", "resumed"]);
+    assert_eq!((port.unsent(), port.lost()), (0, 0));
+}
+
+/// `EMSGSIZE` as a user meets it: a UNIX datagram longer than the socket's buffer.
+#[test]
+fn r085_a_unix_datagram_that_no_buffer_holds_is_lost_and_counted() {
+    let folder = Folder::new("long");
+    let path = folder.0.join("peer");
+    let peer = UnixDatagram::bind(&path).unwrap();
+    peer.set_nonblocking(true).unwrap();
+    let mut reactor = reactor();
+    let endpoint = format!("unix-datagram:{}", folder.0.join("own").display());
+    let port = reactor
+        .listen_datagram(endpoint.as_str(), Echo::default())
+        .unwrap();
+    let to = UnixAddress::path(&path);
+    port.write_to(vec![0; DatagramQueue::MOST_BYTES - 10], &to)
+        .unwrap();
+    port.write_to(b"short", &to).unwrap();
+    let mut buffer = [0; 10];
+    turn_until(&mut reactor, || matches!(peer.recv(&mut buffer), Ok(5)));
+    assert_eq!((port.unsent(), port.lost()), (0, 1));
 }

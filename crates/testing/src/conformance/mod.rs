@@ -35,6 +35,7 @@ mod ear;
 pub mod half_close;
 pub mod life_cycle;
 pub mod multicast;
+mod port_contract;
 pub mod ports;
 pub mod processes;
 pub mod producers;

@@ -17,10 +17,13 @@ use ropewalk_core::driver::{
 use ropewalk_core::process::{SignalNumber, Spawn};
 use ropewalk_core::{Address, Descriptor, Inherited};
 
+use super::port_contract::{self, Ports};
+
 /// A driver, supervised. It panics when driver or reactor breaks the contract.
 pub(crate) struct Supervisor {
-    driver: Box<dyn Driver>,
+    pub(super) driver: Box<dyn Driver>,
     conns: Conns,
+    pub(super) ports: Ports,
 }
 
 /// What was said about each connection so far; none is ever forgotten.
@@ -42,6 +45,7 @@ impl Supervisor {
         Self {
             driver,
             conns: Conns::default(),
+            ports: Ports::default(),
         }
     }
 }
@@ -172,15 +176,20 @@ fn named(event: &Event<'_>) -> Option<ConnId> {
 struct Inspector<'a> {
     handler: &'a mut dyn Handler,
     conns: &'a mut Conns,
+    ports: &'a mut Ports,
 }
 
 impl Handler for Inspector<'_> {
     fn event(&mut self, event: Event<'_>) -> Demand {
         self.conns.check(&event);
-        let conn = named(&event);
+        self.ports.check(&event);
+        let (conn, port) = (named(&event), port_contract::named(&event));
         let demand = self.handler.event(event);
         if let Some(conn) = conn {
             self.conns.demanded(conn, demand);
+        }
+        if let Some(port) = port {
+            self.ports.demanded(port, demand);
         }
         demand
     }
@@ -206,7 +215,15 @@ impl Handler for Inspector<'_> {
         port: PortId,
         send: &mut dyn FnMut(&mut DatagramQueue) -> Sent,
     ) -> Demand {
-        self.handler.flush_datagrams(port, send)
+        self.ports.flushed(port);
+        let ports = &mut *self.ports;
+        let demand = self.handler.flush_datagrams(port, &mut |queue| {
+            let sent = send(queue);
+            ports.sent(port, queue, &sent);
+            sent
+        });
+        self.ports.demanded(port, demand);
+        demand
     }
 }
 
@@ -302,7 +319,8 @@ impl Driver for Supervisor {
     }
 
     fn datagrams(&mut self) -> Option<&mut dyn Datagrams> {
-        self.driver.datagrams()
+        self.driver.datagrams()?;
+        Some(self)
     }
 
     fn descriptors(&mut self) -> Option<&mut dyn Descriptors> {
@@ -323,6 +341,7 @@ impl Driver for Supervisor {
         let mut inspector = Inspector {
             handler,
             conns: &mut self.conns,
+            ports: &mut self.ports,
         };
         self.driver.poll(timeout, &mut inspector)
     }
