@@ -61,6 +61,8 @@ enum Command {
     Tasks,
     /// One message to 1000 connections.
     Broadcast,
+    /// Datagrams sent back, one by one or many in a system call.
+    Udp,
     /// What a TLS connection takes of the heap, and how often a message goes there.
     TlsMemory,
     /// Full TLS 1.3 handshakes.
@@ -115,6 +117,7 @@ fn run(arguments: Arguments) -> Outcome<()> {
         Command::Connect => &[Work::Connect],
         Command::Tasks => &[Work::Tasks],
         Command::Broadcast => &[Work::Broadcast],
+        Command::Udp => &[Work::Udp],
         Command::TlsMemory => &[Work::TlsMemory],
         Command::TlsHandshake => &[Work::TlsHandshake],
         Command::TlsEcho => &[Work::TlsEcho],

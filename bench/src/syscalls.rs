@@ -13,8 +13,8 @@ use crate::process::Session;
 use crate::record::Record;
 use crate::server::{Mode, Peer};
 
-const RECEIVE: &[&str] = &["recvfrom", "read", "readv", "recvmsg"];
-const SEND: &[&str] = &["sendto", "write", "writev", "sendmsg"];
+const RECEIVE: &[&str] = &["recvfrom", "read", "readv", "recvmsg", "recvmmsg"];
+const SEND: &[&str] = &["sendto", "write", "writev", "sendmsg", "sendmmsg"];
 const WAIT: &[&str] = &["epoll_wait", "epoll_pwait", "epoll_pwait2"];
 const OTHER: &[&str] = &[
     "epoll_ctl",

@@ -7,6 +7,7 @@ pub(crate) mod idle;
 pub(crate) mod paced;
 mod slice;
 pub(crate) mod swarm;
+pub(crate) mod udp;
 pub(crate) mod wire;
 
 use std::path::PathBuf;
@@ -118,6 +119,15 @@ pub(crate) enum Load {
         #[arg(long, default_value_t = 64)]
         size: usize,
     },
+    /// Closed loop over datagrams: `depth` of `size` bytes are always under way for each client.
+    Udp {
+        #[command(flatten)]
+        target: Target,
+        #[arg(long, default_value_t = 1)]
+        depth: usize,
+        #[arg(long, default_value_t = 64)]
+        size: usize,
+    },
 }
 
 impl Load {
@@ -142,6 +152,9 @@ impl Load {
             Self::Broadcast { size, .. } => {
                 slice::serve(target, broadcast::Broadcast::new(target, *size)?)
             }
+            Self::Udp { depth, size, .. } => {
+                slice::serve(target, udp::Datagrams::new(target, *depth, *size)?)
+            }
         }
     }
 
@@ -151,7 +164,8 @@ impl Load {
             | Self::Paced { target, .. }
             | Self::Idle { target, .. }
             | Self::Connect { target }
-            | Self::Broadcast { target, .. } => target,
+            | Self::Broadcast { target, .. }
+            | Self::Udp { target, .. } => target,
         }
     }
 }

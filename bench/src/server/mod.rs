@@ -7,6 +7,7 @@ mod our_cores;
 pub(crate) mod ours;
 pub(crate) mod tokio;
 mod tokio_streams;
+mod udp;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -52,6 +53,10 @@ pub(crate) enum Mode {
     LeastLoadedCores,
     /// The same on two cores: the kernel's hash, and handed over where it is uneven.
     HybridCores,
+    /// Sends back every datagram.
+    Udp,
+    /// The same, many in one system call.
+    UdpBatched,
 }
 
 impl Mode {
@@ -144,8 +149,8 @@ impl Peer {
     pub(crate) fn serves(&self, mode: Mode) -> bool {
         match self {
             Self::Bare => mode != Mode::EchoTimeout && !mode.tells_core(),
-            Self::Tokio => !mode.tells_core(),
-            Self::Ropewalk => true,
+            Self::Tokio => !mode.tells_core() && mode != Mode::UdpBatched,
+            Self::Ropewalk => mode != Mode::UdpBatched,
             Self::Nginx => matches!(mode, Mode::TlsHandshake | Mode::Forward),
             Self::Haproxy => mode == Mode::Forward,
             Self::Twisted(_) | Self::Uvloop(_) => {
@@ -175,7 +180,10 @@ impl Peer {
     pub(crate) fn serve(&self, mode: Mode, backend: u16) -> Outcome<()> {
         match self {
             Self::Bare if mode == Mode::Forward => bare_forward::serve(backend),
+            Self::Bare if mode == Mode::Udp => udp::serve_singly(),
+            Self::Bare if mode == Mode::UdpBatched => udp::serve_batches(),
             Self::Bare => bare::serve(mode),
+            Self::Tokio if mode == Mode::Udp => udp::serve_tokio(),
             Self::Tokio => tokio::serve(mode, backend),
             Self::Ropewalk => ours::serve(mode, backend),
             Self::Nginx => foreign::nginx(mode, backend),

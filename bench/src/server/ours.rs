@@ -9,7 +9,10 @@ use bytes::Bytes;
 use ropewalk::protocols::PortForwarder;
 use ropewalk::timer::DelayedCall;
 use ropewalk::tls::{Certificates, ServerOptions, TlsFactory, TlsServer};
-use ropewalk::{Deferred, Handle, Limits, Protocol, Reactor, Transport};
+use ropewalk::{
+    Address, DatagramProtocol, DatagramTransport, Deferred, Handle, Limits, Protocol, Reactor,
+    Transport,
+};
 
 use super::{Mode, announce, our_cores};
 use crate::Outcome;
@@ -32,6 +35,7 @@ pub(crate) fn serve(mode: Mode, backend: u16) -> Outcome<()> {
         Mode::Echo | Mode::Idle => reactor.listen(endpoint, || Echo)?,
         Mode::EchoTimeout => reactor.listen(endpoint, || EchoWithTimeout)?,
         Mode::Accept => reactor.listen(endpoint, || WaitForEnd)?,
+        Mode::Udp | Mode::UdpBatched => return serve_udp(reactor),
         Mode::Broadcast => {
             let everyone = Everyone::default();
             reactor.listen(endpoint, move || Broadcast(Rc::clone(&everyone)))?
@@ -59,6 +63,20 @@ pub(crate) fn serve(mode: Mode, backend: u16) -> Outcome<()> {
     };
     announce(port.host().port().unwrap_or_default())?;
     Ok(reactor.run()?)
+}
+
+fn serve_udp(mut reactor: Reactor) -> Outcome<()> {
+    let port = reactor.listen_datagram("udp:127.0.0.1:0", EchoDatagrams)?;
+    announce(port.host().port().ok_or("no port")?)?;
+    Ok(reactor.run()?)
+}
+
+struct EchoDatagrams;
+
+impl DatagramProtocol for EchoDatagrams {
+    fn datagram_received(&mut self, transport: &DatagramTransport, data: &[u8], peer: &Address) {
+        let _ = transport.write_to(data, peer);
+    }
 }
 
 struct Echo;

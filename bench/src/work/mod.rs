@@ -11,6 +11,7 @@ pub(crate) mod tasks;
 pub(crate) mod timers;
 mod tls;
 mod tls_memory;
+mod udp;
 mod unix;
 
 use crate::Outcome;
@@ -42,10 +43,11 @@ pub(crate) enum Work {
     Unix,
     Forward,
     Cores,
+    Udp,
 }
 
 impl Work {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Echo,
         Self::Latency,
         Self::Idle,
@@ -60,6 +62,7 @@ impl Work {
         Self::Unix,
         Self::Forward,
         Self::Cores,
+        Self::Udp,
     ];
 
     /// Runs it and prints its tables.
@@ -73,6 +76,7 @@ impl Work {
             Self::Tasks => tasks::run(bench),
             Self::Broadcast => broadcast::run(bench),
             Self::TlsMemory => tls_memory::run(),
+            Self::Udp => udp::run(bench),
             Self::TlsHandshake => tls::handshakes(bench),
             Self::TlsEcho => tls::echo(bench),
             Self::TlsIdle => idle::run(bench, "tls-idle", Mode::TlsIdle, TLS_BURST),
