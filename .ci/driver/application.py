@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import signal
+import time
 
 from .checks import ANY, check, echoes, one_line_error
 from .harness import Listener, Peer, Program, must, wait_for
@@ -105,3 +106,33 @@ def check_file():
         for missing in (f"{name}/none.toml", name):
             with Program("ropewalk", "run", missing) as program:
                 one_line_error(program, missing)
+
+
+@check("ropewalk run, graceful stop")
+def graceful():
+    """A connection that is busy has until the soft deadline; a second signal ends it now. A subcommand does the same."""
+    with folder() as name, Listener() as upstream:
+        text = f"""
+[[service]]
+type = "forward"
+endpoint = "{ANY}"
+to = "{upstream.endpoint}"
+[shutdown]
+soft = SOFT
+"""
+        for soft, signals in ((1, 1), (60, 2), (None, 2)):
+            command = ["run", written(name, text.replace("SOFT", str(soft)))]
+            if soft is None:
+                command = ["forward", ANY, upstream.endpoint]
+            with Program("ropewalk", *command) as program, Peer(program.listening()) as peer, upstream.accept() as far:
+                peer.send(b"work in flight")
+                far.read(14)
+                began = time.monotonic()
+                program.process.send_signal(signal.SIGTERM)
+                program.stderr.matching("stopping")
+                far.send(b"done")
+                must(peer.read(4) == b"done", "the answer was cut off")
+                if signals == 2:
+                    program.process.send_signal(signal.SIGTERM)
+                program.ends(0)
+                must(time.monotonic() - began < 5, "it took too long")

@@ -6,6 +6,7 @@ import signal
 
 from .checks import check, one_line_error
 from .harness import Program, must, wait_for
+from .logs import folder
 
 
 def alive(pid):
@@ -43,7 +44,7 @@ def procmon():
         second, sleeper = pid_of(program, "sh"), pid_of(program, "sleep")
         must(second != first and alive(second) and alive(sleeper), "it was not started again")
         program.process.send_signal(signal.SIGTERM)
-        program.process.wait(10)
+        program.ends(0)
         must(not alive(second) and not alive(sleeper), "a program outlives the monitor")
         must(count(program, "ends") == 1, program.stderr.text())
 
@@ -55,13 +56,13 @@ def procmon_restarts():
         wait_for(lambda: count(program, "exit status 3") == 5, "fifth death")
         must(program.process.poll() is None, "the monitor ended")
         program.process.send_signal(signal.SIGTERM)
-        program.process.wait(10)
+        program.ends(0)
     stubborn = "sh -c \"trap '' TERM; echo deaf; while :; do sleep 0.05; done\""
     with Program("ropewalk", "procmon", "--kill-time", "0.1", stubborn) as program:
         program.stderr.matching("deaf")
         pid = pid_of(program, "sh")
         program.process.send_signal(signal.SIGTERM)
-        program.process.wait(10)
+        program.ends(0)
         must(not alive(pid), "it still runs")
         must(count(program, "does not end; killed") == 1, program.stderr.text())
 
@@ -78,3 +79,20 @@ def procmon_errors():
     for wrong in ([], ["a 'b"], [""], ["-t", "x", "true"], ["-m", "5", "-M", "1", "true"]):
         with Program("ropewalk", "procmon", *wrong) as program:
             one_line_error(program)
+
+
+@check("ropewalk procmon: stops")
+def procmon_stops():
+    """The kill time is kept; one that writes without end keeps no signal waiting, nor does one that is quiet see a closed pipe."""
+    slow = "sh -c \"trap 'sleep 1.3; echo saved; exit 0' TERM; echo busy; while :; do sleep 0.05; done\""
+    with Program("ropewalk", "procmon", "--kill-time", "30", slow) as program:
+        program.stderr.matching("busy")
+        pid = pid_of(program, "sh")
+        program.process.send_signal(signal.SIGTERM)
+        program.ends(0)
+        must(not alive(pid) and count(program, "saved") == 1, program.stderr.text())
+    with folder() as name:
+        log = ["--log-file", "log", "--log-rotate", "size=100K", "--log-keep", "1"]
+        with Program("ropewalk", *log, "procmon", "yes", folder=name) as program:
+            must(program.stdout.next() == "monitoring yes", program.stdout.lines)
+            program.stops()

@@ -1,7 +1,6 @@
 //! The command as a whole: options that all subcommands share, the subcommands, and what can be said of them.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{ArgMatches, Args, FromArgMatches, Parser};
 use ropewalk::service::Grace;
@@ -149,7 +148,7 @@ impl Command {
             daemon: shared.daemon,
         };
         life.live(|reactor| {
-            let mut plan = Plan::new(name.to_owned(), Grace::new(Duration::ZERO));
+            let mut plan = Plan::new(name.to_owned(), Grace::default());
             plan.add(reactor, name, Manner::default(), |setup| {
                 plugin.start(options, setup)
             })?;

@@ -64,21 +64,23 @@ An event-driven networking engine, as a command: servers that are useful as they
 
 Endpoints say where: tcp:127.0.0.1:8000 is port 8000 of this machine alone, tcp:0.0.0.0:8000 can be reached from elsewhere, \
 tcp:[::1]:8000 is IPv6, and port 0 picks a free port. Each server prints `listening on …` once it can be reached, and runs \
-until Ctrl-C.";
+until Ctrl-C. It then lets work in flight finish, for 8 s at most; a second Ctrl-C ends it at once.";
 
 const EXAMPLES: &str = "\
 Examples:
-  ropewalk chat                         a chat on port 8001; join it with: nc 127.0.0.1 8001
-  ropewalk chat tcp:0.0.0.0:7000        the same on port 7000, for other machines too
-  ropewalk echo tcp:127.0.0.1:8000      sends back what it gets; try: nc 127.0.0.1 8000
+  ropewalk chat                       a chat on port 8001
+  nc 127.0.0.1 8001                   joins it, in another terminal
+  ropewalk chat tcp:0.0.0.0:7000      for other machines too, on port 7000
+  ropewalk echo tcp:127.0.0.1:8000    sends back what it gets
   ropewalk forward tcp:127.0.0.1:8080 tcp:intranet:80
-                                        connects who comes to port 8080 with another machine
-  ropewalk procmon 'worker --queue mail'
-                                        keeps a program running
-  ropewalk run chat.toml                what a file says; `ropewalk run --help` shows one
+                                      passes port 8080 on to another machine
+  ropewalk procmon 'worker --fast'    keeps a program running
+  ropewalk run chat.toml              what a file says; `ropewalk run --help`
+                                      shows one
 
-As a daemon, with the log in a file that begins anew every day, as somebody who may do little:
-  ropewalk --daemon --pidfile /run/chat.pid --log-file /var/log/chat.log --log-rotate daily \\
+As a daemon, with a log that begins anew every day, as somebody harmless:
+  ropewalk --daemon --pidfile /run/chat.pid \\
+           --log-file /var/log/chat.log --log-rotate daily \\
            --user nobody chat tcp:0.0.0.0:7000
 
 `ropewalk COMMAND --help` says more of each. The log goes to stderr; --log-level debug shows more of it.";

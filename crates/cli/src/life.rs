@@ -21,7 +21,7 @@ use ropewalk::timer::LoopingCall;
 use ropewalk::{Exit, Failure, Handle, Phase, Reactor};
 
 use crate::daemon::{DaemonOptions, Detached, Identity, PidFile, Starter, Umask, detach};
-use crate::log::{Log, LogOptions};
+use crate::log::{Log, LogFormat, LogOptions};
 use crate::notify::Manager;
 use crate::setup::{Manner, Setup, Words};
 
@@ -77,7 +77,10 @@ impl Plan {
         let mut setup = Setup::in_manner(reactor, manner, Rc::clone(&self.words));
         start(&mut setup)?;
         let services = setup.services().clone().with_grace(self.grace);
-        self.application = self.application.clone().with(name.to_owned(), services);
+        let hard = self.grace.hard.max(setup.longest_stop());
+        self.grace = self.grace.with_hard(hard);
+        let application = self.application.clone().with_grace(self.grace);
+        self.application = application.with(name.to_owned(), services);
         Ok(())
     }
 
@@ -159,7 +162,8 @@ impl Life {
         let mut reactor = ropewalk::reactor()?;
         let plan = plan(&reactor.handle())?;
         attend(&reactor, log, &manager);
-        let ready = ready(&reactor, &plan, starter, &manager);
+        let has_hints = self.log.format() == LogFormat::Text || !log.is_on_stderr();
+        let ready = ready(&reactor, &plan, has_hints, starter, &manager);
         let application = plan.application.clone().with(READY, ready);
         let failed = application.attach(&reactor);
         privileged.hook_into(&reactor, &failed);
@@ -225,6 +229,7 @@ impl Privileged {
 fn ready(
     reactor: &Reactor,
     plan: &Plan,
+    has_hints: bool,
     starter: Option<Starter>,
     manager: &Rc<Manager>,
 ) -> impl FnMut(&Handle) -> Result<(), Failure> + 'static {
@@ -232,7 +237,7 @@ fn ready(
     let (reactor, mut starter) = (reactor.handle(), starter);
     let name = plan.application.name().to_owned();
     move |_| {
-        words.say()?;
+        words.say(has_hints)?;
         starter.take().map_or(Ok(()), Starter::serves)?;
         manager.ready();
         keep_telling(&reactor, &manager);

@@ -18,6 +18,7 @@ pub struct Setup {
     services: MultiService,
     manner: Manner,
     words: Rc<Words>,
+    longest_stop: Duration,
 }
 
 /// What an application file may say of a service beyond its own options.
@@ -60,6 +61,7 @@ impl Setup {
             services: MultiService::new(),
             manner,
             words,
+            longest_stop: Duration::ZERO,
         }
     }
 
@@ -88,8 +90,15 @@ impl Setup {
                 "there is a service {name:?} already"
             )));
         }
+        let own = service.grace().map_or(Duration::ZERO, |grace| grace.hard);
+        self.longest_stop = self.longest_stop.max(own);
         self.services = self.services.clone().with(name, service);
         Ok(())
+    }
+
+    /// The hard deadline of the service that asks for the latest one, so that the stop of all waits for it.
+    pub(crate) fn longest_stop(&self) -> Duration {
+        self.longest_stop
     }
 
     /// Serves one factory at endpoints, each of which is printed as `listening on …` with the real port, once all serve.
@@ -173,12 +182,12 @@ impl Manner {
 }
 
 impl Words {
-    /// Says everything.
+    /// Says everything; hints only where people read stderr.
     ///
     /// # Errors
     ///
     /// Nobody reads stdout any more.
-    pub(crate) fn say(&self) -> Result<(), Failure> {
+    pub(crate) fn say(&self, has_hints: bool) -> Result<(), Failure> {
         let ports = self.ports.take();
         let is_stdio = |port: &ListeningPort| matches!(port.host(), Address::Stdio);
         let listening = ports
@@ -191,7 +200,7 @@ impl Words {
         } else {
             lines.iter().try_for_each(ropewalk::say)?;
         }
-        for make in self.hints.take() {
+        for make in self.hints.take().into_iter().filter(|_| has_hints) {
             make(&ports).iter().for_each(hint);
         }
         Ok(())

@@ -117,8 +117,8 @@ pub fn announce(port: &ListeningPort) -> io::Result<()> {
 /// Nobody reads stdout any more: where `println!` panics.
 pub fn say(line: impl Display) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{line}")?;
-    stdout.flush()
+    let said = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+    said.map_err(|error| io::Error::new(error.kind(), format!("stdout cannot be written: {error}")))
 }
 
 /// Prints on stderr; where nobody listens, there is nobody to tell of that, where `eprintln!` panics.

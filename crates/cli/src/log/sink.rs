@@ -1,5 +1,6 @@
 //! The end of the log's way: takes every line, and says so when it cannot keep one.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -157,11 +158,46 @@ pub(super) struct Lines<'a> {
 
 impl Write for Lines<'_> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.sink.write_line(self.level, line);
+        self.sink.write_line(self.level, &escaped(line));
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// JSON lets DEL and the controls from U+0080 to U+009F stand as they are; a terminal that shows the log would obey them. In
+/// text they are escaped before.
+fn escaped(line: &[u8]) -> Cow<'_, [u8]> {
+    let is_control = |at: usize| match line[at..] {
+        [0x7f, ..] => true,
+        [0xc2, second, ..] => (0x80..=0x9f).contains(&second),
+        _ => false,
+    };
+    if !(0..line.len()).any(is_control) {
+        return Cow::Borrowed(line);
+    }
+    let escape = |c: char| match c {
+        '\u{7f}'..='\u{9f}' => format!("\\u{:04x}", u32::from(c)),
+        _ => c.to_string(),
+    };
+    let text = String::from_utf8_lossy(line);
+    Cow::Owned(text.chars().map(escape).collect::<String>().into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn controls_that_json_allows_are_escaped() {
+        let line = "{\"a\":\"\u{7f}b\u{85}é\u{9b}\u{a0}\"}\n";
+        let escaped = escaped(line.as_bytes());
+        assert_eq!(
+            escaped,
+            "{\"a\":\"\\u007fb\\u0085é\\u009b\u{a0}\"}\n".as_bytes()
+        );
+        assert!(matches!(super::escaped("é\n".as_bytes()), Cow::Borrowed(_)));
     }
 }

@@ -410,16 +410,18 @@ impl ProcessProtocol for Logged {
         self.monitor.started(&self.name, transport);
     }
 
-    fn out_received(&mut self, _transport: &ProcessTransport, data: &[u8]) {
+    fn out_received(&mut self, transport: &ProcessTransport, data: &[u8]) {
         let process = &self.name;
         self.out
             .feed(data, |line| tracing::info!(process, "{line}"));
+        rest_until_next_turn(transport, 1);
     }
 
-    fn err_received(&mut self, _transport: &ProcessTransport, data: &[u8]) {
+    fn err_received(&mut self, transport: &ProcessTransport, data: &[u8]) {
         let process = &self.name;
         self.err
             .feed(data, |line| tracing::warn!(process, "{line}"));
+        rest_until_next_turn(transport, 2);
     }
 
     fn process_exited(&mut self, transport: &ProcessTransport, status: ExitStatus) {
@@ -430,6 +432,17 @@ impl ProcessProtocol for Logged {
         for descriptor in [1, 2] {
             self.child_data_received(transport, descriptor, b"\n");
         }
+    }
+}
+
+/// Reads no more in this turn: a piece may be thousands of lines to log, and a program that writes without end must not keep
+/// signals and other programs waiting for several of them.
+fn rest_until_next_turn(transport: &ProcessTransport, descriptor: u32) {
+    if let Some(pipe) = transport.pipe(descriptor) {
+        pipe.pause_reading();
+        transport
+            .reactor()
+            .call_soon(move |_| pipe.resume_reading());
     }
 }
 

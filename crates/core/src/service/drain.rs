@@ -17,6 +17,7 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::address::Address;
 use crate::connection::Connection;
 use crate::deferred::{Canceller, Deferred, Resolver};
 use crate::driver::ConnId;
@@ -175,9 +176,11 @@ impl Drain {
         self.owns(connection.link().handle.owner())
     }
 
-    /// Whether it waits for this connection. One that we began ourselves is waited for only when it closes.
+    /// Whether it waits for this connection. One that we began ourselves, as are the pipes of a child, is waited for only
+    /// when it closes.
     fn waits_for(&self, connection: &Connection) -> bool {
-        let is_peers = matches!(connection.owner, Owner::Port(_));
+        let is_peers = matches!(connection.owner, Owner::Port(_))
+            && !matches!(connection.transport.peer(), Address::Process(_));
         self.covers(connection) && (is_peers || self.is_closing.get() && self.scope.is_some())
     }
 
@@ -202,10 +205,12 @@ impl Drain {
         is_waiting && handle.shared().lifecycle.is_stop_asked()
     }
 
-    /// When the next progress is to be logged: at the beginning, then every second.
+    /// When the next progress is to be logged: once it was not over at once, then every second.
     fn reports_at(&self) -> Duration {
-        let last = self.reported.get();
-        last.map_or(self.began, |last| last.saturating_add(REPORT))
+        match self.reported.get() {
+            None => self.began.saturating_add(TICK),
+            Some(last) => last.saturating_add(REPORT),
+        }
     }
 
     /// When to look again, whatever happens.
