@@ -121,7 +121,7 @@ def stdio():
         must(process.stdout.readline() == b"through pipes\n", "another line came back")
         process.stdin.close()
         must(process.stdout.read() == b"", "more than the echo")
-        ends(process)
+        must(process.wait(PATIENCE) == 0, "it goes on without input")
     finally:
         process.kill()
     here, there = os.openpty()

@@ -20,6 +20,7 @@ mod application;
 mod chat;
 mod command;
 mod daemon;
+mod last_port;
 mod life;
 mod log;
 mod notify;

@@ -11,6 +11,8 @@ use ropewalk::protocols::{LimitConnectionsByPeer, LimitTotalConnectionsFactory, 
 use ropewalk::service::{MultiService, Service, StreamServer};
 use ropewalk::{Address, Factory, Failure, Handle, Limits, ListeningPort, SharedFactory};
 
+use crate::last_port::Occupation;
+
 /// What a subcommand works with before anything runs. It opens nothing: it adds services, which are started in order with
 /// the reactor and stopped in reverse. So a file can be checked without being run.
 pub struct Setup {
@@ -40,6 +42,8 @@ pub(crate) struct Words {
     ports: RefCell<Vec<ListeningPort>>,
     lines: RefCell<Vec<String>>,
     hints: RefCell<Vec<Hint>>,
+    /// Of all services together.
+    occupation: Rc<Occupation>,
 }
 
 type Hint = Box<dyn FnOnce(&[ListeningPort]) -> Option<String>>;
@@ -84,7 +88,11 @@ impl Setup {
     ///
     /// The name is taken.
     pub fn add(&mut self, name: impl Into<String>, service: impl Service) -> Result<(), Failure> {
-        let name = name.into();
+        self.words.occupation.add_other();
+        self.insert(name.into(), service)
+    }
+
+    fn insert(&mut self, name: String, service: impl Service) -> Result<(), Failure> {
         if self.services.names().contains(&name) {
             return Err(Failure::message(format!(
                 "there is a service {name:?} already"
@@ -102,6 +110,9 @@ impl Setup {
     }
 
     /// Serves one factory at endpoints, each of which is printed as `listening on …` with the real port, once all serve.
+    ///
+    /// Where nothing else is served, the program ends with the last connection of endpoints that have only one, such as
+    /// `stdio:`.
     ///
     /// # Errors
     ///
@@ -130,11 +141,13 @@ impl Setup {
         for endpoint in endpoints {
             endpoint.listening()?;
             let words = Rc::clone(&self.words);
-            let server = StreamServer::with_limits(endpoint, limits.clone(), factory.clone())
+            let occupation = &self.words.occupation;
+            let factory = occupation.add_port(&self.handle, factory.clone());
+            let server = StreamServer::with_limits(endpoint, limits.clone(), factory)
                 .privileged()
                 .on_listening(move |port| words.ports.borrow_mut().push(port.clone()));
             let name = format!("port {}", self.services.names().len() + 1);
-            self.add(name, server)?;
+            self.insert(name, server)?;
         }
         Ok(())
     }

@@ -52,7 +52,7 @@ pub fn register() {
                     ("client_auth=optional", "a client may come without one"),
                     (
                         "reload",
-                        "reads the files again when they change, and at SIGHUP",
+                        "reads the files again when they change; at SIGHUP they always are",
                     ),
                     TcpServer::BACKLOG,
                 ],
@@ -93,7 +93,7 @@ pub fn register() {
 /// | `alpn=h2,http/1.1` | the protocols above, the preferred one first | none |
 /// | `client_ca=FILE` | the roots that certificates of clients must come from | they are not asked |
 /// | `client_auth=optional` | or `required`: whether a client must show one | `required`, with `client_ca` |
-/// | `reload` | reads the files again when they change and at SIGHUP | no |
+/// | `reload` | reads the files again when they change; at SIGHUP they always are | no |
 /// | `interface=`, `backlog=`, `reuse_port=` | as for `tcp` | |
 ///
 /// ```
@@ -268,6 +268,7 @@ fn server(mut description: Description) -> Result<Listening, EndpointError> {
     let wrap = move |handle: &Handle, factory: Box<dyn Factory>| {
         let server = endpoint.server();
         let server = server.map_err(|error| unusable(&description, &error))?;
+        server.certificates().reload_on_hangup(handle);
         let mut factory = TlsFactory::server(&server, factory);
         if endpoint.reload {
             factory = factory.watching(handle);

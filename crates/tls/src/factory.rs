@@ -43,12 +43,11 @@ impl<F: Factory> TlsFactory<F> {
         Ok(Self::new(side, factory))
     }
 
-    /// Reloads the certificates when their files change, as long as a port uses this factory, and at SIGHUP.
+    /// Reloads the certificates when their files change, as long as a port uses this factory.
     #[must_use]
     pub fn watching(mut self, handle: &Handle) -> Self {
         if let Side::Server(server) = &self.side {
             let certificates = server.certificates();
-            certificates.reload_on_hangup(handle);
             self.watch = Some(certificates.watch(handle, Certificates::DEFAULT_PERIOD));
         }
         self
