@@ -8,6 +8,31 @@ use super::{PATIENCE, Target};
 use crate::Outcome;
 use crate::record::Record;
 
+/// Turns until the time is over and all that is under way is back; `turn` is told whether to send again, and tells how many
+/// came back. Gives how many did in all, or `silence` as the error if none does for long.
+pub(super) fn until_all_are_back(
+    end: Instant,
+    mut under_way: u64,
+    silence: &'static str,
+    mut turn: impl FnMut(bool) -> Outcome<u64>,
+) -> Outcome<u64> {
+    let (mut done, mut heard) = (0, Instant::now());
+    while under_way > 0 {
+        let now = Instant::now();
+        let back = turn(now < end)?;
+        done += back;
+        if now >= end {
+            under_way -= back;
+        }
+        if back > 0 {
+            heard = now;
+        } else if now - heard > PATIENCE {
+            return Err(silence.into());
+        }
+    }
+    Ok(done)
+}
+
 /// Keeps a number of messages under way on each connection.
 pub(crate) struct ClosedLoop {
     swarm: Swarm,
@@ -50,22 +75,10 @@ impl Generator for ClosedLoop {
         for index in 0..self.swarm.len() {
             self.swarm.push(index, self.window)?;
         }
-        let mut missing = self.swarm.len() as u64 * self.window / self.size;
-        let (mut done, mut heard) = (0, Instant::now());
-        while missing > 0 {
-            let now = Instant::now();
-            let back = self.turn(now < end)?;
-            done += back;
-            if now >= end {
-                missing -= back;
-            }
-            if back > 0 {
-                heard = now;
-            } else if now - heard > PATIENCE {
-                return Err("no answer for 10 s".into());
-            }
-        }
-        Ok(done)
+        let under_way = self.swarm.len() as u64 * self.window / self.size;
+        until_all_are_back(end, under_way, "no answer for 10 s", |again| {
+            self.turn(again)
+        })
     }
 
     fn tell(&mut self, record: &mut Record) {

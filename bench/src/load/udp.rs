@@ -8,9 +8,10 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
+use super::Target;
+use super::echo::until_all_are_back;
 use super::slice::Generator;
 use super::swarm::Pattern;
-use super::{PATIENCE, Target};
 use crate::Outcome;
 use crate::socket::{Epoll, READABLE};
 
@@ -127,21 +128,8 @@ impl Generator for Datagrams {
         let end = Instant::now() + length;
         let depth = self.depth;
         (0..self.clients.len()).try_for_each(|index| self.send(index, depth))?;
-        let mut missing = (self.clients.len() * depth) as u64;
-        let (mut done, mut heard) = (0, Instant::now());
-        while missing > 0 {
-            let now = Instant::now();
-            let back = self.turn(now < end)?;
-            done += back;
-            if now >= end {
-                missing -= back;
-            }
-            if back > 0 {
-                heard = now;
-            } else if now - heard > PATIENCE {
-                return Err("no answer for 10 s: a datagram was lost".into());
-            }
-        }
-        Ok(done)
+        let under_way = (self.clients.len() * depth) as u64;
+        let silence = "no answer for 10 s: a datagram was lost";
+        until_all_are_back(end, under_way, silence, |again| self.turn(again))
     }
 }
