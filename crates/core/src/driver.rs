@@ -20,7 +20,7 @@ use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 pub use self::descriptors::{Descriptors, Interest, WatchId};
 pub use self::processes::{ProcessId, Processes, Spawned};
@@ -64,6 +64,14 @@ pub trait Driver {
 
     /// A number by chance, from which the reactor draws its jitter; from the world's seed on a simulated driver.
     fn seed(&mut self) -> u64;
+
+    /// The time of day: for what is shown to others, such as the `Date` of a response. It may jump; time spans are measured with
+    /// [`clock`](Self::clock). The simulated driver's days begin at a fixed date and pass with its virtual time.
+    fn wall_clock(&self) -> Rc<dyn Fn() -> SystemTime>;
+
+    /// Fills a slice with bytes that nobody can guess, for keys and names of sessions; from the world's seed on a simulated
+    /// driver, where secrets are none.
+    fn entropy(&self) -> Rc<dyn Fn(&mut [u8])>;
 
     /// Starts to listen; returns the real address (with the port that 0 stood for).
     ///

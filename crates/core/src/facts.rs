@@ -6,6 +6,10 @@ use std::rc::Rc;
 
 use crate::address::Address;
 
+/// A fact of every connection whose bytes nobody between the ends can read or change: its layers have TLS or the like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Encrypted;
+
 /// What layers tell of a connection once they are open: who is at the other end in truth, and anything else, by type.
 ///
 /// Layers tell in their order, lowest first; what an upper one says of the same thing stands.

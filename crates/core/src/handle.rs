@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::buffer::Pool;
 use crate::connector::{ConnectOptions, Connector};
@@ -29,6 +29,7 @@ use crate::reason::ListenError;
 use crate::registry::LentCall;
 use crate::remote::Remote;
 use crate::resolve::NameResolver;
+use crate::senses::Senses;
 use crate::service::{Drains, Owned, Ownership};
 use crate::task::Tasks;
 use crate::timed::Timed;
@@ -56,7 +57,7 @@ enum TurnTime {
 }
 
 pub(crate) struct Shared {
-    clock: Rc<dyn Fn() -> Duration>,
+    senses: Senses,
     turn_time: Cell<TurnTime>,
     pub(crate) pool: RefCell<Pool>,
     /// Connections to settle at the end of the turn.
@@ -76,9 +77,10 @@ pub(crate) struct Shared {
 }
 
 impl Handle {
-    pub(crate) fn new(clock: Rc<dyn Fn() -> Duration>, mailbox: Arc<Mailbox>, seed: u64) -> Self {
+    pub(crate) fn new(senses: Senses, mailbox: Arc<Mailbox>) -> Self {
+        let chance = Chance::new(senses.seed);
         let shared = Shared {
-            clock,
+            senses,
             turn_time: Cell::new(TurnTime::Outside),
             pool: RefCell::default(),
             noted: RefCell::default(),
@@ -92,7 +94,7 @@ impl Handle {
             resolver: RefCell::default(),
             cloakroom: Cloakroom::default(),
             drains: Drains::default(),
-            chance: Chance::new(seed),
+            chance,
         };
         Self(Rc::new(shared), None)
     }
@@ -136,7 +138,22 @@ impl Handle {
     #[doc(alias = "seconds")]
     #[must_use]
     pub fn now(&self) -> Duration {
-        (self.0.clock)()
+        (self.0.senses.clock)()
+    }
+
+    /// The time of day, by the driver's calendar: to be shown, not to measure with, as it may jump.
+    #[must_use]
+    pub fn wall_time(&self) -> SystemTime {
+        (self.0.senses.wall_clock)()
+    }
+
+    /// Bytes that nobody can guess, for keys and names of sessions. On a simulated driver they come from the world's seed, so
+    /// that it repeats, and are no secret.
+    #[must_use]
+    pub fn random_bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        (self.0.senses.entropy)(&mut bytes);
+        bytes
     }
 
     /// The time of this turn, read once when it is first asked for: for what happens once per message and needs no better.

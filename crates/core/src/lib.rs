@@ -64,6 +64,7 @@ mod reconnecting;
 mod registry;
 mod remote;
 mod resolve;
+mod senses;
 pub mod service;
 pub mod slots;
 mod stack;
@@ -83,7 +84,7 @@ pub use datagram::{DatagramError, DatagramPeer, DatagramProtocol, DatagramTransp
 pub use deferred::{Deferred, Resolver};
 pub use descriptor::{Descriptor, DescriptorError, Inherited, PeerCredentials};
 pub use factory::{Factory, SharedFactory};
-pub use facts::Facts;
+pub use facts::{Encrypted, Facts};
 pub use failure::Failure;
 pub use handle::Handle;
 pub use layer::Layer;

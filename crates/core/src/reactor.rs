@@ -26,6 +26,7 @@ use crate::panic;
 use crate::port::ListeningPort;
 use crate::reason::ListenError;
 use crate::registry::Registry;
+use crate::senses::Senses;
 use crate::task::Tasks;
 
 /// The event loop of one thread, with all that lives on it. It is a value: many may live in one process, one per thread
@@ -59,7 +60,7 @@ impl Reactor {
         panic::remember_places();
         let mailbox = Mailbox::new();
         mailbox.set_waker(driver.waker());
-        let handle = Handle::new(driver.clock(), mailbox, driver.seed());
+        let handle = Handle::new(Senses::of(&mut driver), mailbox);
         let engine = Engine::new(Box::new(driver), handle.clone());
         Self {
             engine,

@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use mio::{Events, Poll};
 use ropewalk_core::address::Address;
@@ -188,6 +188,19 @@ impl Driver for MioDriver {
     fn clock(&self) -> Rc<dyn Fn() -> Duration> {
         let start = self.start;
         Rc::new(move || start.elapsed())
+    }
+
+    fn wall_clock(&self) -> Rc<dyn Fn() -> SystemTime> {
+        Rc::new(SystemTime::now)
+    }
+
+    /// The kernel's.
+    ///
+    /// # Panics
+    ///
+    /// When the kernel gives none, which no supported one does once it has booted: secrets must not be made of anything else.
+    fn entropy(&self) -> Rc<dyn Fn(&mut [u8])> {
+        Rc::new(|bytes| getrandom::fill(bytes).expect("the kernel gives random bytes"))
     }
 
     fn listen(&mut self, listen: &Listen) -> io::Result<(ListenerId, Address)> {

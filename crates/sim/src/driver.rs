@@ -7,7 +7,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ropewalk_core::buffer::{Outgoing, Pool};
 use ropewalk_core::driver::{
@@ -308,6 +308,22 @@ impl Driver for SimDriver {
     fn clock(&self) -> Rc<dyn Fn() -> Duration> {
         let now = self.world.network().now.clone();
         Rc::new(move || now.get())
+    }
+
+    /// The first second of 2026, and what has passed since the world began.
+    fn wall_clock(&self) -> Rc<dyn Fn() -> SystemTime> {
+        let (now, start) = (self.clock(), Duration::from_secs(1_767_225_600));
+        Rc::new(move || SystemTime::UNIX_EPOCH + start + now())
+    }
+
+    fn entropy(&self) -> Rc<dyn Fn(&mut [u8])> {
+        let world = self.world.clone();
+        Rc::new(move |bytes| {
+            for chunk in bytes.chunks_mut(8) {
+                let drawn = world.network().random.number().to_le_bytes();
+                chunk.copy_from_slice(&drawn[..chunk.len()]);
+            }
+        })
     }
 
     fn listen(&mut self, listen: &Listen) -> io::Result<(ListenerId, Address)> {

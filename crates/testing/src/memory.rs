@@ -18,7 +18,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ropewalk_core::Address;
 use ropewalk_core::buffer::{Outgoing, Pool};
@@ -324,6 +324,21 @@ impl Driver for MemoryDriver {
     fn clock(&self) -> Rc<dyn Fn() -> Duration> {
         let now = Rc::clone(&self.0.state().now);
         Rc::new(move || now.get())
+    }
+
+    fn wall_clock(&self) -> Rc<dyn Fn() -> SystemTime> {
+        let (now, start) = (self.clock(), Duration::from_secs(1_767_225_600));
+        Rc::new(move || SystemTime::UNIX_EPOCH + start + now())
+    }
+
+    /// 0, 1, 2 and so on: never the same twice, and no secret.
+    fn entropy(&self) -> Rc<dyn Fn(&mut [u8])> {
+        let next = Cell::new(0_u8);
+        Rc::new(move |bytes| {
+            for byte in bytes {
+                *byte = next.replace(next.get().wrapping_add(1));
+            }
+        })
     }
 
     fn seed(&mut self) -> u64 {

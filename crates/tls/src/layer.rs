@@ -9,7 +9,7 @@ use std::mem::take;
 use std::sync::Arc;
 
 use ropewalk_core::layer::LayerError;
-use ropewalk_core::{Facts, Layer};
+use ropewalk_core::{Encrypted, Facts, Layer};
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::server::{Acceptor, UnbufferedServerConnection};
@@ -356,6 +356,7 @@ impl Layer for TlsLayer {
 
     fn facts(&self, facts: &mut Facts) {
         if let Stage::Session(session) = &self.stage {
+            facts.add(Encrypted);
             facts.add(TlsFacts::of(session.state(), self.server_name.as_deref()));
         }
     }

@@ -10,6 +10,7 @@ use crate::deferred::Deferred;
 use crate::failure::Failure;
 use crate::handle::Handle;
 use crate::mailbox::Mailbox;
+use crate::senses::Senses;
 use crate::task::Tasks;
 use crate::timed::Timed;
 
@@ -27,7 +28,10 @@ impl World {
         let now = Rc::new(Cell::new(Duration::ZERO));
         let clock = now.clone();
         let mailbox = Mailbox::new();
-        let handle = Handle::new(Rc::new(move || clock.get()), mailbox.clone(), 1);
+        let handle = Handle::new(
+            Senses::of_clock(Rc::new(move || clock.get())),
+            mailbox.clone(),
+        );
         Self {
             handle,
             mailbox,

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ropewalk_core::buffer::{Outgoing, Pool};
 use ropewalk_core::driver::{
@@ -234,6 +234,14 @@ impl Driver for Supervisor {
 
     fn clock(&self) -> Rc<dyn Fn() -> Duration> {
         self.driver.clock()
+    }
+
+    fn wall_clock(&self) -> Rc<dyn Fn() -> SystemTime> {
+        self.driver.wall_clock()
+    }
+
+    fn entropy(&self) -> Rc<dyn Fn(&mut [u8])> {
+        self.driver.entropy()
     }
 
     fn seed(&mut self) -> u64 {
