@@ -69,9 +69,9 @@ pub trait Driver {
     /// [`clock`](Self::clock). The simulated driver's days begin at a fixed date and pass with its virtual time.
     fn wall_clock(&self) -> Rc<dyn Fn() -> SystemTime>;
 
-    /// Fills a slice with bytes that nobody can guess, for keys and names of sessions; from the world's seed on a simulated
-    /// driver, where secrets are none.
-    fn entropy(&self) -> Rc<dyn Fn(&mut [u8])>;
+    /// Numbers that nobody can guess, for keys and names of sessions; from the world's seed on a simulated driver, where secrets
+    /// are none.
+    fn entropy(&self) -> Rc<dyn Fn() -> u64>;
 
     /// Starts to listen; returns the real address (with the port that 0 stood for).
     ///

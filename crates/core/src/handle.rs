@@ -152,7 +152,10 @@ impl Handle {
     #[must_use]
     pub fn random_bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
-        (self.0.senses.entropy)(&mut bytes);
+        for chunk in bytes.chunks_mut(8) {
+            let drawn = (self.0.senses.entropy)().to_le_bytes();
+            chunk.copy_from_slice(&drawn[..chunk.len()]);
+        }
         bytes
     }
 

@@ -8,7 +8,7 @@ use crate::driver::Driver;
 pub(crate) struct Senses {
     pub(crate) clock: Rc<dyn Fn() -> Duration>,
     pub(crate) wall_clock: Rc<dyn Fn() -> SystemTime>,
-    pub(crate) entropy: Rc<dyn Fn(&mut [u8])>,
+    pub(crate) entropy: Rc<dyn Fn() -> u64>,
     pub(crate) seed: u64,
 }
 
@@ -28,7 +28,7 @@ impl Senses {
         Self {
             clock,
             wall_clock: Rc::new(|| SystemTime::UNIX_EPOCH),
-            entropy: Rc::new(|bytes| bytes.fill(7)),
+            entropy: Rc::new(|| 7),
             seed: 1,
         }
     }

@@ -199,8 +199,8 @@ impl Driver for MioDriver {
     /// # Panics
     ///
     /// When the kernel gives none, which no supported one does once it has booted: secrets must not be made of anything else.
-    fn entropy(&self) -> Rc<dyn Fn(&mut [u8])> {
-        Rc::new(|bytes| getrandom::fill(bytes).expect("the kernel gives random bytes"))
+    fn entropy(&self) -> Rc<dyn Fn() -> u64> {
+        Rc::new(|| getrandom::u64().expect("the kernel gives random bytes"))
     }
 
     fn listen(&mut self, listen: &Listen) -> io::Result<(ListenerId, Address)> {

@@ -316,14 +316,9 @@ impl Driver for SimDriver {
         Rc::new(move || SystemTime::UNIX_EPOCH + start + now())
     }
 
-    fn entropy(&self) -> Rc<dyn Fn(&mut [u8])> {
+    fn entropy(&self) -> Rc<dyn Fn() -> u64> {
         let world = self.world.clone();
-        Rc::new(move |bytes| {
-            for chunk in bytes.chunks_mut(8) {
-                let drawn = world.network().random.number().to_le_bytes();
-                chunk.copy_from_slice(&drawn[..chunk.len()]);
-            }
-        })
+        Rc::new(move || world.network().random.number())
     }
 
     fn listen(&mut self, listen: &Listen) -> io::Result<(ListenerId, Address)> {

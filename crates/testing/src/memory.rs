@@ -332,13 +332,9 @@ impl Driver for MemoryDriver {
     }
 
     /// 0, 1, 2 and so on: never the same twice, and no secret.
-    fn entropy(&self) -> Rc<dyn Fn(&mut [u8])> {
-        let next = Cell::new(0_u8);
-        Rc::new(move |bytes| {
-            for byte in bytes {
-                *byte = next.replace(next.get().wrapping_add(1));
-            }
-        })
+    fn entropy(&self) -> Rc<dyn Fn() -> u64> {
+        let next = Cell::new(0);
+        Rc::new(move || next.replace(next.get() + 1))
     }
 
     fn seed(&mut self) -> u64 {

@@ -240,7 +240,7 @@ impl Driver for Supervisor {
         self.driver.wall_clock()
     }
 
-    fn entropy(&self) -> Rc<dyn Fn(&mut [u8])> {
+    fn entropy(&self) -> Rc<dyn Fn() -> u64> {
         self.driver.entropy()
     }
 
