@@ -12,6 +12,8 @@ mod endpoint_law;
 mod http1_law;
 #[path = "../../crates/grammar/tests/grammar/law.rs"]
 mod law;
+#[path = "../../crates/grammar/tests/grammar/multipart_law.rs"]
+mod multipart_law;
 #[path = "../../crates/grammar/tests/grammar/proxy_law.rs"]
 mod proxy_law;
 
@@ -20,6 +22,7 @@ use std::sync::Once;
 use law::Plan;
 use ropewalk_core::endpoint::register;
 use ropewalk_grammar::http1::{Limits, Method, RequestDecoder, ResponseDecoder};
+use ropewalk_grammar::multipart::{self, MultipartDecoder};
 use ropewalk_grammar::proxy::ProxyDecoder;
 use ropewalk_grammar::{Delimiter, LengthPrefixedGrammar, LineGrammar, NetstringGrammar, Width};
 
@@ -109,6 +112,30 @@ pub fn http1_response(input: &[u8]) {
     let (name, value) = data.split_at(data.len() / 2);
     let reason = String::from_utf8_lossy(name);
     http1_law::a_sent_response_is_one(status, &reason, name, value);
+}
+
+/// Any split tells the same parts; what is understood can be sent; what is sent is heard.
+pub fn multipart(input: &[u8]) {
+    let Some((settings, plan, data)) = settings(input) else {
+        return;
+    };
+    let decoder = match settings % 2 {
+        0 => MultipartDecoder::form(multipart_law::boundary()),
+        _ => MultipartDecoder::mixed(multipart_law::boundary()),
+    };
+    let mut limits = multipart::Limits::default();
+    if settings.is_multiple_of(8) {
+        (limits.parts, limits.name_bytes, limits.part_bytes) = (2, 4, 9);
+        (limits.head_bytes, limits.total_bytes) = (60, 200);
+    }
+    let decoder = decoder.with_limits(limits);
+    multipart_law::any_split_tells_the_same_parts(&decoder, data, &plan);
+    multipart_law::what_is_understood_can_be_sent(&decoder, data);
+    let contents = messages(data);
+    let names = contents
+        .iter()
+        .map(|name| String::from_utf8_lossy(name).chars().take(99).collect());
+    multipart_law::sent_parts_are_received(&names.collect::<Vec<_>>(), &contents, &plan);
 }
 
 /// From tight to usual.

@@ -34,6 +34,7 @@ pub(crate) mod meter {
 mod tests {
     use super::*;
     use crate::http1::{Event, RequestDecoder};
+    use crate::multipart::{Boundary, MultipartDecoder};
     use crate::proxy::ProxyDecoder;
     use crate::{
         Framing, Input, LengthPrefixedGrammar, LineEvent, LineGrammar, NetstringGrammar, Width,
@@ -137,6 +138,23 @@ mod tests {
                 assert_eq!((spent, decoder.buffered()), (data.len(), 0), "by {size}");
             }
         }
+    }
+
+    /// A delimiter that almost comes, again and again; heads; parts.
+    #[test]
+    fn law_linear_cost_multipart() {
+        let boundary = Boundary::new(&"-".repeat(70)).unwrap();
+        let head = format!(
+            "Content-Disposition: form-data; name=\"{}\"",
+            "n".repeat(400)
+        );
+        let part = format!("--{boundary}\r\n{head}\r\n\r\n");
+        let almost = format!("\r\n--{}", "-".repeat(69)).repeat(20);
+        let body = format!("{part}{almost}x\r\n{part}{}\r\n", "y".repeat(3000)).repeat(20);
+        assert_linear(
+            &MultipartDecoder::form(boundary),
+            body.trim_end().as_bytes(),
+        );
     }
 
     /// Chunk lines are looked at byte by byte and never kept; all else is searched, joined, given back and kept at most once each.

@@ -94,7 +94,7 @@ mod outgoing;
 mod request;
 mod response;
 mod rule;
-mod scan;
+pub(crate) mod scan;
 mod section;
 mod server_exchange;
 mod status;

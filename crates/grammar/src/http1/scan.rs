@@ -41,13 +41,13 @@ const fn classes() -> [u8; 256] {
 
 /// Whether `byte` may stand in a token (RFC 9110 5.6.2).
 #[inline]
-pub(super) fn is_token(byte: u8) -> bool {
+pub(crate) fn is_token(byte: u8) -> bool {
     CLASSES[usize::from(byte)] & TOKEN != 0
 }
 
 /// Whether `byte` may stand in the value of a field (RFC 9110 5.5): tab, space, visible, or above ASCII.
 #[inline]
-pub(super) fn is_text(byte: u8) -> bool {
+pub(crate) fn is_text(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
