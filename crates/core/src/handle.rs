@@ -162,7 +162,8 @@ impl Handle {
     /// The time of this turn, read once when it is first asked for: for what happens once per message and needs no better.
     /// Outside of a turn it is the time itself.
     #[inline]
-    pub(crate) fn turn_time(&self) -> Duration {
+    #[must_use]
+    pub fn turn_time(&self) -> Duration {
         match self.0.turn_time.get() {
             TurnTime::Read(time) => time,
             TurnTime::Unread => self.refresh_turn_time(),

@@ -36,6 +36,8 @@ pub use ropewalk_protocols as protocols;
 pub use ropewalk_sim as sim;
 #[cfg(any(feature = "tls", feature = "tls-ring"))]
 pub use ropewalk_tls as tls;
+#[cfg(feature = "web")]
+pub use ropewalk_web as web;
 
 mod endpoints;
 pub mod log;

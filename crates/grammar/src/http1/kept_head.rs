@@ -27,8 +27,8 @@ use super::message::Message;
 pub struct KeptHead<M: Message> {
     message: M,
     meaning: Meaning,
-    bytes: Box<[u8]>,
-    spans: Box<[Span]>,
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
 }
 
 impl<M: Message> KeptHead<M> {
@@ -39,6 +39,15 @@ impl<M: Message> KeptHead<M> {
             bytes: fields.bytes.into(),
             spans: fields.spans.into(),
         }
+    }
+
+    pub(super) fn renew(&mut self, message: &M, meaning: &Meaning, fields: Fields<'_>) {
+        self.message.clone_from(message);
+        self.meaning = *meaning;
+        self.bytes.clear();
+        self.bytes.extend_from_slice(fields.bytes);
+        self.spans.clear();
+        self.spans.extend_from_slice(fields.spans);
     }
 
     /// The head, to be looked at as it was when it came.

@@ -128,6 +128,11 @@ impl<'a> RequestHead<'a> {
         KeptHead::new(self.request, self.meaning, self.fields)
     }
 
+    /// The same in the memory of another copy, whose head is forgotten: no allocation if it is large enough.
+    pub fn keep_in(&self, kept: &mut KeptHead<Request>) {
+        kept.renew(self.request, self.meaning, self.fields);
+    }
+
     /// All bytes of the head, with its last CR and LF.
     pub fn as_bytes(&self) -> &'a [u8] {
         self.fields.bytes

@@ -83,6 +83,16 @@ impl ServerExchange {
         self.is_waiting
     }
 
+    /// Whether all of the response has been sent.
+    pub fn is_answered(&self) -> bool {
+        self.outgoing == Outgoing::Whole
+    }
+
+    /// Whether the client sees nothing of the body that is being sent, as with HEAD or 304.
+    pub fn is_unseen(&self) -> bool {
+        self.outgoing == Outgoing::Unseen
+    }
+
     /// Whether the connection is to be closed behind the response.
     pub fn is_persistent(&self) -> bool {
         self.is_persistent

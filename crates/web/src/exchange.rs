@@ -1,0 +1,161 @@
+//! One request and its response, between the connection that carries them and the handles that others hold.
+//!
+//! ```text
+//!   Responder, BodySender, filters ── orders ──► queue ── the connection's turn ──► bytes
+//!   connection lost, client slow ── told ──► cancelled task, wakers, finished()
+//! ```
+//!
+//! Handles only queue: nothing here touches a transport, so that a request of HTTP/2 will be carried in the same way.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http::StatusCode;
+use ropewalk_core::deferred::Canceller;
+use ropewalk_core::{Failure, Resolver};
+
+use crate::headers::Headers;
+use crate::request::Request;
+use crate::response::Response;
+
+/// How much of a response may wait here and in the connection before its sender waits.
+const FULL_BYTES: usize = 64 * 1024;
+
+/// What a handle wants done.
+pub(crate) enum Order {
+    Interim(StatusCode, Headers),
+    Respond(Response),
+    Chunk(Bytes),
+    End(Headers),
+    /// Cut the response short, so that the client sees that it is not whole.
+    Fail(Failure),
+}
+
+/// Changes a response on its way out.
+pub(crate) type Filter = Box<dyn FnOnce(&Request, Response) -> Response>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Unanswered,
+    Answered,
+    Finished,
+    /// The client left.
+    Gone,
+}
+
+pub(crate) struct Exchange {
+    phase: Cell<Phase>,
+    orders: RefCell<VecDeque<Order>>,
+    queued_bytes: Cell<usize>,
+    filters: RefCell<Vec<Filter>>,
+    waiting: RefCell<Vec<Resolver<()>>>,
+    task: RefCell<Option<Canceller>>,
+    is_full: Cell<bool>,
+    wakers: RefCell<Vec<Waker>>,
+}
+
+impl Exchange {
+    pub(crate) fn new() -> Self {
+        Self {
+            phase: Cell::new(Phase::Unanswered),
+            orders: RefCell::default(),
+            queued_bytes: Cell::new(0),
+            filters: RefCell::default(),
+            waiting: RefCell::default(),
+            task: RefCell::default(),
+            is_full: Cell::new(false),
+            wakers: RefCell::default(),
+        }
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// Queues an order; tells whether there is still somebody to carry it out.
+    pub(crate) fn order(&self, order: Order) -> bool {
+        if matches!(self.phase.get(), Phase::Gone | Phase::Finished) {
+            return false;
+        }
+        if let Order::Chunk(chunk) = &order {
+            self.queued_bytes.set(self.queued_bytes.get() + chunk.len());
+        }
+        self.orders.borrow_mut().push_back(order);
+        true
+    }
+
+    pub(crate) fn next_order(&self) -> Option<Order> {
+        let order = self.orders.borrow_mut().pop_front()?;
+        if let Order::Chunk(chunk) = &order {
+            self.queued_bytes.set(self.queued_bytes.get() - chunk.len());
+        }
+        Some(order)
+    }
+
+    pub(crate) fn set_answered(&self) {
+        self.phase.set(Phase::Answered);
+    }
+
+    pub(crate) fn add_filter(&self, filter: Filter) {
+        self.filters.borrow_mut().push(filter);
+    }
+
+    /// The filters, the innermost first.
+    pub(crate) fn next_filter(&self) -> Option<Filter> {
+        self.filters.borrow_mut().pop()
+    }
+
+    pub(crate) fn set_task(&self, task: Canceller) {
+        *self.task.borrow_mut() = Some(task);
+    }
+
+    pub(crate) fn wait(&self, resolver: Resolver<()>) {
+        self.waiting.borrow_mut().push(resolver);
+    }
+
+    /// Whether there is room for more of the body; else the waker is woken when there is, or when the client is gone.
+    pub(crate) fn poll_room(&self, context: &Context<'_>) -> Poll<()> {
+        let is_gone = matches!(self.phase.get(), Phase::Gone | Phase::Finished);
+        if is_gone || !self.is_full.get() && self.queued_bytes.get() < FULL_BYTES {
+            return Poll::Ready(());
+        }
+        self.wakers.borrow_mut().push(context.waker().clone());
+        Poll::Pending
+    }
+
+    pub(crate) fn set_full(&self, is_full: bool) {
+        self.is_full.set(is_full);
+    }
+
+    /// Lets those go on that waited for room.
+    pub(crate) fn wake(&self) {
+        for waker in self.wakers.take() {
+            waker.wake();
+        }
+    }
+
+    /// The response is out as a whole (R141).
+    pub(crate) fn finish(&self) {
+        self.phase.set(Phase::Finished);
+        for resolver in self.waiting.take() {
+            let _nobody_else_has_it = resolver.resolve(());
+        }
+        self.task.take();
+        self.wake();
+    }
+
+    /// The client is gone before the response was out (R141).
+    pub(crate) fn give_up(&self, why: impl Fn() -> Failure) {
+        self.phase.set(Phase::Gone);
+        for resolver in self.waiting.take() {
+            let _nobody_else_has_it = resolver.fail(why());
+        }
+        drop(self.orders.take());
+        if let Some(task) = self.task.take() {
+            task.cancel();
+        }
+        self.wake();
+    }
+}

@@ -1,0 +1,120 @@
+//! What becomes a response: handlers return what they have.
+
+use bytes::Bytes;
+use http::StatusCode;
+use ropewalk_core::Failure;
+
+use crate::body::Body;
+use crate::body_error::BodyError;
+use crate::error_page::error_page;
+use crate::param_error::ParamError;
+use crate::response::Response;
+use crate::status_error::StatusError;
+
+/// Can be answered to a request.
+///
+/// | what | becomes |
+/// | --- | --- |
+/// | [`Response`], `http::Response` | itself |
+/// | `&str`, `String` | 200, `text/plain; charset=utf-8` |
+/// | `Bytes`, `Vec<u8>`, `&[u8]` | 200, `application/octet-stream` |
+/// | [`Json`](crate::Json) | 200, `application/json` |
+/// | [`StatusCode`] | its page, or no body where the status has none |
+/// | `(StatusCode, T)` | what `T` becomes, with this status |
+/// | `Result<T, E>` | what `T` or `E` becomes |
+/// | [`Failure`], so any error by `?` | the status that the error has; else 500, a fixed page, and the error in the log |
+pub trait IntoResponse {
+    /// The response.
+    fn into_response(self) -> Response;
+}
+
+impl IntoResponse for Response {
+    fn into_response(self) -> Response {
+        self
+    }
+}
+
+impl<B: Into<Body>> IntoResponse for http::Response<B> {
+    fn into_response(self) -> Response {
+        self.into()
+    }
+}
+
+impl IntoResponse for &'static str {
+    fn into_response(self) -> Response {
+        Response::text(self)
+    }
+}
+
+impl IntoResponse for String {
+    fn into_response(self) -> Response {
+        Response::text(self)
+    }
+}
+
+macro_rules! octets {
+    ($($kind:ty),*) => {
+        $(
+            impl IntoResponse for $kind {
+                fn into_response(self) -> Response {
+                    Response::new(self).with_type("application/octet-stream")
+                }
+            }
+        )*
+    };
+}
+
+octets!(Bytes, Vec<u8>, &'static [u8]);
+
+impl IntoResponse for Body {
+    fn into_response(self) -> Response {
+        Response::new(self)
+    }
+}
+
+impl IntoResponse for StatusCode {
+    fn into_response(self) -> Response {
+        let has_body = !self.is_informational() && !matches!(self.as_u16(), 204 | 205 | 304);
+        match has_body {
+            true => error_page(self, None),
+            false => Response::empty(self),
+        }
+    }
+}
+
+impl<T: IntoResponse> IntoResponse for (StatusCode, T) {
+    fn into_response(self) -> Response {
+        self.1.into_response().with_status(self.0)
+    }
+}
+
+impl<T: IntoResponse, E: IntoResponse> IntoResponse for Result<T, E> {
+    fn into_response(self) -> Response {
+        match self {
+            Ok(answer) => answer.into_response(),
+            Err(error) => error.into_response(),
+        }
+    }
+}
+
+impl IntoResponse for StatusError {
+    fn into_response(self) -> Response {
+        error_page(self.status(), self.detail())
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        if let Some(error) = self.downcast_ref::<StatusError>() {
+            return error.clone().into_response();
+        }
+        if let Some(error) = self.downcast_ref::<BodyError>() {
+            return error_page(error.status(), Some(&error.to_string()));
+        }
+        if let Some(error) = self.downcast_ref::<ParamError>() {
+            return error_page(error.status(), None);
+        }
+        tracing::error!(error = %format_args!("{self:#}"), made = %self.location(), "a request failed");
+        StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    }
+}

@@ -1,0 +1,367 @@
+//! What a client asks for.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
+use std::str::FromStr;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+use percent_encoding::percent_decode_str;
+use ropewalk_core::{Address, Deferred, Encrypted, Handle, Transport};
+use ropewalk_grammar::http1::{self, Authority, Fields, KeptHead, Key, RequestHead, Version};
+
+use crate::body_error::BodyError;
+use crate::exchange::{Exchange, Order, Phase};
+use crate::headers::Headers;
+use crate::incoming::Incoming;
+use crate::param_error::ParamError;
+use crate::reply::{Reply, When};
+use crate::responder::Responder;
+use crate::response::Response;
+use crate::server::HttpServer;
+use crate::site::SiteShared;
+
+/// A request: a handle, cheap to clone, which may be kept for as long as the answer takes.
+///
+/// Its head is here when a resource is asked for it; its body comes later ([`body`](Self::body), [`bytes`](Self::bytes)).
+#[derive(Clone)]
+pub struct Request(pub(crate) Rc<Inner>);
+
+pub(crate) struct Inner {
+    head: KeptHead<http1::Request>,
+    /// How much of the body may be collected.
+    body_bytes: u64,
+    /// None only while no request is in here.
+    carrier: Option<Transport>,
+    body: Option<Incoming>,
+    /// How much of the path has been passed on the way down the tree.
+    passed: Cell<usize>,
+    params: RefCell<Vec<(Rc<str>, String)>>,
+    values: RefCell<Vec<Rc<dyn Any>>>,
+    pub(crate) exchange: Exchange,
+}
+
+impl Request {
+    pub(crate) fn new(
+        head: &RequestHead<'_>,
+        body: Option<Incoming>,
+        site: &SiteShared,
+        carrier: &Transport,
+    ) -> Self {
+        Self(Rc::new(Inner {
+            head: head.keep(),
+            body_bytes: site.limits.body_bytes,
+            carrier: Some(carrier.clone()),
+            body,
+            passed: Cell::new(0),
+            params: RefCell::default(),
+            values: RefCell::default(),
+            exchange: Exchange::new(),
+        }))
+    }
+
+    /// The same memory for the next request; nobody else has a handle.
+    pub(crate) fn renew(
+        &mut self,
+        head: &RequestHead<'_>,
+        body: Option<Incoming>,
+        carrier: &Transport,
+    ) {
+        let inner = Rc::get_mut(&mut self.0).expect("a cleared request has one handle");
+        head.keep_in(&mut inner.head);
+        inner.carrier = Some(carrier.clone());
+        inner.body = body;
+        inner.passed.set(0);
+    }
+
+    /// Forgets the request, to be renewed later; tells whether nobody else has a handle.
+    pub(crate) fn clear(&mut self) -> bool {
+        let Some(inner) = Rc::get_mut(&mut self.0) else {
+            return false;
+        };
+        (inner.carrier, inner.body) = (None, None);
+        inner.params.get_mut().clear();
+        inner.values.get_mut().clear();
+        inner.exchange = Exchange::new();
+        true
+    }
+
+    /// Whether anybody but the connection has a handle.
+    pub(crate) fn is_held(&self) -> bool {
+        Rc::strong_count(&self.0) > 1
+    }
+
+    // ── The head ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// The head, as the grammar read it.
+    pub fn head(&self) -> RequestHead<'_> {
+        self.0.head.head()
+    }
+
+    /// The method.
+    pub fn method(&self) -> Method {
+        let method = self.head().method();
+        Method::from_bytes(method.as_str().as_bytes()).unwrap_or(Method::GET)
+    }
+
+    /// The target as it was sent.
+    #[doc(alias = "uri")]
+    pub fn target(&self) -> &str {
+        self.head().target_text()
+    }
+
+    /// The path as it was sent, percent-encoded; `*` has none.
+    pub fn path(&self) -> &str {
+        self.head().target().path()
+    }
+
+    /// What stands behind the first question mark.
+    pub fn query(&self) -> Option<&str> {
+        self.head().target().query()
+    }
+
+    /// HTTP/1.0 or HTTP/1.1.
+    #[doc(alias = "clientproto")]
+    pub fn version(&self) -> Version {
+        self.head().version()
+    }
+
+    /// The fields, in order, as they were sent.
+    #[doc(alias = "requestHeaders")]
+    pub fn fields(&self) -> Fields<'_> {
+        self.head().fields()
+    }
+
+    /// The value of a header, of the last if there are more (R139); `None` also if it is no text.
+    ///
+    /// ```
+    /// use ropewalk_web::{Name, Request};
+    ///
+    /// fn agent(request: &Request) -> &str {
+    ///     request.header(Name::UserAgent).unwrap_or("somebody")
+    /// }
+    /// ```
+    #[doc(alias = "getHeader")]
+    pub fn header<'k>(&self, name: impl Into<Key<'k>>) -> Option<&str> {
+        std::str::from_utf8(self.head().value(name)?).ok()
+    }
+
+    /// The fields, for those who work with the `http` crate.
+    pub fn header_map(&self) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for field in self.fields().iter() {
+            let name = http::HeaderName::from_bytes(field.name.as_bytes());
+            if let (Ok(name), Ok(value)) = (name, http::HeaderValue::from_bytes(field.value)) {
+                map.append(name, value);
+            }
+        }
+        map
+    }
+
+    /// Whom the client wants to talk to: of the target, or of `Host`.
+    #[doc(alias = "getRequestHostname")]
+    pub fn authority(&self) -> Option<Authority<'_>> {
+        self.head().authority()
+    }
+
+    // ── The connection ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    pub(crate) fn carrier(&self) -> &Transport {
+        self.0
+            .carrier
+            .as_ref()
+            .expect("a request that somebody holds has its connection")
+    }
+
+    /// The reactor that serves it.
+    pub fn reactor(&self) -> &Handle {
+        self.carrier().reactor()
+    }
+
+    /// Where the client is, or the proxy before us unless it says for whom it asks by the PROXY protocol.
+    #[doc(alias = "getClientAddress")]
+    pub fn peer(&self) -> &Address {
+        self.carrier().peer()
+    }
+
+    /// Our end.
+    pub fn host(&self) -> &Address {
+        self.carrier().host()
+    }
+
+    /// Whether nobody between can read it: the connection has TLS.
+    #[doc(alias = "isSecure")]
+    pub fn is_secure(&self) -> bool {
+        self.fact::<Encrypted>().is_some()
+    }
+
+    /// What a layer of the connection found out: TLS, for example.
+    pub fn fact<T: 'static>(&self) -> Option<Rc<T>> {
+        self.carrier().fact()
+    }
+
+    // ── The way down the tree ───────────────────────────────────────────────────────────────────────────────────────
+
+    /// The part of the path that no resource has passed, as it was sent: for a leaf, what is behind its own name.
+    #[doc(alias = "postpath")]
+    pub fn rest(&self) -> &str {
+        &self.path()[self.0.passed.get()..]
+    }
+
+    /// The part of the path that was passed on the way to this resource, as it was sent.
+    #[doc(alias = "prepath")]
+    pub fn passed(&self) -> &str {
+        &self.path()[..self.0.passed.get()]
+    }
+
+    /// The next segment of the path, decoded (R145); `None` at its end.
+    ///
+    /// # Errors
+    ///
+    /// The segment is not UTF-8 once it is decoded.
+    pub fn next_segment(&self) -> Result<Option<Cow<'_, str>>, std::str::Utf8Error> {
+        let Some(rest) = self.rest().strip_prefix('/') else {
+            return Ok(None);
+        };
+        let segment = rest.split('/').next().unwrap_or_default();
+        match segment.contains('%') {
+            false => Ok(Some(Cow::Borrowed(segment))),
+            true => percent_decode_str(segment).decode_utf8().map(Some),
+        }
+    }
+
+    /// Passes the next segment: what comes next belongs to a child.
+    pub fn pass_segment(&self) {
+        if let Some(rest) = self.rest().strip_prefix('/') {
+            let length = 1 + rest.find('/').unwrap_or(rest.len());
+            self.0.passed.set(self.0.passed.get() + length);
+        }
+    }
+
+    pub(crate) fn pass_all(&self) {
+        self.0.passed.set(self.path().len());
+    }
+
+    /// A parameter of the route, decoded and read as the wanted type.
+    ///
+    /// # Errors
+    ///
+    /// The path says something else; by `?` in a handler that is a 404.
+    pub fn param<T: FromStr<Err: fmt::Display>>(&self, name: &str) -> Result<T, ParamError> {
+        let params = self.0.params.borrow();
+        let found = params.iter().rfind(|(other, _)| **other == *name);
+        let problem = match found.map(|(_, text)| text.parse()) {
+            Some(Ok(value)) => return Ok(value),
+            Some(Err(error)) => Some(error.to_string().into()),
+            None => None,
+        };
+        let name = name.into();
+        Err(ParamError { name, problem })
+    }
+
+    pub(crate) fn add_param(&self, name: &Rc<str>, value: String) {
+        self.0.params.borrow_mut().push((Rc::clone(name), value));
+    }
+
+    // ── The body ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// The body, to be read as it comes. A client that waits for a go-ahead gets it when reading begins (R136).
+    #[doc(alias = "content")]
+    pub fn body(&self) -> Incoming {
+        self.0.body.clone().unwrap_or_else(Incoming::empty)
+    }
+
+    /// The whole body, if it has no more than [`SiteLimits::body_bytes`](crate::SiteLimits::body_bytes).
+    ///
+    /// # Errors
+    ///
+    /// The body is longer (413), or ended early; by `?` in a handler that is the answer.
+    pub async fn bytes(&self) -> Result<Bytes, BodyError> {
+        self.body().collect(self.0.body_bytes).await
+    }
+
+    // ── The answer ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// Answers later: `call` is given what to answer with, to be kept wherever the answer will come from.
+    ///
+    /// ```
+    /// use std::cell::RefCell;
+    /// use std::rc::Rc;
+    /// use ropewalk_web::{Reply, Request, Responder};
+    ///
+    /// // A long poll: all who wait are answered at the next event.
+    /// fn poll(waiting: &Rc<RefCell<Vec<Responder>>>, request: &Request) -> Reply {
+    ///     request.respond_later(|responder| waiting.borrow_mut().push(responder))
+    /// }
+    /// ```
+    #[doc(alias = "NOT_DONE_YET")]
+    pub fn respond_later(&self, call: impl FnOnce(Responder)) -> Reply {
+        call(Responder::new(self.clone()));
+        Reply(When::Later)
+    }
+
+    /// Changes the response on its way out, whoever makes it and whenever: for what wraps resources. The last that was added is the first
+    /// that is called.
+    pub fn on_response(&self, filter: impl FnOnce(&Self, Response) -> Response + 'static) {
+        self.0.exchange.add_filter(Box::new(filter));
+    }
+
+    /// Sends 103 with these headers before the response, so that the client can begin to load what the page will need (RFC 8297).
+    pub fn send_early_hints(&self, headers: Headers) {
+        self.order(Order::Interim(StatusCode::EARLY_HINTS, headers));
+    }
+
+    /// Fires when the response is out, and fails if the client leaves before (R141).
+    #[doc(alias = "notifyFinish")]
+    pub fn finished(&self) -> Deferred<()> {
+        let (deferred, resolver) = Deferred::new(self.reactor());
+        match self.0.exchange.phase() {
+            Phase::Finished => drop(resolver.resolve(())),
+            Phase::Gone => drop(resolver.fail(BodyError::Cut)),
+            Phase::Unanswered | Phase::Answered => self.0.exchange.wait(resolver),
+        }
+        deferred
+    }
+
+    /// Whether the client is gone, so that an answer would reach nobody.
+    pub fn is_abandoned(&self) -> bool {
+        self.0.exchange.phase() == Phase::Gone
+    }
+
+    pub(crate) fn order(&self, order: Order) {
+        if self.0.exchange.order(order) {
+            self.carrier().call_soon(HttpServer::carry_out);
+        }
+    }
+
+    // ── What travels with it ────────────────────────────────────────────────────────────────────────────────────────
+
+    /// Keeps a value with the request, one of each type: what a wrapper found out for the resources below it.
+    pub fn set<T: 'static>(&self, value: T) {
+        let mut values = self.0.values.borrow_mut();
+        values.retain(|other| !other.is::<T>());
+        values.push(Rc::new(value));
+    }
+
+    /// The value of this type that somebody kept with the request.
+    pub fn get<T: 'static>(&self) -> Option<Rc<T>> {
+        let values = self.0.values.borrow();
+        values
+            .iter()
+            .find_map(|value| Rc::clone(value).downcast().ok())
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Request({} {})",
+            self.head().method().as_str(),
+            self.target()
+        )
+    }
+}

@@ -1,0 +1,282 @@
+//! HTTP/1.1 on a connection, seen from the server.
+//!
+//! ```text
+//!   data_received ─► decoder ─► Head ─► request, down the tree ─► reply ─┐
+//!                        ▲      Body ─► incoming body                    │
+//!                        │ held up: not answered, nobody reads           ▼
+//!   pump ────────────────┴── orders of handles ──────────────────► bytes, in order
+//! ```
+//!
+//! One request at a time (R129): the next is not even looked at before the one before is answered; its bytes wait in the
+//! decoder, and beyond 16 KiB in the client (R130).
+
+mod answer;
+mod current;
+mod stage;
+
+use std::rc::Rc;
+
+use ropewalk_core::{Protocol, Reason, Transport};
+use ropewalk_grammar::http1::{AfterExchange, Event, Http1Error, RequestDecoder};
+
+use self::current::Current;
+use self::stage::{Clock, Stage};
+use crate::body_error::BodyError;
+use crate::site::SiteShared;
+
+/// How much may wait behind a request that is not answered before the connection stops reading (R130).
+const AHEAD_BYTES: usize = 16 * 1024;
+
+/// The protocol of a connection of a [`Site`](crate::Site).
+pub(crate) struct HttpServer {
+    decoder: RequestDecoder,
+    stream: Stream,
+}
+
+/// All but the decoder, whose events borrow it.
+struct Stream {
+    site: Rc<SiteShared>,
+    current: Option<Current>,
+    clock: Clock,
+    /// No further request is read: what was sent says so, or the client broke the rules.
+    is_closing: bool,
+}
+
+/// What to do after an event.
+#[derive(PartialEq)]
+enum Then {
+    GoOn,
+    /// The response is out: the next request may come.
+    Next,
+    Stop,
+    Switch,
+}
+
+impl HttpServer {
+    pub(crate) fn new(site: &Rc<SiteShared>) -> Self {
+        Self {
+            decoder: RequestDecoder::new(),
+            stream: Stream {
+                site: Rc::clone(site),
+                current: None,
+                clock: Clock::default(),
+                is_closing: false,
+            },
+        }
+    }
+
+    /// Does what handles have ordered, and reads on.
+    pub(crate) fn carry_out(&mut self, transport: &Transport) {
+        self.stream.carry_out(transport);
+        self.read(transport, &[]);
+    }
+
+    fn read(&mut self, transport: &Transport, data: &[u8]) {
+        let stream = &mut self.stream;
+        let mut input = self.decoder.receive(data);
+        let mut then = stream.settle(transport);
+        loop {
+            match then {
+                Then::Next => input.decoder().resume(),
+                Then::Switch => return stream.switch(transport, input.take_rest()),
+                Then::Stop => return drop(input.take_rest()),
+                Then::GoOn => {}
+            }
+            if stream.is_held_up() || !transport.wants_data() {
+                break;
+            }
+            match input.next_event() {
+                Some(Ok(event)) => stream.event(&event, transport),
+                Some(Err(error)) => stream.refuse(&error, transport),
+                None => break,
+            }
+            then = stream.settle(transport);
+        }
+        drop(input);
+        self.hold_back(transport);
+        let stage = self.stage();
+        self.stream.enter(stage, transport);
+    }
+
+    /// Stops reading while too much waits, and goes on when it does not.
+    fn hold_back(&self, transport: &Transport) {
+        let is_ahead = self.stream.is_held_up() && self.decoder.buffered() > AHEAD_BYTES;
+        if is_ahead && !transport.is_reading_paused() {
+            transport.pause_reading();
+        } else if !is_ahead && transport.is_reading_paused() {
+            transport.resume_reading();
+        }
+    }
+
+    fn stage(&self) -> Stage {
+        match &self.stream.current {
+            None if self.decoder.is_idle() => Stage::Idle,
+            None => Stage::Head,
+            Some(current) if current.is_receiving() => Stage::Body,
+            Some(_) => Stage::Answering,
+        }
+    }
+
+    fn head_overdue(&mut self, transport: &Transport) {
+        if self.stream.current.is_none() && !self.decoder.is_idle() {
+            self.stream
+                .answer_early(http::StatusCode::REQUEST_TIMEOUT, transport);
+        }
+    }
+}
+
+impl Stream {
+    /// Whether no event may be told now: the request is here and not answered, or its body waits to be read.
+    fn is_held_up(&self) -> bool {
+        self.is_closing || self.current.as_ref().is_some_and(Current::is_held_up)
+    }
+
+    fn event(
+        &mut self,
+        event: &Event<'_, ropewalk_grammar::http1::Request>,
+        transport: &Transport,
+    ) {
+        if let Event::Head(head) = event {
+            return self.begin(head, transport);
+        }
+        let Some(current) = &mut self.current else {
+            return;
+        };
+        current.received(event, &self.site.limits);
+        if let (Event::End, Some(response)) = (event, current.waiting.take()) {
+            self.respond(response, transport);
+        }
+    }
+
+    /// Where the exchange is, now that something has happened.
+    fn settle(&mut self, transport: &Transport) -> Then {
+        let Some(current) = &self.current else {
+            return if self.is_closing {
+                Then::Stop
+            } else {
+                Then::GoOn
+            };
+        };
+        match current.wire.after() {
+            AfterExchange::Busy => Then::GoOn,
+            AfterExchange::Drain if !current.is_drained_enough() => Then::GoOn,
+            AfterExchange::Drain | AfterExchange::Close => {
+                self.finish();
+                self.is_closing = true;
+                transport.lose_connection();
+                Then::Stop
+            }
+            AfterExchange::Reuse => {
+                self.finish();
+                if transport.is_shutting_down() {
+                    self.is_closing = true;
+                    transport.lose_connection();
+                    return Then::Stop;
+                }
+                Then::Next
+            }
+            AfterExchange::Switch => Then::Switch,
+        }
+    }
+
+    fn finish(&mut self) {
+        if let Some(current) = self.current.take() {
+            current.request.0.exchange.finish();
+            self.site.recycle(current.request);
+        }
+    }
+
+    fn switch(&mut self, transport: &Transport, unread: Vec<u8>) {
+        let protocol = self
+            .current
+            .as_mut()
+            .and_then(|current| current.protocol.take());
+        self.finish();
+        self.clock.stop(transport);
+        if let Some(protocol) = protocol {
+            transport.switch_protocol(protocol, unread);
+        }
+    }
+
+    /// The client broke the rules of HTTP (R132).
+    fn refuse(&mut self, error: &Http1Error, transport: &Transport) {
+        tracing::debug!(peer = %transport.peer(), %error, "a request was refused");
+        let status = http::StatusCode::from_u16(error.status());
+        let status = status.unwrap_or(http::StatusCode::BAD_REQUEST);
+        match &self.current {
+            None => self.answer_early(status, transport),
+            Some(_) => self.break_off(&BodyError::Malformed(error.to_string()), status, transport),
+        }
+    }
+
+    /// The client leaves: nobody will get an answer.
+    fn give_up(&mut self) {
+        if let Some(current) = self.current.take() {
+            current.fail_body(BodyError::Cut);
+            current.request.0.exchange.give_up(|| BodyError::Cut.into());
+        }
+    }
+}
+
+impl Protocol for HttpServer {
+    fn connection_made(&mut self, transport: &Transport) {
+        self.stream.clock.begin(&self.stream.site.limits, transport);
+    }
+
+    fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+        self.read(transport, data);
+    }
+
+    fn reading_resumed(&mut self, transport: &Transport) {
+        self.read(transport, &[]);
+    }
+
+    /// A client that sends no more may still wait for its answer.
+    fn eof_received(&mut self, transport: &Transport) {
+        match &mut self.stream.current {
+            Some(current) if !current.is_receiving() => current.wire.close(),
+            _ => {
+                self.stream.give_up();
+                transport.lose_connection();
+            }
+        }
+    }
+
+    fn writing_paused(&mut self, _: &Transport) {
+        if let Some(current) = &self.stream.current {
+            current.request.0.exchange.set_full(true);
+        }
+    }
+
+    fn writing_resumed(&mut self, _: &Transport) {
+        if let Some(current) = &self.stream.current {
+            current.request.0.exchange.set_full(false);
+            current.request.0.exchange.wake();
+        }
+    }
+
+    fn timed_out(&mut self, transport: &Transport) {
+        transport.lose_after_timeout();
+    }
+
+    fn shutting_down(&mut self, transport: &Transport) {
+        match &mut self.stream.current {
+            Some(current) => current.wire.close(),
+            None if self.decoder.is_idle() => transport.lose_connection(),
+            None => {}
+        }
+    }
+
+    fn is_idle(&mut self, _: &Transport) -> bool {
+        self.stream.current.is_none() && self.decoder.is_idle()
+    }
+
+    fn connection_lost(&mut self, transport: &Transport, _: &Reason) {
+        self.stream.give_up();
+        self.stream.clock.stop(transport);
+    }
+
+    fn name(&self) -> &'static str {
+        "Http"
+    }
+}

@@ -1,0 +1,310 @@
+//! From a request to the bytes of its response.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use http::StatusCode;
+use ropewalk_core::{Failure, Transport};
+use ropewalk_grammar::http1::{
+    BodyLength, Expect, Name, RequestHead, ServerExchange, Target, reason_phrase,
+    send_response_head,
+};
+
+use super::current::Current;
+use super::{HttpServer, Stream};
+use crate::body::{Content, Source};
+use crate::body_error::BodyError;
+use crate::error_page::error_page;
+use crate::exchange::{Order, Phase};
+use crate::headers::Headers;
+use crate::incoming::Incoming;
+use crate::into_response::IntoResponse;
+use crate::methods::Methods;
+use crate::reply::{Reply, When};
+use crate::request::Request;
+use crate::resource::{options, serve};
+use crate::responder::send_source;
+use crate::response::Response;
+
+/// Bodies up to this length are copied behind their head, so that both leave in one piece; larger ones are shared.
+const COPIED_BYTES: usize = 16 * 1024;
+
+impl Stream {
+    /// A request has come.
+    pub(super) fn begin(&mut self, head: &RequestHead<'_>, transport: &Transport) {
+        let wire = ServerExchange::new(head);
+        let body = incoming(head, transport);
+        let request = self.site.request(head, body.clone(), transport);
+        let current = Current::new(request.clone(), wire, body, &self.site.limits);
+        self.current = Some(current);
+        let reply = match (head.expect(), head.target()) {
+            (Expect::Other, _) => StatusCode::EXPECTATION_FAILED.into(),
+            (_, Target::Asterisk) => options(Methods::ALL).with_status(StatusCode::OK).into(),
+            (_, Target::Authority(_)) => StatusCode::NOT_IMPLEMENTED.into(),
+            _ => guarded(&*self.site.root, &request),
+        };
+        match reply.0 {
+            When::Now(response) => {
+                drop(request);
+                self.respond(response, transport);
+            }
+            When::Future(future) => answer_from(future, &request),
+            When::Later => {}
+        }
+    }
+
+    /// Does what handles have ordered.
+    pub(super) fn carry_out(&mut self, transport: &Transport) {
+        while let Some(current) = &mut self.current {
+            if current.must_go_ahead() {
+                transport.write_with(|out| current.wire.send_continue(out));
+            }
+            let Some(order) = current.request.0.exchange.next_order() else {
+                return;
+            };
+            match order {
+                Order::Interim(status, headers) => {
+                    let (wire, status) = (&mut current.wire, status.as_u16());
+                    let sent =
+                        transport.write_with(|out| wire.send_interim(status, headers.iter(), out));
+                    if let Err(error) = sent {
+                        tracing::error!(%error, "an interim response was not sent");
+                    }
+                }
+                Order::Respond(response) => self.respond(response, transport),
+                Order::Chunk(chunk) => self.send_chunk(&chunk, transport),
+                Order::End(trailers) => self.send_end(&trailers, transport),
+                Order::Fail(failure) => self.cut_short(&failure, transport),
+            }
+        }
+    }
+
+    pub(super) fn respond(&mut self, mut response: Response, transport: &Transport) {
+        let Some(current) = &mut self.current else {
+            return;
+        };
+        if current.request.0.exchange.phase() != Phase::Unanswered {
+            return tracing::error!(request = ?current.request, "a request was answered twice");
+        }
+        if response.switch.is_some() && current.is_receiving() {
+            current.waiting = Some(response);
+            return;
+        }
+        while let Some(filter) = current.request.0.exchange.next_filter() {
+            response = filter(&current.request, response);
+        }
+        current.request.0.exchange.set_answered();
+        if transport.is_shutting_down() {
+            current.wire.close();
+        }
+        if let Err(error) = self.send(response, transport) {
+            tracing::error!(%error, "a response cannot be sent");
+            let response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
+            let sent = self.send(response, transport);
+            sent.expect("this page can be sent");
+        }
+    }
+
+    /// Sends a response, of which nothing is sent if it cannot be sent.
+    fn send(&mut self, mut response: Response, transport: &Transport) -> Result<(), Failure> {
+        let Some(current) = &mut self.current else {
+            return Ok(());
+        };
+        let date = self.site.date.text(transport.reactor());
+        if let Some(protocol) = response.switch.take() {
+            let (wire, fields) = (&mut current.wire, response.headers().iter());
+            transport.write_with(|out| wire.send_switch(fields, out))?;
+            current.protocol = Some(protocol);
+            return Ok(());
+        }
+        let content = response.take_body().0;
+        let length = length_of(&content);
+        let (status, wire) = (response.status().as_u16(), &mut current.wire);
+        let date = (!response.headers().contains(Name::Date))
+            .then_some((Name::Date.as_str().as_bytes(), &date[..]));
+        let fields = response
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.as_ref(), value.as_bytes()));
+        transport.write_with(|out| {
+            wire.send_head(
+                status,
+                reason_phrase(status),
+                date.into_iter().chain(fields),
+                length,
+                out,
+            )?;
+            match &content {
+                Content::Bytes(bytes) if bytes.len() <= COPIED_BYTES => {
+                    wire.send_body(bytes, out)?;
+                    wire.send_end(out)
+                }
+                _ => Ok(()),
+            }
+        })?;
+        match content {
+            Content::Bytes(bytes) if bytes.len() > COPIED_BYTES => {
+                self.send_chunk(&bytes, transport);
+                self.send_end(&Headers::new(), transport);
+            }
+            Content::Stream(source) => self.send_stream(source),
+            Content::Bytes(_) | Content::Pieces => {}
+        }
+        Ok(())
+    }
+
+    fn send_stream(&mut self, source: Source) {
+        let Some(current) = &mut self.current else {
+            return;
+        };
+        if current.wire.is_unseen() {
+            return self.send_nothing();
+        }
+        let request = current.request.clone();
+        let task = request
+            .reactor()
+            .spawn(send_source(source, request.clone()));
+        request.0.exchange.set_task(task.canceller());
+    }
+
+    /// The body is not seen, as of HEAD: whatever it would be, it is over.
+    fn send_nothing(&mut self) {
+        if let Some(current) = &mut self.current {
+            let ended = current.wire.send_end(&mut Vec::new());
+            ended.expect("a body that is not seen has no length to keep");
+        }
+    }
+
+    fn send_chunk(&mut self, chunk: &bytes::Bytes, transport: &Transport) {
+        let Some(current) = &mut self.current else {
+            return;
+        };
+        let wire = &mut current.wire;
+        let sent = match chunk.len() {
+            0..=COPIED_BYTES => transport.write_with(|out| wire.send_body(chunk, out)),
+            length => transport
+                .write_with(|out| wire.send_body_apart(length as u64, out))
+                .map(|behind| {
+                    if let Some(behind) = behind {
+                        transport.write_owned(chunk.clone());
+                        transport.write(behind);
+                    }
+                }),
+        };
+        if let Err(error) = sent {
+            self.cut_short(&error.into(), transport);
+        }
+    }
+
+    fn send_end(&mut self, trailers: &Headers, transport: &Transport) {
+        let Some(current) = &mut self.current else {
+            return;
+        };
+        let wire = &mut current.wire;
+        let sent = transport.write_with(|out| wire.send_trailers(trailers.iter(), out));
+        if let Err(error) = sent {
+            self.cut_short(&error.into(), transport);
+        }
+    }
+
+    /// A response cannot be finished: the client must see that it is not whole.
+    fn cut_short(&mut self, failure: &Failure, transport: &Transport) {
+        let Some(current) = &self.current else { return };
+        tracing::error!(request = ?current.request, error = %format_args!("{failure:#}"), "a response was cut short");
+        self.give_up();
+        self.is_closing = true;
+        transport.abort_connection();
+    }
+
+    /// Answers what is no whole request, and closes.
+    pub(super) fn answer_early(&mut self, status: StatusCode, transport: &Transport) {
+        let page = error_page(status, None);
+        let Content::Bytes(text) = &page.body().0 else {
+            return;
+        };
+        let length = BodyLength::Known(text.len() as u64);
+        let fields = page
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.as_ref(), value.as_bytes()));
+        let close: (&[u8], &[u8]) = (b"Connection", b"close");
+        let code = status.as_u16();
+        transport.write_with(|out| {
+            let fields = fields.chain([close]);
+            let sent = send_response_head(code, reason_phrase(code), fields, length, out);
+            sent.expect("this page can be sent");
+            out.extend_from_slice(text);
+        });
+        self.is_closing = true;
+        transport.lose_connection();
+    }
+
+    /// The body of a request will not come as a whole.
+    pub(super) fn break_off(
+        &mut self,
+        error: &BodyError,
+        status: StatusCode,
+        transport: &Transport,
+    ) {
+        let Some(current) = &mut self.current else {
+            return;
+        };
+        current.fail_body(error.clone());
+        current.wire.close();
+        let is_unanswered = current.request.0.exchange.phase() == Phase::Unanswered;
+        if is_unanswered {
+            self.respond(error_page(status, None), transport);
+        }
+        self.give_up();
+        self.is_closing = true;
+        transport.lose_connection();
+    }
+}
+
+/// What will come of the body; none if there is none.
+fn incoming(head: &RequestHead<'_>, transport: &Transport) -> Option<Incoming> {
+    let length = match head.body() {
+        BodyLength::Empty | BodyLength::Known(0) => return None,
+        BodyLength::Known(length) => Some(length),
+        BodyLength::Chunked | BodyLength::UntilClose => None,
+    };
+    let transport = transport.clone();
+    let poke = Rc::new(move || transport.call_soon(HttpServer::carry_out));
+    Some(Incoming::new(length, Some(poke)))
+}
+
+/// Has the tree answer; a panic in it is logged, and answered with 500 (R148).
+fn guarded(root: &dyn crate::resource::Resource, request: &Request) -> Reply {
+    let reply = catch_unwind(AssertUnwindSafe(|| serve(root, request)));
+    reply.unwrap_or_else(|_| {
+        tracing::error!(?request, "a handler panicked");
+        StatusCode::INTERNAL_SERVER_ERROR.into()
+    })
+}
+
+/// Answers with what a future gives, once it does.
+fn answer_from(future: std::pin::Pin<Box<dyn Future<Output = Response>>>, request: &Request) {
+    let task = request
+        .reactor()
+        .spawn(async { Ok::<_, Failure>(future.await) });
+    request.0.exchange.set_task(task.canceller());
+    let request = request.clone();
+    task.on_result(move |result| match result {
+        Ok(response) => request.order(Order::Respond(response)),
+        Err(failure) if !request.is_abandoned() => {
+            request.order(Order::Respond(failure.into_response()));
+        }
+        Err(_) => {}
+    });
+}
+
+fn length_of(content: &Content) -> BodyLength {
+    match content {
+        Content::Bytes(bytes) => BodyLength::Known(bytes.len() as u64),
+        Content::Stream(source) => match source.size_hint().exact() {
+            Some(length) => BodyLength::Known(length),
+            None => BodyLength::Chunked,
+        },
+        Content::Pieces => BodyLength::Chunked,
+    }
+}

@@ -1,0 +1,38 @@
+//! What bounds the connections and requests of a site, on by default.
+
+use std::time::Duration;
+
+/// Limits of a [`Site`](crate::Site), beside those of every connection ([`Limits`](ropewalk_core::Limits)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SiteLimits {
+    /// How long a new connection may say nothing: 10 s. Against those that only hold connections.
+    pub first_byte: Duration,
+    /// How long a head may take from its first byte to its last: 30 s. Against Slowloris.
+    pub head: Duration,
+    /// How long a connection may be idle between two requests: 75 s.
+    pub keep_alive: Duration,
+    /// How many bytes of a body must come in a second, on average over [`body_window`](Self::body_window): 240. Against bodies that
+    /// are sent byte by byte.
+    pub body_rate: u64,
+    /// How often the rate of a body is looked at: 10 s.
+    pub body_window: Duration,
+    /// How large a body may be that is collected whole: 2 MiB (H1-16). Bodies that are read in pieces have no limit.
+    pub body_bytes: u64,
+    /// How much of a body that nobody reads is read and dropped, so that the connection can be used again: 64 KiB (H1-13).
+    pub drain_bytes: u64,
+}
+
+impl Default for SiteLimits {
+    fn default() -> Self {
+        Self {
+            first_byte: Duration::from_secs(10),
+            head: Duration::from_secs(30),
+            keep_alive: Duration::from_secs(75),
+            body_rate: 240,
+            body_window: Duration::from_secs(10),
+            body_bytes: 2 * 1024 * 1024,
+            drain_bytes: 64 * 1024,
+        }
+    }
+}
