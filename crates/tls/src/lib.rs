@@ -68,6 +68,8 @@ mod endpoint;
 mod error;
 mod factory;
 mod facts;
+#[cfg(feature = "aws-lc-rs")]
+mod key_schedule;
 mod layer;
 mod peer_error;
 mod pem;

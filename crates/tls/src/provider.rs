@@ -6,6 +6,9 @@ use std::sync::Arc;
 use rustls::crypto::CryptoProvider;
 use rustls::server::ProducesTickets;
 
+#[cfg(feature = "aws-lc-rs")]
+use crate::key_schedule;
+
 /// A provider of cryptography for rustls, chosen when a configuration is made.
 ///
 /// Which ones there are is decided by this crate's features `aws-lc-rs` (the default) and `ring`; a program in whose
@@ -29,6 +32,7 @@ impl Provider {
         crypto
             .kx_groups
             .sort_by_key(|group| is_classical(group.name()));
+        key_schedule::put_into(&mut crypto);
         Self::new("aws-lc-rs", crypto, aws_lc_rs::Ticketer::new)
     }
 

@@ -12,6 +12,7 @@ use rustls::crypto::{
 use rustls::server::ProducesTickets;
 use rustls::{Error, NamedGroup, PeerMisbehaved};
 
+use crate::key_schedule;
 use crate::provider::Provider;
 
 impl Provider {
@@ -35,6 +36,7 @@ impl Provider {
         let mut crypto = aws_lc_rs::default_provider();
         crypto.secure_random = random;
         crypto.kx_groups = vec![group];
+        key_schedule::put_into(&mut crypto);
         Self::new("seeded", crypto, || Ok(Arc::new(NoTickets)))
     }
 }
