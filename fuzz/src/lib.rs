@@ -16,6 +16,8 @@ mod law;
 mod multipart_law;
 #[path = "../../crates/grammar/tests/grammar/proxy_law.rs"]
 mod proxy_law;
+#[path = "../../crates/grammar/tests/grammar/websocket_law.rs"]
+mod websocket_law;
 
 use std::sync::Once;
 
@@ -24,6 +26,7 @@ use ropewalk_core::endpoint::register;
 use ropewalk_grammar::http1::{Limits, Method, RequestDecoder, ResponseDecoder};
 use ropewalk_grammar::multipart::{self, MultipartDecoder};
 use ropewalk_grammar::proxy::ProxyDecoder;
+use ropewalk_grammar::websocket::{Decoder, Deflate, Encoder, Extension, Role};
 use ropewalk_grammar::{Delimiter, LengthPrefixedGrammar, LineGrammar, NetstringGrammar, Width};
 
 /// Limits from tight to none.
@@ -136,6 +139,28 @@ pub fn multipart(input: &[u8]) {
         .iter()
         .map(|name| String::from_utf8_lossy(name).chars().take(99).collect());
     multipart_law::sent_parts_are_received(&names.collect::<Vec<_>>(), &contents, &plan);
+}
+
+/// Any split tells the same messages, compressed or not; what is heard can be said; what is sent is heard.
+pub fn websocket(input: &[u8]) {
+    let Some((settings, plan, data)) = settings(input) else {
+        return;
+    };
+    let role = [Role::Server, Role::Client][settings % 2];
+    let limit = LIMITS[settings / 2 % 4];
+    let deflate = Deflate::new()
+        .with_compress_from_bytes(0)
+        .with_context_takeover(settings / 8 % 2 == 0)
+        .with_window_bits(9 + (settings / 16 % 7) as u8);
+    let offer = Extension::parse(b"permessage-deflate; client_max_window_bits");
+    let agreed = deflate.agree(offer.flatten()).expect("it is a right offer");
+    let plain = || Decoder::new(role).with_limit_bytes(limit.min(1 << 20));
+    websocket_law::any_split_tells_the_same(&plain, data, &plan);
+    websocket_law::any_split_tells_the_same(&|| plain().with_deflate(agreed), data, &plan);
+    websocket_law::what_is_heard_can_be_said(&plain, data, &plan);
+    let encoder = Encoder::client([7; 16]).with_deflate(agreed, &deflate);
+    let decoder = Decoder::new(Role::Server).with_deflate(agreed);
+    websocket_law::sent_messages_are_heard(encoder, decoder, &messages(data), &plan);
 }
 
 /// From tight to usual.

@@ -39,6 +39,10 @@ impl Backlog {
         &self.bytes[self.start..]
     }
 
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.start..]
+    }
+
     pub(crate) fn offset(&self) -> u64 {
         self.offset
     }

@@ -36,6 +36,7 @@ mod tests {
     use crate::http1::{Event, RequestDecoder};
     use crate::multipart::{Boundary, MultipartDecoder};
     use crate::proxy::ProxyDecoder;
+    use crate::websocket::{Decoder, Role};
     use crate::{
         Framing, Input, LengthPrefixedGrammar, LineEvent, LineGrammar, NetstringGrammar, Width,
     };
@@ -196,6 +197,72 @@ mod tests {
                 assert_eq!(decoder.buffered(), 0);
             }
         }
+    }
+
+    /// Joined are heads of frames and messages that are cut; a text may be looked at once more.
+    #[test]
+    fn law_linear_cost_websocket() {
+        let head = |first: u8, length: u16| {
+            let [high, low] = length.to_be_bytes();
+            [&[first, 0xfe, high, low][..], &[1, 2, 3, 4]].concat()
+        };
+        let large = [head(0x82, 50_000), vec![0; 50_000]].concat();
+        let fragments = [head(0x02, 1000), vec![0; 1000]].concat();
+        let fragments = [
+            fragments,
+            [head(0, 1000), vec![0; 1000]].concat().repeat(40),
+        ]
+        .concat();
+        let empty = [
+            &b"\x02\x80\x01\x02\x03\x04"[..],
+            &b"\0\x80\x01\x02\x03\x04".repeat(9000),
+        ]
+        .concat();
+        let tiny = b"\x81\x81\0\0\0\0x\x89\x80\0\0\0\0".repeat(3000);
+        for data in [large, fragments, empty, tiny] {
+            for size in [1, 2, 3, 1000, 1500, data.len()] {
+                let mut decoder = Decoder::new(Role::Server);
+                let spent = meter::of(|| {
+                    for chunk in data.clone().chunks_mut(size) {
+                        let mut input = decoder.receive(chunk);
+                        while let Some(event) = input.next_event() {
+                            event.unwrap();
+                        }
+                        drop(input);
+                        let (waits, held) = (decoder.buffered(), decoder.held_bytes());
+                        assert!(held <= 4 * waits + 8, "{held} for {waits}");
+                    }
+                });
+                assert!(
+                    spent <= PER_BYTE * data.len(),
+                    "{spent} for {} by {size}",
+                    data.len()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn ws_02_no_memory_by_declared_length() {
+        let mut decoder = Decoder::new(Role::Server).with_limit_bytes(usize::MAX);
+        let mut data = *b"\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0abc";
+        assert_eq!(decoder.receive(&mut data).next_event(), None);
+        assert!(decoder.held_bytes() <= 16, "{}", decoder.held_bytes());
+    }
+
+    #[test]
+    fn law_linear_cost_of_a_pause_after_every_message() {
+        let mut data = b"\x81\x81\0\0\0\0x".repeat(10_000);
+        let mut decoder = Decoder::new(Role::Server);
+        let mut messages = 0;
+        let spent = meter::of(|| {
+            drop(decoder.receive(&mut data));
+            while decoder.buffered() > 0 {
+                messages += usize::from(decoder.receive(&mut []).next_event().is_some());
+            }
+        });
+        assert_eq!((messages, decoder.held_bytes()), (10_000, 0));
+        assert!(spent <= PER_BYTE * data.len(), "{spent} for {}", data.len());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Sans-I/O grammars: rules that turn a stream of bytes into events and events into bytes.
 //!
 //! For: whoever has bytes (a protocol on the reactor, a test, a tool in a browser tab) and wants
-//! lines, length-prefixed strings, netstrings, a [PROXY header](proxy), [HTTP/1.1](http1) or [multipart bodies](multipart). Not for: sockets, time, back-pressure or
+//! lines, length-prefixed strings, netstrings, a [PROXY header](proxy), [HTTP/1.1](http1), [multipart bodies](multipart) or [WebSocket](websocket). Not for: sockets, time, back-pressure or
 //! decisions; those belong to the protocol that owns the grammar.
 //!
 //! ```text
@@ -46,12 +46,14 @@ mod cost;
 mod delimiter;
 mod framing;
 pub mod http1;
+pub mod inflate;
 mod input;
 mod length_prefixed;
 mod line;
 pub mod multipart;
 mod netstring;
 pub mod proxy;
+pub mod websocket;
 
 pub use backlog::Backlog;
 pub use delimiter::Delimiter;

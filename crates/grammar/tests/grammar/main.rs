@@ -18,3 +18,8 @@ mod netstring;
 mod proxy;
 mod proxy_law;
 mod proxy_laws;
+mod websocket;
+#[cfg(feature = "deflate")]
+mod websocket_deflate;
+mod websocket_law;
+mod websocket_laws;
