@@ -134,7 +134,8 @@ pub fn multipart(input: &[u8]) {
     let decoder = decoder.with_limits(limits);
     multipart_law::any_split_tells_the_same_parts(&decoder, data, &plan);
     multipart_law::what_is_understood_can_be_sent(&decoder, data);
-    let contents = messages(data);
+    let mut contents = messages(data);
+    contents.truncate(60);
     let names = contents
         .iter()
         .map(|name| String::from_utf8_lossy(name).chars().take(99).collect());

@@ -6,22 +6,33 @@
 //!
 //! For: HTTP on the reactor. Not for: the grammar of HTTP, which is [`ropewalk_grammar::http1`]'s.
 
+mod access_log;
 mod body;
 mod body_error;
 mod branch;
+mod conditional;
+mod content_type;
+mod cookie;
+#[cfg(any(feature = "aws-lc-rs", feature = "ring"))]
+mod cookie_keys;
 mod date;
 mod error_page;
 mod exchange;
 mod field_name;
+mod form;
 mod handler;
 mod header_error;
 mod headers;
+mod http_date;
 mod incoming;
 mod into_response;
 #[cfg(feature = "json")]
 mod json;
 mod methods;
+mod negotiate;
+mod page;
 mod param_error;
+mod range;
 mod reply;
 mod request;
 mod resource;
@@ -29,34 +40,49 @@ mod responder;
 mod response;
 mod router;
 mod server;
+mod set_cookie;
 mod site;
 mod site_limits;
 mod status_error;
+mod target_path;
 
 pub use bytes::Bytes;
 pub use http::{HeaderMap, HeaderValue, Method, StatusCode};
 pub use ropewalk_core::Failure;
 pub use ropewalk_grammar::http1::Name;
 
+pub use self::access_log::{Access, AccessFormat, AccessLog};
 pub use self::body::Body;
 pub use self::body_error::BodyError;
 pub use self::branch::Branch;
+pub use self::conditional::{Conditions, ETag, ETagError, Validators, Verdict};
+pub use self::content_type::{ContentType, FileType};
+pub use self::cookie::Cookies;
+#[cfg(any(feature = "aws-lc-rs", feature = "ring"))]
+pub use self::cookie_keys::{CookieKeys, OpenError, Opened, ShortSecret};
 pub use self::field_name::FieldName;
+pub use self::form::{Form, FormError, FormLimits};
 pub use self::handler::{Async, Direct, Handler};
 pub use self::header_error::HeaderError;
 pub use self::headers::Headers;
+pub use self::http_date::HttpDate;
 pub use self::incoming::Incoming;
 pub use self::into_response::IntoResponse;
 #[cfg(feature = "json")]
 pub use self::json::Json;
 pub use self::methods::Methods;
+pub use self::negotiate::{Encoding, add_vary, choose_encoding, choose_media_type};
+pub use self::page::{Escaped, PAGE_CONTENT_TYPE, PAGE_POLICY, Page};
 pub use self::param_error::ParamError;
+pub use self::range::{ByteRange, ByteRanges, MOST_RANGES, Selection, unsatisfied_range};
 pub use self::reply::Reply;
 pub use self::request::Request;
 pub use self::resource::Resource;
 pub use self::responder::{BodySender, Responder};
 pub use self::response::Response;
 pub use self::router::Router;
+pub use self::set_cookie::{CookieError, SameSite, SetCookie};
 pub use self::site::Site;
 pub use self::site_limits::SiteLimits;
 pub use self::status_error::StatusError;
+pub use self::target_path::{FilePath, PathError, TargetPath, split_query};
