@@ -1,0 +1,83 @@
+"""The programs that speak HTTP, asked by Python's own client."""
+
+import contextlib
+import http.client
+import json
+
+from .checks import ANY, abuse, check
+from .harness import PATIENCE, Peer, Program, in_parallel, must
+
+
+@contextlib.contextmanager
+def connected(address):
+    """A connection that is kept for all requests."""
+    connection = http.client.HTTPConnection(*address, timeout=PATIENCE)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def ask(connection, method, path, body=None, **headers):
+    """The status, the headers and the body of an answer."""
+    connection.request(method, path, body, {name.replace("_", "-"): text for name, text in headers.items()})
+    response = connection.getresponse()
+    return response.status, response.headers, response.read()
+
+
+def check_hello(address):
+    """P12."""
+    with connected(address) as client:
+        status, headers, body = ask(client, "GET", "/hello")
+        must((status, body) == (200, b"Hello, Twisted.web!"), f"{status} {body}")
+        must(headers["Content-Length"] == "19", f"{headers}")
+        status, headers, body = ask(client, "HEAD", "/hello")
+        must((status, body, headers["Content-Length"]) == (200, b"", "19"), f"{status} {body} {headers}")
+        must(ask(client, "GET", "/other")[0] == 404, "another path is there")
+        status, headers, _ = ask(client, "PUT", "/hello", b"")
+        must(status == 405 and "GET" in headers["Allow"], f"{status} {headers}")
+        must(ask(client, "BREW", "/hello")[0] == 501, "it brews")
+
+
+def check_leaf(address):
+    """P13."""
+    with connected(address) as client:
+        for path in ("/hello/leaf", "/hello/leaf/", "/hello/leaf/a/b%2Fc?d"):
+            status, headers, _ = ask(client, "GET", path)
+            must(status == 200 and headers["Content-Type"].startswith("text/plain"), f"{path}: {status} {headers}")
+
+
+def check_items(address):
+    """P15."""
+    with connected(address) as client:
+        status, headers, body = ask(client, "POST", "/items", json.dumps({"name": "Tee"}))
+        item = json.loads(body)
+        must(status == 201 and item["name"] == "Tee", f"{status} {body}")
+        path = f"/items/{item['id']}"
+        must(headers["Location"] == path, f"{headers}")
+        status, headers, body = ask(client, "GET", path)
+        must((status, json.loads(body)) == (200, item), f"{status} {body}")
+        must(headers["Content-Type"] == "application/json", f"{headers}")
+        status, _, body = ask(client, "PUT", path, json.dumps({"name": "Käse"}))
+        must((status, json.loads(body)) == (200, {**item, "name": "Käse"}), f"{status} {body}")
+        must(ask(client, "POST", "/items", "no JSON")[0] == 400, "it took what is no JSON")
+        must(ask(client, "DELETE", path)[0] == 204, "it was not removed")
+        for method in ("GET", "PUT", "DELETE"):
+            must(ask(client, method, path, json.dumps({"name": "Tee"}))[0] == 404, f"{method}: it is still there")
+
+
+@check("hello_web")
+def hello_web():
+    """P12, P13, P15; requests byte by byte, 100 clients at once, clients that mean no good."""
+    with Program("hello_web", ANY) as program:
+        address = program.listening()
+        check_hello(address)
+        check_leaf(address)
+        check_items(address)
+        with Peer(address) as peer:
+            peer.send(b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\nGET /other HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 1)
+            answers = peer.read_to_end()
+            must(answers.startswith(b"HTTP/1.1 200") and answers.count(b"HTTP/1.1 404") == 1, f"{answers}")
+        abuse(address)
+        in_parallel(100, lambda _: check_items(address))
+        program.stops()
