@@ -50,6 +50,7 @@ pub use bytes::Bytes;
 pub use http::{HeaderMap, HeaderValue, Method, StatusCode};
 pub use ropewalk_core::Failure;
 pub use ropewalk_grammar::http1::Name;
+pub use ropewalk_protocols::{PeerKey, RateLimit};
 
 pub use self::access_log::{Access, AccessFormat, AccessLog};
 pub use self::body::Body;
