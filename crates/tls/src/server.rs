@@ -11,6 +11,11 @@ use crate::client::Roots;
 use crate::error::{TlsError, TlsProblem};
 use crate::facts::TlsVersion;
 
+/// A client may come with data for the server that was here before us, under a ticket of that one's. They cannot be read, and are
+/// skipped (RFC 8446 section 4.2.10): `HANDSHAKE_BYTES` of the layer says how many. This says how many rustls tries to decrypt, which
+/// are more: what it skips it leaves in the buffer, and tries again whenever it looks there.
+const TRIED_BYTES: u32 = 1024 * 1024;
+
 /// Whether clients must show certificates.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -116,6 +121,8 @@ impl TlsServer {
         let mut config = builder.with_cert_resolver(Arc::new(certificates.clone()));
         // All state is in the tickets: a store of sessions is memory that clients fill.
         config.session_storage = Arc::new(NoServerSessionStorage {});
+        // Without such a store no early data are accepted or invited: this is only how many are skipped.
+        config.max_early_data_size = TRIED_BYTES;
         if resumption {
             config.ticketer = provider.ticketer().map_err(failed)?;
         } else {

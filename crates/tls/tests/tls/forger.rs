@@ -50,7 +50,7 @@ pub(crate) struct Heard {
 }
 
 /// Only ChaCha20: AWS-LC's AES refuses to encrypt under a nonce that is not its own next.
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     let mut provider = rustls::crypto::aws_lc_rs::default_provider();
     let is_chacha = |suite: &SupportedCipherSuite| format!("{suite:?}").contains("CHACHA20");
     provider.cipher_suites.retain(is_chacha);

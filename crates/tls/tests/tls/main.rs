@@ -2,6 +2,7 @@
 
 mod after;
 mod authority;
+mod early;
 mod files;
 mod forger;
 mod hostile;
