@@ -9,6 +9,7 @@ import time
 from .checks import ANY, check, echoes, one_line_error
 from .harness import Listener, Peer, Program, must, wait_for
 from .logs import folder, read
+from .tls import certificate
 
 WHOLE = f"""
 [[service]]
@@ -136,3 +137,38 @@ soft = SOFT
                     program.process.send_signal(signal.SIGTERM)
                 program.ends(0)
                 must(time.monotonic() - began < 5, "it took too long")
+
+
+@check("ropewalk check, certificates")
+def check_certificates():
+    """Files of TLS are read without a port: what is missing, unreadable, of another key or expired is told with file and reason."""
+    with folder() as name, Listener() as busy:
+        path = lambda file: str(pathlib.Path(name, file))
+        certificate(name)
+        certificate(name, "other")
+        certificate(name, "expired", "20190101000000Z", "20200229000000Z")
+        pathlib.Path(name, "empty.pem").write_text("")
+        good = f"cert={path('site.pem')}:key={path('site.key')}"
+        echo = lambda options: f'[[service]]\ntype = "echo"\nendpoint = "tls:127.0.0.1:{busy.port}:{options}"\n'
+        forward = lambda to: f'[[service]]\ntype = "forward"\nendpoint = "tcp:127.0.0.1:{busy.port}"\nto = "{to}"\n'
+        for text in (echo(good), echo(f"{good}:client_ca={path('other.pem')}:reload"), forward(f"tls:localhost:1:roots={path('site.pem')}")):
+            with Program("ropewalk", "check", written(name, text)) as program:
+                program.ends(0)
+        inside = "cert=site.pem:key=site.key"
+        with Program("ropewalk", "check", written(name, f'{echo(inside)}[daemon]\nrundir = "{name}"\n')) as program:
+            program.ends(0)
+        for text, file, reason in (
+            (echo(f"cert={path('none.pem')}"), "none.pem", "cannot be read: No such file"),
+            (echo(f"cert={name}:key={path('site.key')}"), name, "cannot be read"),
+            (echo(f"cert={path('empty.pem')}"), "empty.pem", "no certificate in it"),
+            (echo(f"cert={path('site.pem')}"), "site.pem", "no private key in it"),
+            (echo(f"cert={path('site.pem')}:key={path('other.key')}"), "other.key", "is not the one of this certificate"),
+            (echo(f"cert={path('expired.pem')}:key={path('expired.key')}"), "expired.pem", "expired on 2020-02-29"),
+            (echo(f"{good}:client_ca={path('none.pem')}"), "none.pem", "cannot be read"),
+            (echo(f"{good}:sni={path('none')}"), "none", "cannot be read"),
+            (forward(f"tls:localhost:1:roots={path('empty.pem')}"), "empty.pem", "no certificate in it"),
+            (forward(f"tls:localhost:1:cert={path('site.pem')}:key={path('other.key')}"), "other.key", "is not the one"),
+            (f'{echo(good)}[daemon]\nrundir = "{path("none")}"\n', "none", "No such file"),
+        ):
+            with Program("ropewalk", "check", written(name, text)) as program:
+                one_line_error(program, str(path("app.toml")), file, reason)

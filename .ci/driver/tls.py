@@ -14,11 +14,25 @@ def openssl(*arguments):
     subprocess.run(["openssl", *[str(argument) for argument in arguments]], check=True, capture_output=True)
 
 
-def certificate(folder, name="site"):
-    """A self-signed certificate and its key."""
+def certificate(folder, name="site", *validity):
+    """A self-signed certificate and its key; of two days, unless a validity is given."""
     cert, key = pathlib.Path(folder, f"{name}.pem"), pathlib.Path(folder, f"{name}.key")
-    names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
-    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", 2, "-subj", "/CN=localhost", "-addext", names)
+    kind = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key)
+    names = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
+    if not validity:
+        openssl("req", "-x509", *kind, *names, "-days", 2, "-out", cert)
+        return cert, key
+    request, rest = pathlib.Path(folder, f"{name}.csr"), pathlib.Path(folder, f"{name}.authority")
+    openssl("req", "-new", *kind, *names, "-out", request)
+    # Only an authority of its own can say when a certificate begins and ends.
+    rest.mkdir()
+    (rest / "index").touch()
+    (rest / "conf").write_text(
+        f"[ca]\ndefault_ca=it\n[it]\ndatabase={rest}/index\nnew_certs_dir={rest}\nrand_serial=yes\ndefault_md=sha256\npolicy=any\n"
+        "copy_extensions=copy\n[any]\ncommonName=supplied\n"
+    )
+    begin, end = validity
+    openssl("ca", "-batch", "-selfsign", "-config", rest / "conf", "-in", request, "-keyfile", key, "-out", cert, "-startdate", begin, "-enddate", end)
     return cert, key
 
 

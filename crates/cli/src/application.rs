@@ -52,7 +52,7 @@ pub(crate) struct Run {
     file: PathBuf,
 }
 
-/// Says whether a file is right, and all that is wrong with it; opens nothing
+/// Says whether a file is right, and all that is wrong with it; reads its certificates, opens no port
 #[derive(Parser)]
 #[command(after_help = RUN_HELP)]
 pub(crate) struct Check {
@@ -111,7 +111,16 @@ impl Check {
         if let Err(failure) = Identity::look_up(daemon.user.as_deref(), daemon.group.as_deref()) {
             file.document.complain(0..0, failure);
         }
-        let plan = file.plan(String::new(), plugins, &reactor.handle())?;
+        if let Some(folder) = &daemon.rundir {
+            // Paths are meant from there.
+            if let Err(error) = std::env::set_current_dir(folder) {
+                let message = format_args!("the folder {folder:?} of \"rundir\": {error}");
+                file.document.complain(0..0, message);
+            }
+        }
+        let mut plan = Plan::new(String::new(), file.sections.grace);
+        plan.is_check = true;
+        let plan = file.fill(plan, plugins, &reactor.handle())?;
         let names = plan.application.services().names().join(", ");
         let path = self.file.display();
         Ok(ropewalk::say(format_args!(
@@ -159,6 +168,15 @@ impl ApplicationFile {
     ) -> Result<Plan, Failure> {
         let mut plan = Plan::new(name, self.sections.grace);
         plan.names_services = true;
+        self.fill(plan, plugins, reactor)
+    }
+
+    fn fill(
+        &self,
+        mut plan: Plan,
+        plugins: &[Box<dyn Plugin>],
+        reactor: &Handle,
+    ) -> Result<Plan, Failure> {
         for service in &self.services {
             service.add_to(&mut plan, plugins, reactor, &self.document);
         }

@@ -43,6 +43,8 @@ pub(crate) struct Plan {
     pub(crate) words: Rc<Words>,
     /// Whether the names of services mean something to who started the process.
     pub(crate) names_services: bool,
+    /// Whether it is only looked at: files that services read when they start are read when they are added.
+    pub(crate) is_check: bool,
 }
 
 impl Plan {
@@ -52,6 +54,7 @@ impl Plan {
             grace,
             words: Rc::default(),
             names_services: false,
+            is_check: false,
         }
     }
 
@@ -74,7 +77,8 @@ impl Plan {
         manner: Manner,
         start: impl FnOnce(&mut Setup) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let mut setup = Setup::in_manner(reactor, manner, Rc::clone(&self.words));
+        let setup = Setup::in_manner(reactor, manner, Rc::clone(&self.words));
+        let mut setup = setup.checking(self.is_check);
         start(&mut setup)?;
         let services = setup.services().clone().with_grace(self.grace);
         let hard = self.grace.hard.max(setup.longest_stop());

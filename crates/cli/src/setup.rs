@@ -6,10 +6,12 @@ use std::io::{self, Write};
 use std::rc::Rc;
 use std::time::Duration;
 
-use ropewalk::endpoint::ServerEndpoint;
+use ropewalk::endpoint::{Destination, EndpointError, ServerEndpoint};
 use ropewalk::protocols::{LimitConnectionsByPeer, LimitTotalConnectionsFactory, TimeoutFactory};
 use ropewalk::service::{MultiService, Service, StreamServer};
-use ropewalk::{Address, Factory, Failure, Handle, Limits, ListeningPort, SharedFactory};
+use ropewalk::{
+    Address, Factory, Failure, Handle, Limits, ListeningPort, Protocol, SharedFactory, Transport,
+};
 
 use crate::last_port::Occupation;
 
@@ -21,6 +23,8 @@ pub struct Setup {
     manner: Manner,
     words: Rc<Words>,
     longest_stop: Duration,
+    /// Nothing will be run: what is read when it starts, such as certificates, is read now.
+    is_check: bool,
 }
 
 /// What an application file may say of a service beyond its own options.
@@ -66,7 +70,22 @@ impl Setup {
             manner,
             words,
             longest_stop: Duration::ZERO,
+            is_check: false,
         }
+    }
+
+    /// For a check of what is never run.
+    pub(crate) const fn checking(mut self, is_check: bool) -> Self {
+        self.is_check = is_check;
+        self
+    }
+
+    /// Reads the files of an endpoint to connect to, where nothing will.
+    pub(crate) fn check(&self, destination: &Destination) -> Result<(), EndpointError> {
+        if self.is_check {
+            destination.wrap(&self.handle, Box::new(Nobody))?;
+        }
+        Ok(())
     }
 
     /// The reactor that will run.
@@ -139,7 +158,10 @@ impl Setup {
         let limits = self.manner.limits(limits);
         let factory = SharedFactory::new(self.manner.around(Box::new(factory)));
         for endpoint in endpoints {
-            endpoint.listening()?;
+            let listening = endpoint.listening()?;
+            if self.is_check {
+                listening.wrap(&self.handle, Box::new(Nobody))?;
+            }
             let words = Rc::clone(&self.words);
             let occupation = &self.words.occupation;
             let factory = occupation.add_port(&self.handle, factory.clone());
@@ -160,6 +182,15 @@ impl Setup {
     /// Prints a line on stderr once it serves, made of the ports that are open then: for people.
     pub fn hint(&mut self, hint: impl FnOnce(&[ListeningPort]) -> Option<String> + 'static) {
         self.words.hints.borrow_mut().push(Box::new(hint));
+    }
+}
+
+/// A factory for nobody.
+struct Nobody;
+
+impl Factory for Nobody {
+    fn build_protocol(&mut self, _: &Transport) -> Option<Box<dyn Protocol>> {
+        None
     }
 }
 

@@ -1,7 +1,7 @@
 //! `forward`: connects everybody who comes with somebody else.
 
 use clap::Parser;
-use ropewalk::endpoint::ServerEndpoint;
+use ropewalk::endpoint::{ClientEndpoint, ServerEndpoint};
 use ropewalk::protocols::PortForwarder;
 use ropewalk::{Failure, Limits};
 
@@ -39,6 +39,8 @@ pub(crate) fn forward(options: Forward, setup: &mut Setup) -> Result<(), Failure
         pause_reading_when_full: false,
         ..Limits::default()
     };
+    let to = to.destination()?;
+    setup.check(&to)?;
     setup.listen_with(from, limits, PortForwarder::new(to)?)?;
     Ok(())
 }

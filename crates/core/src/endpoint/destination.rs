@@ -115,7 +115,11 @@ impl Destination {
     }
 
     /// The factory with all that belongs around it.
-    pub(crate) fn wrap(
+    ///
+    /// # Errors
+    ///
+    /// What a wrapper needs cannot be had, such as the roots to trust.
+    pub fn wrap(
         &self,
         handle: &Handle,
         factory: Box<dyn Factory>,
