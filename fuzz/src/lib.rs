@@ -16,6 +16,8 @@ mod law;
 mod multipart_law;
 #[path = "../../crates/grammar/tests/grammar/proxy_law.rs"]
 mod proxy_law;
+#[path = "../../crates/web/tests/fields/law.rs"]
+mod web_law;
 #[path = "../../crates/grammar/tests/grammar/websocket_law.rs"]
 mod websocket_law;
 
@@ -162,6 +164,19 @@ pub fn websocket(input: &[u8]) {
     let encoder = Encoder::client([7; 16]).with_deflate(agreed, &deflate);
     let decoder = Decoder::new(Role::Server).with_deflate(agreed);
     websocket_law::sent_messages_are_heard(encoder, decoder, &messages(data), &plan);
+}
+
+/// Whatever a peer writes into a target or a field, what is made of it is safe; the first byte says how large a resource is.
+pub fn web_fields(input: &[u8]) {
+    let Some((size, text)) = input.split_first() else {
+        return;
+    };
+    let size = match size {
+        255 => u64::MAX,
+        size => u64::from(*size),
+    };
+    web_law::log_lines_are_lines(text);
+    web_law::all(&String::from_utf8_lossy(text), size);
 }
 
 /// From tight to usual.

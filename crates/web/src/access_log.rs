@@ -234,7 +234,6 @@ fn is_line_end(char: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
     use std::time::UNIX_EPOCH;
 
     fn access(target: &[u8]) -> Access<'_> {
@@ -290,16 +289,5 @@ mod tests {
             times.push(out[26..28].to_vec());
         }
         assert_eq!(times, [b"00", b"00", b"01"]);
-    }
-
-    proptest! {
-        #[test]
-        fn h1_18_no_control_byte_reaches_the_log(target in prop::collection::vec(any::<u8>(), 0..40)) {
-            for format in [AccessFormat::Combined, AccessFormat::Json] {
-                let line = line(format, &target);
-                prop_assert!(!line.trim_end_matches('\n').chars().any(char::is_control));
-                prop_assert_eq!(line.matches('\n').count(), 1);
-            }
-        }
     }
 }

@@ -55,7 +55,6 @@ pub(crate) fn is_token(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn odd_cookies_are_passed_over_and_the_rest_stays() {
@@ -73,14 +72,5 @@ mod tests {
         );
         assert_eq!(Cookies::new("__host-a=1").value("__Host-a"), None);
         assert_eq!(Cookies::new("%5f_Host-a=1").value("__Host-a"), None);
-    }
-
-    proptest! {
-        #[test]
-        fn what_comes_out_is_safe(field in "([a=;\" ]|\\PC|\r|\n){0,30}") {
-            for (name, value) in Cookies::new(&field).iter() {
-                prop_assert!(is_token(name) && !value.contains([';', '\r', '\n']));
-            }
-        }
     }
 }

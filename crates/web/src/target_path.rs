@@ -130,7 +130,8 @@ impl<'a> TargetPath<'a> {
             Some(query) => ("?", query),
             None => ("", ""),
         };
-        format!("/{path}/{mark}{query}")
+        let slash = if path.is_empty() { "" } else { "/" };
+        format!("/{path}{slash}{mark}{query}")
     }
 }
 
@@ -400,6 +401,7 @@ mod tests {
         assert_eq!(redirect("/a%20b", Some("c=d")), "/a%20b/?c=d");
         assert_eq!(redirect("//evil.example", None), "/evil.example/");
         assert_eq!(redirect("/\\/evil.example", None), "/evil.example/");
+        assert_eq!(redirect("///", None), "/");
     }
 
     #[test]
