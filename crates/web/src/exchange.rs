@@ -94,6 +94,10 @@ impl Exchange {
         Some(order)
     }
 
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.queued_bytes.get()
+    }
+
     pub(crate) fn set_answered(&self) {
         self.phase.set(Phase::Answered);
     }

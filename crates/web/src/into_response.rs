@@ -7,6 +7,8 @@ use ropewalk_core::Failure;
 use crate::body::Body;
 use crate::body_error::BodyError;
 use crate::error_page::error_page;
+use crate::form::FormError;
+use crate::form_data_error::FormDataError;
 use crate::param_error::ParamError;
 use crate::response::Response;
 use crate::status_error::StatusError;
@@ -110,6 +112,18 @@ impl IntoResponse for Failure {
         }
         if let Some(error) = self.downcast_ref::<BodyError>() {
             return error_page(error.status(), Some(&error.to_string()));
+        }
+        #[cfg(feature = "json")]
+        if let Some(error) = self.downcast_ref::<crate::json::JsonError>() {
+            return error_page(error.status(), Some(&error.to_string()));
+        }
+        if let Some(error) = self.downcast_ref::<FormDataError>()
+            && !error.status().is_server_error()
+        {
+            return error_page(error.status(), Some(&error.to_string()));
+        }
+        if let Some(error) = self.downcast_ref::<FormError>() {
+            return error_page(StatusCode::PAYLOAD_TOO_LARGE, Some(&error.to_string()));
         }
         if let Some(error) = self.downcast_ref::<ParamError>() {
             return error_page(error.status(), None);

@@ -280,7 +280,25 @@ impl Request {
     ///
     /// The body is longer (413), or ended early; by `?` in a handler that is the answer.
     pub async fn bytes(&self) -> Result<Bytes, BodyError> {
-        self.body().collect(self.0.body_bytes).await
+        self.body().collect(self.body_limit()).await
+    }
+
+    /// The whole body as text, within the same limit.
+    ///
+    /// # Errors
+    ///
+    /// As [`bytes`](Self::bytes), and when it is not UTF-8 (400).
+    pub async fn text(&self) -> Result<String, BodyError> {
+        let bytes = self.bytes().await?;
+        String::from_utf8(bytes.into()).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            BodyError::Malformed(format!("it is text, so in UTF-8, which ends at byte {at}"))
+        })
+    }
+
+    /// How much of a body may be collected here.
+    pub(crate) fn body_limit(&self) -> u64 {
+        self.0.body_bytes
     }
 
     // ── The answer ──────────────────────────────────────────────────────────────────────────────────────────────────

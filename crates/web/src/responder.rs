@@ -115,6 +115,15 @@ impl BodySender {
         Ok(())
     }
 
+    /// How many bytes wait in this process for the client to take them.
+    pub fn unsent_bytes(&self) -> usize {
+        let exchange = &self.request.0.exchange;
+        match self.request.is_abandoned() {
+            true => 0,
+            false => exchange.queued_bytes() + self.request.carrier().unsent_bytes(),
+        }
+    }
+
     /// Ends the response.
     pub fn finish(self) {
         self.finish_with(Headers::new());
