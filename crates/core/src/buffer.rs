@@ -2,20 +2,27 @@
 //!
 //! ```text
 //!   small writes ──► head: one Vec, from the reactor's pool ─┐
-//!   large owned, shared chunks ──► rest: queued, no copy ────┴─► Driver::send
+//!   large owned, shared chunks ──► rest: queued, no copy ────┼─► Driver::send
+//!   ranges of files ─────────────► rest: neither read yet ───┘
 //! ```
 //!
 //! Small writes of one turn gather in one buffer and leave in one system call. A connection with nothing to send holds
 //! no buffer: it is lent by the reactor's [`Pool`] at the first write and goes back when the last byte is gone.
 
+mod file_range;
 mod passing;
+mod pool;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 
 use bytes::Bytes;
 
+pub use self::file_range::{FileRange, FileSource};
 use self::passing::Passing;
+pub use self::pool::Pool;
 use crate::descriptor::Descriptor;
 
 /// Shared and owned chunks from this size on are queued as they are; smaller ones are copied, which costs less than
@@ -65,14 +72,22 @@ pub(crate) struct End {
 enum Chunk {
     Gathered(Vec<u8>),
     Shared(Bytes),
+    /// Begins at what was not sent yet.
+    File(FileRange),
 }
 
 impl Chunk {
+    /// What lies in memory.
     fn as_slice(&self) -> &[u8] {
         match self {
             Self::Gathered(bytes) => bytes,
             Self::Shared(bytes) => bytes,
+            Self::File(_) => &[],
         }
+    }
+
+    const fn is_file(&self) -> bool {
+        matches!(self, Self::File(_))
     }
 }
 
@@ -185,7 +200,60 @@ impl Outgoing {
         }
     }
 
-    /// The bytes at the front that lie together; empty only when nothing waits.
+    /// Queues a stretch of a file, of which nothing is read before the peer takes it.
+    pub fn write_file(&mut self, range: FileRange) {
+        if !range.is_empty() {
+            self.len += range.len();
+            self.rest.push_back(Chunk::File(range));
+        }
+    }
+
+    /// How many of the bytes that wait lie in memory.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let in_files = self.rest.iter().map(|chunk| match chunk {
+            Chunk::File(range) => range.len(),
+            Chunk::Gathered(_) | Chunk::Shared(_) => 0,
+        });
+        self.len - in_files.sum::<usize>()
+    }
+
+    /// The file whose bytes are next, if they are of a file: for drivers that have the kernel send them.
+    #[must_use]
+    #[inline]
+    pub fn first_file(&self) -> Option<&FileRange> {
+        match self.rest.front() {
+            Some(Chunk::File(range)) if self.head.is_empty() => Some(range),
+            _ => None,
+        }
+    }
+
+    /// Reads the beginning of the file whose bytes are next, if they are of a file, so that [`first`](Self::first) has them:
+    /// for layers, and for drivers that cannot send files otherwise.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read or became shorter; the connection must end, so that the peer sees what it has is not all.
+    pub fn read_file(&mut self, pool: &mut Pool) -> io::Result<()> {
+        if self.head.is_empty()
+            && let Some(Chunk::File(range)) = self.rest.front_mut()
+        {
+            self.head = pool.lend();
+            range.read(&mut self.head, file_range::READ_BYTES)?;
+            if range.is_empty() {
+                self.rest.pop_front();
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether bytes in memory are followed by more, of a file.
+    #[must_use]
+    #[inline]
+    pub fn is_before_file(&self) -> bool {
+        !self.head.is_empty() && self.rest.front().is_some_and(Chunk::is_file)
+    }
+
+    /// The bytes at the front that lie together in memory; empty only when nothing waits, or a [file](Self::first_file) is next.
     #[must_use]
     #[inline]
     pub fn first(&self) -> &[u8] {
@@ -205,11 +273,12 @@ impl Outgoing {
         !self.rest.is_empty() && self.first().len() < self.len
     }
 
-    /// Fills `slices` with the front of the queue for a vectored send; returns how many it filled.
+    /// Fills `slices` with the front of the queue for a vectored send, up to the next file; returns how many it filled.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let skip_of_rest = self.sent_of_rest();
         let head = self.head.get(self.sent..).filter(|head| !head.is_empty());
-        let rest = self.rest.iter().enumerate().map(|(position, chunk)| {
+        let rest = self.rest.iter().take_while(|chunk| !chunk.is_file());
+        let rest = rest.enumerate().map(|(position, chunk)| {
             let skip = if position == 0 { skip_of_rest } else { 0 };
             &chunk.as_slice()[skip..]
         });
@@ -252,15 +321,19 @@ impl Outgoing {
         std::mem::take(self)
     }
 
-    /// Moves the front out, at most so many bytes: what a completion driver holds must be gone within a while that tells a slow
-    /// peer from a dead one.
-    #[must_use]
-    pub fn take_front(&mut self, most: usize, pool: &mut Pool) -> Self {
-        if self.len <= most {
-            return self.take();
+    /// Moves the front out, at most so many bytes, none of them in files any more: what a completion driver holds must be gone
+    /// within a while that tells a slow peer from a dead one.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_file`](Self::read_file).
+    pub fn take_front(&mut self, most: usize, pool: &mut Pool) -> io::Result<Self> {
+        if self.len <= most && self.held_bytes() == self.len {
+            return Ok(self.take());
         }
         let mut front = Self::default();
-        while front.len < most {
+        while front.len < most && !self.is_empty() {
+            self.read_file(pool)?;
             for descriptor in self.take_descriptors() {
                 let before = front.len;
                 front.passing_mut().push(before, descriptor);
@@ -271,7 +344,7 @@ impl Outgoing {
             front.write(&piece[..length], pool);
             self.advance(length, pool);
         }
-        front
+        Ok(front)
     }
 
     /// Forgets everything, closes descriptors, gives buffers back.
@@ -354,13 +427,14 @@ impl Outgoing {
             match chunk {
                 Chunk::Gathered(bytes) => self.write(&bytes[skip..], pool),
                 Chunk::Shared(bytes) => self.write_shared(bytes.slice(skip..), pool),
+                Chunk::File(range) => self.write_file(range),
             }
             skip = 0;
         }
         pool.give_back(other.head);
     }
 
-    /// Everything that waits, copied into one vector; for tests and tracing.
+    /// Everything that waits in memory, copied into one vector; for tests and tracing.
     #[must_use]
     pub fn to_vec(&self) -> Vec<u8> {
         let mut all = self.head.get(self.sent..).unwrap_or(&[]).to_vec();
@@ -380,9 +454,17 @@ impl Outgoing {
     fn drop_sent_chunks(&mut self, pool: &mut Pool) {
         self.sent -= self.head.len();
         pool.give_back(std::mem::take(&mut self.head));
-        while let Some(front) = self.rest.front()
-            && self.sent >= front.as_slice().len()
-        {
+        while let Some(front) = self.rest.front_mut() {
+            if let Chunk::File(range) = front {
+                let of_file = self.sent.min(range.len());
+                range.skip(of_file);
+                self.sent -= of_file;
+                if !range.is_empty() {
+                    return;
+                }
+            } else if self.sent < front.as_slice().len() {
+                return;
+            }
             self.sent -= front.as_slice().len();
             if let Some(Chunk::Gathered(bytes)) = self.rest.pop_front() {
                 pool.give_back(bytes);
@@ -400,205 +482,5 @@ impl Outgoing {
                 }
             }
         }
-    }
-}
-
-/// The reactor's spare buffers, lent to connections while they have something to send.
-///
-/// A buffer that grew past 64 KiB is freed instead of kept, and no more than 4 MiB are kept in all, so that a burst leaves
-/// little behind (USERS P11: one big message must not leave the buffer big for ever), and a broadcast to two thousand
-/// connections still finds a buffer for each.
-#[derive(Debug, Default)]
-pub struct Pool {
-    spare: Vec<Vec<u8>>,
-    spare_bytes: usize,
-}
-
-impl Pool {
-    const FIRST_CAPACITY: usize = 2048;
-    const KEPT_CAPACITY: usize = 64 * 1024;
-    const KEPT_BYTES: usize = 4 * 1024 * 1024;
-
-    /// An empty buffer with room.
-    #[inline]
-    pub fn lend(&mut self) -> Vec<u8> {
-        let Some(buffer) = self.spare.pop() else {
-            return Vec::with_capacity(Self::FIRST_CAPACITY);
-        };
-        self.spare_bytes -= buffer.capacity();
-        buffer
-    }
-
-    /// Takes a buffer back for the next borrower.
-    #[inline]
-    pub fn give_back(&mut self, mut buffer: Vec<u8>) {
-        let capacity = buffer.capacity();
-        let fits = self.spare_bytes + capacity <= Self::KEPT_BYTES;
-        if capacity != 0 && capacity <= Self::KEPT_CAPACITY && fits {
-            self.spare_bytes += capacity;
-            buffer.clear();
-            self.spare.push(buffer);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[derive(Clone, Debug)]
-    enum Step {
-        Write(usize),
-        Share(usize),
-        Advance(usize),
-        TakeAndAppend,
-        TakeFront(usize),
-        Fill(usize, usize),
-    }
-
-    fn step() -> impl Strategy<Value = Step> {
-        prop_oneof![
-            (0..3000_usize).prop_map(Step::Write),
-            (0..3 * COPY_BELOW_BYTES).prop_map(Step::Share),
-            (0..9000_usize).prop_map(Step::Advance),
-            Just(Step::TakeAndAppend),
-            (1..9000_usize).prop_map(Step::TakeFront),
-            (0..3000_usize, 0..2 * COPY_BELOW_BYTES)
-                .prop_map(|(n, meanwhile)| Step::Fill(n, meanwhile)),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn bytes_leave_in_the_order_of_writes(steps in proptest::collection::vec(step(), 0..60)) {
-            let (mut outgoing, mut pool, mut model) = (Outgoing::default(), Pool::default(), Vec::new());
-            for (number, step) in steps.into_iter().enumerate() {
-                let byte = number as u8;
-                match step {
-                    Step::Write(n) => { outgoing.write(&vec![byte; n], &mut pool); model.extend(vec![byte; n]); }
-                    Step::Share(n) => { outgoing.write_shared(vec![byte; n].into(), &mut pool); model.extend(vec![byte; n]); }
-                    Step::Advance(n) => { let n = n.min(model.len()); outgoing.advance(n, &mut pool); model.drain(..n); }
-                    Step::TakeFront(n) => {
-                        let front = outgoing.take_front(n, &mut pool).to_vec();
-                        let expected: Vec<u8> = model.drain(..n.min(model.len())).collect();
-                        prop_assert_eq!(front, expected);
-                    }
-                    Step::TakeAndAppend => { let taken = outgoing.take(); outgoing.append(taken, &mut pool); }
-                    Step::Fill(n, meanwhile) => {
-                        let was_scattered = !outgoing.rest.is_empty();
-                        let mut end = outgoing.take_end(&mut pool);
-                        end.buffer.extend(vec![byte; n]);
-                        if was_scattered { model.extend(vec![byte; n]); outgoing.put_back(end, &mut pool); }
-                        else {
-                            model.extend(vec![byte; n]);
-                            model.extend(vec![!byte; meanwhile]);
-                            outgoing.write_shared(vec![!byte; meanwhile].into(), &mut pool);
-                            outgoing.put_back(end, &mut pool);
-                        }
-                    }
-                }
-                let mut slices = [IoSlice::new(&[]); 64];
-                let filled = outgoing.slices(&mut slices);
-                let seen: Vec<u8> = slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect();
-                prop_assert_eq!(&seen, &model);
-                prop_assert_eq!(&outgoing.to_vec(), &model);
-                prop_assert_eq!(outgoing.len(), model.len());
-                prop_assert!(model.is_empty() || !outgoing.first().is_empty());
-                prop_assert_eq!(outgoing.is_scattered(), outgoing.first().len() < model.len());
-            }
-        }
-    }
-
-    #[derive(Clone, Debug)]
-    enum Passed {
-        Write(usize),
-        Share(usize),
-        Fill(usize, usize),
-        Pass,
-        Send(usize),
-        Requeue(usize),
-    }
-
-    fn passed() -> impl Strategy<Value = Passed> {
-        prop_oneof![
-            (0..5_usize).prop_map(Passed::Write),
-            (0..2 * COPY_BELOW_BYTES).prop_map(Passed::Share),
-            (0..5_usize, 0..3_usize).prop_map(|(n, late)| Passed::Fill(n, late)),
-            Just(Passed::Pass),
-            (1..9_usize).prop_map(Passed::Send),
-            (1..9000_usize).prop_map(Passed::Requeue),
-        ]
-    }
-
-    proptest! {
-        /// Rule 89: each descriptor goes with the first byte written after it, whatever becomes of the queue meanwhile.
-        #[test]
-        fn r089_a_descriptor_goes_with_the_next_byte(steps in proptest::collection::vec(passed(), 0..80)) {
-            let (mut outgoing, mut pool) = (Outgoing::default(), Pool::default());
-            // What is owed, in order: bytes, and descriptors by number.
-            let (mut owed, mut next) = (VecDeque::<Option<usize>>::new(), 0);
-            for step in steps {
-                match step {
-                    Passed::Write(n) => { outgoing.write(&vec![0; n], &mut pool); owed.extend(vec![None; n]); }
-                    Passed::Share(n) => { outgoing.write_shared(vec![0; n].into(), &mut pool); owed.extend(vec![None; n]); }
-                    Passed::Fill(n, late) => {
-                        let mut end = outgoing.take_end(&mut pool);
-                        end.buffer.extend(vec![0; n]);
-                        let was_head = end.is_head;
-                        if was_head && outgoing.pass(Descriptor::new(next)).is_ok() {
-                            outgoing.write(&vec![0; late], &mut pool);
-                            owed.extend(vec![None; n]);
-                            owed.push_back(Some(next));
-                            owed.extend(vec![None; late]);
-                            next += 1;
-                        } else {
-                            owed.extend(vec![None; n]);
-                        }
-                        outgoing.put_back(end, &mut pool);
-                    }
-                    Passed::Pass => if outgoing.pass(Descriptor::new(next)).is_ok() { owed.push_back(Some(next)); next += 1; },
-                    Passed::Requeue(n) => {
-                        let mut front = outgoing.take_front(n, &mut pool);
-                        front.append(outgoing.take(), &mut pool);
-                        outgoing = front;
-                    }
-                    Passed::Send(n) => while !outgoing.is_empty() {
-                        let count = outgoing.first().len().min(outgoing.until_descriptor()).min(n * 1000);
-                        for descriptor in outgoing.descriptors() {
-                            prop_assert_eq!(owed.pop_front(), Some(descriptor.inner::<usize>().copied()));
-                        }
-                        outgoing.advance(count, &mut pool);
-                        let sent: Vec<_> = owed.drain(..count).collect();
-                        prop_assert!(sent.iter().all(Option::is_none));
-                        if n % 2 == 0 { break }
-                    },
-                }
-            }
-            let waiting = owed.iter().flatten().count();
-            prop_assert_eq!(waiting > 0, outgoing.has_descriptors());
-        }
-    }
-
-    #[test]
-    fn no_more_descriptors_wait_than_the_limit() {
-        let mut outgoing = Outgoing::default();
-        for number in 0..MOST_DESCRIPTORS {
-            assert!(outgoing.pass(Descriptor::new(number)).is_ok());
-        }
-        assert!(outgoing.pass(Descriptor::new("one too many")).is_err());
-    }
-
-    #[test]
-    fn a_drained_queue_owns_no_memory() {
-        let (mut outgoing, mut pool) = (Outgoing::default(), Pool::default());
-        outgoing.write(&[0; 100_000], &mut pool);
-        outgoing.write_shared(vec![0; 100_000].into(), &mut pool);
-        outgoing.advance(200_000, &mut pool);
-        assert_eq!((outgoing.head.capacity(), outgoing.rest.capacity()), (0, 0));
-        assert!(
-            pool.spare.is_empty(),
-            "a buffer that grew large is not kept"
-        );
     }
 }

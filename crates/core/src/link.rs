@@ -225,10 +225,12 @@ impl Link {
         result
     }
 
-    /// Whether more waits than the limit allows; the connection is then cut off.
+    /// Whether more waits in memory than the limit allows; the connection is then cut off.
     #[inline]
     fn is_overrun(&self) -> bool {
-        let overrun = self.outgoing.borrow().len() > self.limits.outgoing_bytes;
+        let (outgoing, limit) = (self.outgoing.borrow(), self.limits.outgoing_bytes);
+        let overrun = outgoing.len() > limit && outgoing.held_bytes() > limit;
+        drop(outgoing);
         if overrun {
             self.overrun();
         }

@@ -8,6 +8,7 @@
 //!
 //! A plain connection has no stack at all, and pays nothing for this file.
 
+use std::io;
 use std::mem::take;
 use std::time::Duration;
 
@@ -116,14 +117,19 @@ impl Stack {
 
     /// Runs the protocol's queue down as far as the layers allow and the driver is not too far behind; gives how long the
     /// rest must wait.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read.
     pub(crate) fn send(
         &mut self,
         queue: &mut Outgoing,
         now: Duration,
         pool: &mut Pool,
-    ) -> Option<Duration> {
+    ) -> io::Result<Option<Duration>> {
         let mut delay = None;
         while delay.is_none() && !queue.is_empty() && self.ahead() < AHEAD_BYTES {
+            queue.read_file(pool)?;
             let want = queue.first().len().min(PIECE_BYTES);
             match self.allow(Direction::Down, want, now) {
                 Allowance::Bytes(count) => self.send_piece(queue, count, pool),
@@ -131,7 +137,7 @@ impl Stack {
             }
         }
         self.run_down(pool);
-        delay
+        Ok(delay)
     }
 
     /// How many bytes are on their way down already.
@@ -140,13 +146,24 @@ impl Stack {
     }
 
     /// Runs `count` bytes of the protocol's queue down, whether the layers allow it or not.
-    pub(crate) fn send_at_once(&mut self, queue: &mut Outgoing, mut count: usize, pool: &mut Pool) {
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read.
+    pub(crate) fn send_at_once(
+        &mut self,
+        queue: &mut Outgoing,
+        mut count: usize,
+        pool: &mut Pool,
+    ) -> io::Result<()> {
         while count > 0 && !queue.is_empty() {
+            queue.read_file(pool)?;
             let piece = queue.first().len().min(PIECE_BYTES).min(count);
             self.send_piece(queue, piece, pool);
             count -= piece;
         }
         self.run_down(pool);
+        Ok(())
     }
 
     fn send_piece(&mut self, queue: &mut Outgoing, length: usize, pool: &mut Pool) {

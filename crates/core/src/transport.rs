@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::address::Address;
+use crate::buffer::FileRange;
 use crate::deferred::Deferred;
 use crate::descriptor::{Descriptor, DescriptorError};
 use crate::driver::{ConnId, SocketOption, StreamOptions};
@@ -60,6 +61,17 @@ impl Transport {
         let data = data.into();
         self.0
             .write_with(|outgoing, pool| outgoing.write_shared(data, pool));
+    }
+
+    /// Queues a stretch of a file, which is read as the peer takes it: by the kernel, where the driver can have it sent so and
+    /// no layer needs its bytes, else 64 KiB at a time (R160). It is closed once sent, or when the connection ends.
+    ///
+    /// A file that cannot be read, or became shorter than the range, ends the connection with [`Reason::Lost`], so that the peer
+    /// sees what it has is not all. Bytes in files count as unsent, but not against [`Limits`](crate::Limits)`::outgoing_bytes`,
+    /// which is about memory.
+    pub fn write_file(&self, range: FileRange) {
+        self.0
+            .write_with(|outgoing, _pool| outgoing.write_file(range));
     }
 
     /// Queues pieces, as if each were written (R50).

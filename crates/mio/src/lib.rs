@@ -31,6 +31,7 @@ mod connect;
 mod datagram_port;
 mod datagrams;
 mod driver;
+mod file;
 mod inherit;
 mod linger;
 mod listener;

@@ -8,14 +8,14 @@ use std::time::Duration;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 use ropewalk_core::address::Address;
-use ropewalk_core::buffer::Outgoing;
+use ropewalk_core::buffer::{Outgoing, Pool};
 use ropewalk_core::driver::SocketOption;
 use ropewalk_core::{Descriptor, PeerCredentials};
 use socket2::SockRef;
 
 use crate::options;
 use crate::pair::Pair;
-use crate::{ancillary, unix_name};
+use crate::{ancillary, file, unix_name};
 
 pub(crate) enum Socket {
     Tcp(TcpStream),
@@ -88,6 +88,28 @@ impl Socket {
             Self::Tcp(socket) => socket.write_vectored(slices),
             Self::Unix(socket) => socket.write_vectored(slices),
             Self::Pair(pair) => pair.write_vectored(slices),
+        }
+    }
+
+    /// Writes what is followed by a file at once, so that the kernel may put both into one segment.
+    pub(crate) fn write_before_more(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(socket) => file::write_before_more(socket, bytes),
+            Self::Unix(_) | Self::Pair(_) => self.write(bytes),
+        }
+    }
+
+    /// Sends some of the file that is next in the queue; how many bytes went. None if it must be, and was, read instead.
+    pub(crate) fn send_file(
+        &mut self,
+        outgoing: &mut Outgoing,
+        pool: &mut Pool,
+    ) -> io::Result<usize> {
+        match self {
+            _ if outgoing.has_descriptors() => outgoing.read_file(pool).map(|()| 0),
+            Self::Tcp(socket) => file::send(socket, outgoing, pool),
+            Self::Unix(socket) => file::send(socket, outgoing, pool),
+            Self::Pair(_) => outgoing.read_file(pool).map(|()| 0),
         }
     }
 

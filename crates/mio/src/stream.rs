@@ -26,6 +26,10 @@ const SLICES: usize = 64;
 /// A write is cut short by this too, without a full socket (Linux stops at 2 GiB less a page).
 const LONGEST_WRITE: usize = 1 << 30;
 
+/// How much of files is sent before the others have their turn: a peer as quick as the disk would else hold the loop for a whole
+/// file.
+const FILES_PER_SEND: usize = 2 << 20;
+
 /// What an event says, or what the driver remembers of one.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Readiness {
@@ -206,7 +210,18 @@ impl Stream {
             self.blocked = true;
             return Sent::Blocked;
         }
+        let mut of_files = 0;
         while !outgoing.is_empty() {
+            if outgoing.first_file().is_some() {
+                match self.socket.send_file(outgoing, pool) {
+                    Ok(count) => of_files += count,
+                    Err(error) => return self.refused(error, registry, token),
+                }
+                if of_files >= FILES_PER_SEND && !outgoing.is_empty() {
+                    return self.yield_turn(registry, token);
+                }
+                continue;
+            }
             let (asked, result) = self.write(outgoing);
             match result {
                 Ok(count) => {
@@ -215,17 +230,20 @@ impl Stream {
                         return self.block(registry, token);
                     }
                 }
-                Err(error) => match error.kind() {
-                    io::ErrorKind::Interrupted => {}
-                    io::ErrorKind::WouldBlock => return self.block(registry, token),
-                    _ => {
-                        self.broken = true;
-                        return Sent::Failed(error);
-                    }
-                },
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return self.refused(error, registry, token),
             }
         }
         Sent::Done
+    }
+
+    #[cold]
+    fn refused(&mut self, error: io::Error, registry: &Registry, token: Token) -> Sent {
+        if error.kind() == io::ErrorKind::WouldBlock {
+            return self.block(registry, token);
+        }
+        self.broken = true;
+        Sent::Failed(error)
     }
 
     #[inline]
@@ -233,11 +251,15 @@ impl Stream {
         if outgoing.has_descriptors() {
             return self.socket.write_with_descriptors(outgoing);
         }
-        if outgoing.is_scattered() {
+        if outgoing.is_scattered() && !outgoing.is_before_file() {
             return self.write_slices(outgoing);
         }
         let bytes = outgoing.first();
-        (bytes.len(), self.socket.write(bytes))
+        let written = match outgoing.is_before_file() {
+            true => self.socket.write_before_more(bytes),
+            false => self.socket.write(bytes),
+        };
+        (bytes.len(), written)
     }
 
     fn write_slices(&mut self, outgoing: &Outgoing) -> (usize, io::Result<usize>) {
@@ -251,15 +273,23 @@ impl Stream {
     /// The next room makes an edge: registration (the first time) reports room that is there already.
     #[cold]
     fn block(&mut self, registry: &Registry, token: Token) -> Sent {
-        self.blocked = true;
-        if !self.watches_writable {
-            let both = Interest::READABLE | Interest::WRITABLE;
-            if let Err(error) = self.socket.reregister(registry, token, both) {
-                self.broken = true;
-                return Sent::Failed(error);
+        match self.watches_writable {
+            true => {
+                self.blocked = true;
+                Sent::Blocked
             }
-            self.watches_writable = true;
+            false => self.yield_turn(registry, token),
         }
+    }
+
+    /// Registering again reports room that is there already, once the others have had their turn.
+    fn yield_turn(&mut self, registry: &Registry, token: Token) -> Sent {
+        let both = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = self.socket.reregister(registry, token, both) {
+            self.broken = true;
+            return Sent::Failed(error);
+        }
+        (self.blocked, self.watches_writable) = (true, true);
         Sent::Blocked
     }
 

@@ -60,10 +60,10 @@ impl Network {
         let mood = self.hosts[host].mood;
         let sent = match mood {
             Mood::Readiness => self.send_some(key, side, outgoing, pool),
-            Mood::Completion => {
-                let taken = outgoing.take_front(LARGEST_TAKE, pool);
-                self.hold(key, side, taken, pool)
-            }
+            Mood::Completion => match outgoing.take_front(LARGEST_TAKE, pool) {
+                Ok(taken) => self.hold(key, side, taken, pool),
+                Err(error) => return Sent::Failed(error),
+            },
         };
         self.watch(key, side);
         sent
@@ -83,7 +83,7 @@ impl Network {
             usize::MAX
         };
         let wire = self.wires.get_mut(key).expect("found above");
-        let taken = fill(wire, side, outgoing, pool, limit);
+        let (taken, read) = fill(wire, side, outgoing, pool, limit);
         let serial = wire.serial;
         let blocked = !outgoing.is_empty();
         wire.ends[side].wants_room |= blocked;
@@ -92,7 +92,11 @@ impl Network {
             format_args!("c{serial} sends {taken}, blocked: {blocked}"),
         );
         self.feed(key, side);
-        if blocked { Sent::Blocked } else { Sent::Done }
+        match read {
+            Err(error) => Sent::Failed(error),
+            Ok(()) if blocked => Sent::Blocked,
+            Ok(()) => Sent::Done,
+        }
     }
 
     fn hold(&mut self, key: Key, side: usize, taken: Outgoing, pool: &mut Pool) -> Sent {
@@ -121,7 +125,8 @@ impl Network {
             return;
         }
         let mut held = wire.ends[side].held.take();
-        fill(wire, side, &mut held, &mut Pool::default(), usize::MAX);
+        let (_, read) = fill(wire, side, &mut held, &mut Pool::default(), usize::MAX);
+        read.expect("what is held lies in memory");
         let end = &mut wire.ends[side];
         end.held = held;
         if end.held.is_empty() {
@@ -265,19 +270,22 @@ impl Network {
     }
 }
 
-/// Moves bytes from `outgoing` into the pipe, `limit` at most; returns how many.
+/// Moves bytes from `outgoing` into the pipe, `limit` at most; returns how many, and whether a file could not be read.
 fn fill(
     wire: &mut Wire,
     side: usize,
     outgoing: &mut Outgoing,
     pool: &mut Pool,
     limit: usize,
-) -> usize {
+) -> (usize, io::Result<()>) {
     let mut taken = 0;
     while !outgoing.is_empty() && taken < limit {
         let pipe = &mut wire.pipes[side];
         if pipe.room() == 0 {
             break;
+        }
+        if let Err(error) = outgoing.read_file(pool) {
+            return (taken, Err(error));
         }
         if outgoing.has_descriptors() {
             pipe.pass(outgoing.take_descriptors());
@@ -288,7 +296,7 @@ fn fill(
         outgoing.advance(accepted, pool);
         taken += accepted;
     }
-    taken
+    (taken, Ok(()))
 }
 
 /// A slow link sends short segments, so that the first bytes do not wait for the last.

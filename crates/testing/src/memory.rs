@@ -204,6 +204,9 @@ impl Socket {
             return Sent::Failed(io::ErrorKind::BrokenPipe.into());
         }
         while !outgoing.is_empty() && self.room > 0 {
+            if let Err(error) = outgoing.read_file(pool) {
+                return Sent::Failed(error);
+            }
             let piece = outgoing.first();
             let fits = piece.len().min(self.room);
             self.sent.extend_from_slice(&piece[..fits]);

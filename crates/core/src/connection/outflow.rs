@@ -1,5 +1,6 @@
 //! Bytes on their way down: the queue of the link, the layers, the driver.
 
+use std::io;
 use std::mem::take;
 
 use super::Connection;
@@ -236,7 +237,7 @@ impl Connection {
     /// Moves the queue through the layers to the wire; pushed layers take their place in the order of writes.
     fn run_down(&mut self) {
         let mut queue = self.link().outgoing.take();
-        self.push_layers(&mut queue);
+        let mut unreadable = self.push_layers(&mut queue).err();
         let handle = self.handle();
         let mut delay = None;
         if let Some(stack) = &mut self.stack {
@@ -245,9 +246,15 @@ impl Connection {
                 queue.clear(pool);
             }
             if stack.opening().is_none() && !self.deadlines.is_writing_quiet() {
-                delay = stack.send(&mut queue, handle.turn_time(), pool);
+                match stack.send(&mut queue, handle.turn_time(), pool) {
+                    Ok(wait) => delay = wait,
+                    Err(error) => unreadable = Some(error),
+                }
             }
             stack.run_down(pool);
+        }
+        if let Some(error) = unreadable {
+            self.link().abort_because(Reason::Lost(error));
         }
         let newer = self.link().outgoing.replace(queue);
         let pool = &mut handle.shared().pool.borrow_mut();
@@ -260,22 +267,23 @@ impl Connection {
         }
     }
 
-    fn push_layers(&mut self, queue: &mut Outgoing) {
+    fn push_layers(&mut self, queue: &mut Outgoing) -> io::Result<()> {
         if !self.link().has_layers_to_push() {
-            return;
+            return Ok(());
         }
         let handle = self.handle();
         let mut pushed = 0;
         for (before, layer) in self.link().wish(|wishes| take(&mut wishes.layers)) {
             let mut pool = handle.shared().pool.borrow_mut();
             self.stack_mut()
-                .send_at_once(queue, before - pushed, &mut pool);
+                .send_at_once(queue, before - pushed, &mut pool)?;
             drop(pool);
             pushed = before;
             self.stack_mut().push(layer);
             self.reopen();
             self.raise_held();
         }
+        Ok(())
     }
 
     /// Bytes held for the protocol belong to the layer that was just pushed.

@@ -32,6 +32,7 @@ use crate::test_case::TestCase;
 pub mod connections;
 pub mod datagrams;
 mod ear;
+pub mod files;
 pub mod half_close;
 pub mod life_cycle;
 pub mod multicast;

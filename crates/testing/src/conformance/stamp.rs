@@ -316,6 +316,13 @@ macro_rules! __stamp_streams {
                 r072_a_file_is_sent_on_demand
                 r072_sending_a_file_fails_if_stopped
             ;
+            files:
+                r160_a_file_is_closed_when_the_peer_leaves
+                r160_a_file_that_became_shorter_cuts_the_connection
+                r160_a_file_that_cannot_be_read_cuts_the_connection
+                r160_a_slow_peer_gets_a_file_whole
+                r160_files_come_in_the_order_of_writes
+            ;
         }
     };
 }
@@ -342,6 +349,7 @@ mod tests {
         let sections = [
             include_str!("connections.rs"),
             include_str!("datagrams.rs"),
+            include_str!("files.rs"),
             include_str!("multicast.rs"),
             include_str!("life_cycle.rs"),
             include_str!("ports.rs"),

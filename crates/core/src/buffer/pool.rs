@@ -1,0 +1,40 @@
+//! Buffers that connections take turns with.
+
+/// The reactor's spare buffers, lent to connections while they have something to send.
+///
+/// A buffer that grew past 64 KiB is freed instead of kept, and no more than 4 MiB are kept in all, so that a burst leaves
+/// little behind (USERS P11: one big message must not leave the buffer big for ever), and a broadcast to two thousand
+/// connections still finds a buffer for each.
+#[derive(Debug, Default)]
+pub struct Pool {
+    pub(super) spare: Vec<Vec<u8>>,
+    spare_bytes: usize,
+}
+
+impl Pool {
+    const FIRST_CAPACITY: usize = 2048;
+    const KEPT_CAPACITY: usize = 64 * 1024;
+    const KEPT_BYTES: usize = 4 * 1024 * 1024;
+
+    /// An empty buffer with room.
+    #[inline]
+    pub fn lend(&mut self) -> Vec<u8> {
+        let Some(buffer) = self.spare.pop() else {
+            return Vec::with_capacity(Self::FIRST_CAPACITY);
+        };
+        self.spare_bytes -= buffer.capacity();
+        buffer
+    }
+
+    /// Takes a buffer back for the next borrower.
+    #[inline]
+    pub fn give_back(&mut self, mut buffer: Vec<u8>) {
+        let capacity = buffer.capacity();
+        let fits = self.spare_bytes + capacity <= Self::KEPT_BYTES;
+        if capacity != 0 && capacity <= Self::KEPT_CAPACITY && fits {
+            self.spare_bytes += capacity;
+            buffer.clear();
+            self.spare.push(buffer);
+        }
+    }
+}
