@@ -27,6 +27,8 @@ pub use bytes::Bytes;
 pub use ropewalk_core::*;
 #[cfg(feature = "mio")]
 pub use ropewalk_cores as cores;
+#[cfg(feature = "cred")]
+pub use ropewalk_cred as cred;
 #[cfg(feature = "enterprise")]
 #[doc(alias = "adbapi")]
 pub use ropewalk_enterprise as enterprise;
