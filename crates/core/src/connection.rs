@@ -201,7 +201,7 @@ impl Connection {
     }
 
     #[inline]
-    fn deliver(&mut self, data: &[u8]) {
+    fn deliver(&mut self, data: &mut [u8]) {
         let special = Flags::LOSING.or(Flags::READING_PAUSED).or(Flags::WISHING);
         if self.link().has(special) || !self.held.is_empty() {
             self.deliver_or_hold(data);
@@ -211,9 +211,9 @@ impl Connection {
     }
 
     #[inline]
-    fn hand_over(&mut self, data: &[u8]) {
+    fn hand_over(&mut self, data: &mut [u8]) {
         self.call("data_received", |protocol, transport| {
-            protocol.data_received(transport, data);
+            protocol.data_received_in_place(transport, data);
         });
     }
 
@@ -301,7 +301,7 @@ impl Connection {
 
     /// The driver may have read already when somebody else in the same batch of events paused this connection, asked to
     /// end it, or pushed a layer on it.
-    fn deliver_or_hold(&mut self, data: &[u8]) {
+    fn deliver_or_hold(&mut self, data: &mut [u8]) {
         if self.link().has(Flags::LOSING) {
             return;
         }
@@ -320,8 +320,8 @@ impl Connection {
     pub(crate) fn deliver_held(&mut self) {
         self.deliver_passed();
         if !self.held.is_empty() && self.is_made() && !self.link().has(Flags::READING_PAUSED) {
-            let held = take(&mut self.held);
-            self.deliver(&held);
+            let mut held = take(&mut self.held);
+            self.deliver(&mut held);
         }
     }
 

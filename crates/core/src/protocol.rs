@@ -36,6 +36,13 @@ pub trait Protocol: Any {
     #[doc(alias = "dataReceived")]
     fn data_received(&mut self, transport: &Transport, data: &[u8]);
 
+    /// The same, where the bytes may be changed: what came is lent from the driver's own buffer. For protocols that transform
+    /// what they receive, such as one that unmasks it. Unless this is overridden, it is
+    /// [`data_received`](Self::data_received), which wrappers may call in any case.
+    fn data_received_in_place(&mut self, transport: &Transport, data: &mut [u8]) {
+        self.data_received(transport, data);
+    }
+
     /// The peer sent a descriptor over a UNIX socket; the bytes that it wrote after it come later (R89). Unless this is
     /// overridden, the descriptor is closed.
     #[doc(alias = "fileDescriptorReceived")]
@@ -150,6 +157,9 @@ pub trait Protocol: Any {
 impl Protocol for Box<dyn Protocol> {
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
         (**self).data_received(transport, data);
+    }
+    fn data_received_in_place(&mut self, transport: &Transport, data: &mut [u8]) {
+        (**self).data_received_in_place(transport, data);
     }
     fn wrapped(&mut self) -> Option<&mut dyn Protocol> {
         Some(&mut **self)

@@ -1,6 +1,6 @@
 //! The handle on a connection.
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 use std::error::Error;
 use std::fmt;
 use std::mem::take;
@@ -219,6 +219,13 @@ impl Transport {
         self.0.unsent()
     }
 
+    /// Whether more waits to be sent than the high-water mark allows. If it still does at the end of the turn,
+    /// [`Protocol::writing_paused`] tells, and once all is sent [`Protocol::writing_resumed`].
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.0.unsent() > self.0.limits.high_water_bytes
+    }
+
     /// The name of this connection: no other of the same reactor ever has it. For tables of connections.
     #[must_use]
     pub fn id(&self) -> ConnId {
@@ -274,7 +281,7 @@ impl Transport {
     /// the upgrade. The old protocol is dropped without `connection_lost`; closures made for it are dropped too.
     pub fn switch_protocol(&self, protocol: impl Protocol, unread: impl Into<Vec<u8>>) {
         if self.is_open() {
-            let next: (Box<dyn Protocol>, Vec<u8>) = (Box::new(protocol), unread.into());
+            let next = (boxed(protocol), unread.into());
             self.0.wish(|wishes| wishes.switch = Some(next));
             self.0.note();
         }
@@ -432,6 +439,17 @@ impl Transport {
             }),
         }
     }
+}
+
+/// In a box, unless it is in one.
+fn boxed<P: Protocol>(protocol: P) -> Box<dyn Protocol> {
+    let mut protocol = Some(protocol);
+    let any: &mut dyn Any = &mut protocol;
+    match any.downcast_mut::<Option<Box<dyn Protocol>>>() {
+        Some(boxed) => boxed.take(),
+        None => protocol.map(|protocol| Box::new(protocol) as Box<dyn Protocol>),
+    }
+    .expect("it was put there")
 }
 
 #[cold]

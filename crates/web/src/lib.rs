@@ -52,6 +52,7 @@ mod site_limits;
 mod status_error;
 mod target_path;
 mod upload;
+pub mod websocket;
 mod wrapped;
 
 pub use bytes::Bytes;

@@ -55,8 +55,8 @@ impl Connection {
         let before = passed.0.front().map(|(before, _)| *before);
         if let Some(before @ 1..) = before {
             passed.0.iter_mut().for_each(|(place, _)| *place -= before);
-            let bytes: Vec<u8> = self.held.drain(..before).collect();
-            return self.hand_over(&bytes);
+            let mut bytes: Vec<u8> = self.held.drain(..before).collect();
+            return self.hand_over(&mut bytes);
         }
         let next = passed.0.pop_front();
         if passed.0.is_empty() {

@@ -90,7 +90,9 @@ impl Encoder {
     pub fn with_deflate(mut self, agreed: super::DeflateAgreed, deflate: &super::Deflate) -> Self {
         let role = self.role();
         let (takes_over, bits) = (agreed.takes_over(role), agreed.window_bits(role));
-        self.deflating = Some(Deflating::new(takes_over, bits, deflate.level));
+        // No compressor makes a window of 256 bytes; what is sent as it is, is right in any case.
+        let fits = bits > 8;
+        self.deflating = fits.then(|| Deflating::new(takes_over, bits, deflate.level));
         self.compress_from_bytes = deflate.compress_from_bytes;
         self
     }
@@ -213,6 +215,16 @@ impl Encoder {
             deflating.forget();
         }
         Ok(())
+    }
+
+    /// Whether a message of `length` bytes that another encoder compressed, by itself and with the largest window, may be sent
+    /// here, and should.
+    pub fn may_share_deflated(&self, length: usize) -> bool {
+        let fits = self
+            .deflating
+            .as_ref()
+            .is_some_and(Deflating::has_largest_window);
+        fits && length >= self.compress_from_bytes.max(1)
     }
 
     /// Whether a message is being sent in fragments.

@@ -176,6 +176,10 @@ mod codec {
             }
         }
 
+        pub(in super::super) fn has_largest_window(&self) -> bool {
+            self.window_bits == 15
+        }
+
         /// The next message refers to nothing before it.
         pub(in super::super) fn forget(&mut self) {
             if let Some(codec) = self.codec.take() {
@@ -299,6 +303,10 @@ mod none {
             _is_last: bool,
             _send: impl FnOnce(&mut Vec<u8>),
         ) {
+            match *self {}
+        }
+
+        pub(in super::super) fn has_largest_window(&self) -> bool {
             match *self {}
         }
 

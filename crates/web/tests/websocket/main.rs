@@ -1,0 +1,7 @@
+//! WebSocket on the reactor: rules R161 to R166 and advisories WS-01 to WS-09 on connections that a test feeds, and worlds.
+
+mod broadcast;
+mod client;
+mod journal;
+mod server;
+mod worlds;
