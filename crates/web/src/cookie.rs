@@ -2,6 +2,10 @@
 //!
 //! Not for: believing what is in it. Anybody can send any cookie; [`CookieKeys`](crate::CookieKeys) make values that can be believed.
 
+use ropewalk_grammar::http1::Name;
+
+use crate::request::Request;
+
 /// The cookies that a client sent: a view of the field, which allocates nothing.
 ///
 /// Lenient in what browsers and old scripts send: values with spaces, commas, quotes, UTF-8. Safe in what comes out: a name is a token, and a value
@@ -43,6 +47,25 @@ impl<'a> Cookies<'a> {
             let value = unquoted.unwrap_or(value);
             (is_token(name) && !value.contains(char::is_control)).then_some((name, value))
         })
+    }
+}
+
+impl Request {
+    /// The value of the first cookie of that name. Anybody can send any value: see [`CookieKeys`](crate::CookieKeys) and
+    /// [`Sessions`](crate::Sessions) for values that can be believed.
+    ///
+    /// ```
+    /// use ropewalk_web::Request;
+    ///
+    /// fn language(request: &Request) -> &str {
+    ///     request.cookie("lang").unwrap_or("en")
+    /// }
+    /// ```
+    #[doc(alias = "getCookie")]
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        let fields = self.fields().values(Name::Cookie);
+        let mut texts = fields.filter_map(|value| std::str::from_utf8(value).ok());
+        texts.find_map(|text| Cookies::new(text).value(name))
     }
 }
 

@@ -11,6 +11,7 @@ use crate::form::FormError;
 use crate::form_data_error::FormDataError;
 use crate::param_error::ParamError;
 use crate::response::Response;
+use crate::session_error::SessionError;
 use crate::status_error::StatusError;
 
 /// Can be answered to a request.
@@ -128,7 +129,11 @@ impl IntoResponse for Failure {
         if let Some(error) = self.downcast_ref::<ParamError>() {
             return error_page(error.status(), None);
         }
+        let status = match self.downcast_ref::<SessionError>() {
+            Some(error) => error.status(),
+            None => StatusCode::INTERNAL_SERVER_ERROR,
+        };
         tracing::error!(error = %format_args!("{self:#}"), made = %self.location(), "a request failed");
-        StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        status.into_response()
     }
 }

@@ -45,7 +45,12 @@ mod resource;
 mod responder;
 mod response;
 mod router;
+#[cfg(all(feature = "json", any(feature = "aws-lc-rs", feature = "ring")))]
+mod sealed_sessions;
 mod server;
+mod session;
+mod session_error;
+mod sessions;
 mod set_cookie;
 mod site;
 mod site_limits;
@@ -98,6 +103,11 @@ pub use self::resource::Resource;
 pub use self::responder::{BodySender, Responder};
 pub use self::response::Response;
 pub use self::router::Router;
+#[cfg(all(feature = "json", any(feature = "aws-lc-rs", feature = "ring")))]
+pub use self::sealed_sessions::{SealedSession, SealedSessions};
+pub use self::session::Session;
+pub use self::session_error::SessionError;
+pub use self::sessions::Sessions;
 pub use self::set_cookie::{CookieError, SameSite, SetCookie};
 pub use self::site::Site;
 pub use self::site_limits::SiteLimits;

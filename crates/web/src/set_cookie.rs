@@ -4,8 +4,12 @@ use std::error::Error;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use http::HeaderValue;
+use ropewalk_grammar::http1::Name;
+
 use crate::HttpDate;
 use crate::cookie::is_token;
+use crate::response::Response;
 
 /// A cookie to be set, safe unless you say otherwise: `Path=/; Secure; HttpOnly; SameSite=Lax`, until the browser ends.
 ///
@@ -200,6 +204,28 @@ impl<'a> SetCookie<'a> {
             Some((_, error)) => Err(error),
             None => Ok(()),
         }
+    }
+}
+
+impl Response {
+    /// The same with one more cookie.
+    ///
+    /// ```
+    /// use ropewalk_web::{Response, SetCookie};
+    ///
+    /// let response = Response::text("welcome").with_cookie(&SetCookie::new("lang", "en"))?;
+    /// assert_eq!(response.headers().get("set-cookie").unwrap(), "lang=en; Path=/; Secure; HttpOnly; SameSite=Lax");
+    /// # Ok::<(), ropewalk_web::CookieError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`SetCookie::to_field`].
+    #[doc(alias = "addCookie")]
+    pub fn with_cookie(mut self, cookie: &SetCookie<'_>) -> Result<Self, CookieError> {
+        let value = HeaderValue::try_from(cookie.to_field()?).map_err(|_| CookieError::Value)?;
+        self.headers_mut().push(Name::SetCookie.into(), value);
+        Ok(self)
     }
 }
 

@@ -3,6 +3,7 @@
 mod events;
 mod forms;
 mod json;
+mod sessions;
 
 use ropewalk_testing::StringTransport;
 use ropewalk_web::{Resource, Site};
