@@ -36,6 +36,15 @@ def certificate(folder, name="site", *validity):
     return cert, key
 
 
+def issued(folder, name, cert, key):
+    """A certificate that another one signed, and its key."""
+    new, new_key, request = (pathlib.Path(folder, f"{name}.{ending}") for ending in ("pem", "key", "csr"))
+    kind = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", new_key)
+    openssl("req", "-new", *kind, "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-out", request)
+    openssl("x509", "-req", "-copy_extensions", "copy", "-in", request, "-CA", cert, "-CAkey", key, "-CAcreateserial", "-days", 2, "-out", new)
+    return new, new_key
+
+
 def client(cert, version):
     context = ssl.create_default_context(cafile=cert)
     context.minimum_version = context.maximum_version = version

@@ -116,7 +116,11 @@ fn certificate(f: &mut fmt::Formatter<'_>, error: &CertificateError) -> fmt::Res
         }
         CertificateError::BadSignature => f.write_str("its signature is wrong"),
         CertificateError::Revoked => f.write_str("it was revoked"),
-        CertificateError::Other(other) => write!(f, "{}", other.0),
+        CertificateError::Other(other) => match other.0.to_string().as_str() {
+            "CaUsedAsEndEntity" => f.write_str("it is the certificate of an authority"),
+            "UnsupportedCertVersion" => f.write_str("it is no X.509 of version 3"),
+            other => f.write_str(other),
+        },
         error => write!(f, "{error}"),
     }
 }
