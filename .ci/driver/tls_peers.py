@@ -320,6 +320,7 @@ KNOWN = {
     "cert_chain_of_trust": "the certificate is the test's own",
     "cert_revocation": "the certificate is the test's own",
     "cert_expirationStatus": "the certificate is of two days",
+    "cert_notAfter": "the certificate is of two days",
 }
 
 

@@ -66,6 +66,8 @@ mod client;
 mod der;
 mod endpoint;
 mod error;
+#[cfg(all(test, feature = "aws-lc-rs"))]
+mod exhaustion;
 mod factory;
 mod facts;
 #[cfg(feature = "aws-lc-rs")]
