@@ -18,7 +18,7 @@ pub struct Access<'a> {
     pub user: Option<&'a str>,
     /// When it was over.
     pub time: SystemTime,
-    /// `GET` and its like.
+    /// `GET` and its like; nothing if what came was no request.
     pub method: &'a str,
     /// The target as it was received.
     pub target: &'a [u8],
@@ -112,14 +112,20 @@ impl AccessLog {
             .user
             .map(str::as_bytes)
             .filter(|user| !user.is_empty());
+        write!(out, " - {} [{}] \"", Word(user.unwrap_or(b"-")), self.time)?;
+        match access.method {
+            "" => write!(out, "-")?,
+            method => write!(
+                out,
+                "{} {} {}",
+                Visible(method.as_bytes()),
+                Visible(access.target),
+                Visible(access.version.as_bytes())
+            )?,
+        }
         writeln!(
             out,
-            " - {} [{}] \"{} {} {}\" {} {} \"{}\" \"{}\"",
-            Word(user.unwrap_or(b"-")),
-            self.time,
-            Visible(access.method.as_bytes()),
-            Visible(access.target),
-            Visible(access.version.as_bytes()),
+            "\" {} {} \"{}\" \"{}\"",
             access.status,
             access.bytes,
             Visible(access.referer.unwrap_or(b"-")),

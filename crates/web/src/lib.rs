@@ -33,6 +33,7 @@ mod incoming;
 mod into_response;
 #[cfg(feature = "json")]
 mod json;
+mod load;
 mod methods;
 mod multipart_reader;
 mod negotiate;
@@ -56,7 +57,9 @@ mod site;
 mod site_limits;
 mod status_error;
 mod target_path;
+mod trusted_proxies;
 mod upload;
+mod user;
 pub mod websocket;
 mod wrapped;
 
@@ -113,5 +116,7 @@ pub use self::site::Site;
 pub use self::site_limits::SiteLimits;
 pub use self::status_error::StatusError;
 pub use self::target_path::{FilePath, PathError, TargetPath, split_query};
+pub use self::trusted_proxies::TrustedProxies;
 pub use self::upload::Upload;
+pub use self::user::User;
 pub use self::wrapped::Wrapped;

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::str::FromStr;
 
@@ -23,6 +24,7 @@ use crate::responder::Responder;
 use crate::response::Response;
 use crate::server::HttpServer;
 use crate::site::SiteShared;
+use crate::trusted_proxies::{Client, TrustedProxies};
 
 /// A request: a handle, cheap to clone, which may be kept for as long as the answer takes.
 ///
@@ -34,6 +36,7 @@ pub(crate) struct Inner {
     head: KeptHead<http1::Request>,
     /// How much of the body may be collected.
     body_bytes: u64,
+    proxies: Option<Rc<TrustedProxies>>,
     /// None only while no request is in here.
     carrier: Option<Transport>,
     body: Option<Incoming>,
@@ -54,6 +57,7 @@ impl Request {
         Self(Rc::new(Inner {
             head: head.keep(),
             body_bytes: site.limits.body_bytes,
+            proxies: site.proxies.clone(),
             carrier: Some(carrier.clone()),
             body,
             passed: Cell::new(0),
@@ -196,6 +200,30 @@ impl Request {
     #[doc(alias = "isSecure")]
     pub fn is_secure(&self) -> bool {
         self.fact::<Encrypted>().is_some()
+    }
+
+    fn claimed(&self) -> Client {
+        match &self.0.proxies {
+            Some(proxies) => proxies.client(self.peer(), &self.head()),
+            None => Client {
+                ip: self.peer().ip(),
+                is_secure: None,
+            },
+        }
+    }
+
+    /// The address of the client: the peer's, or the one that a [trusted proxy](crate::TrustedProxies) asks for. `None` if it has none.
+    #[doc(alias = "getClientIP")]
+    pub fn client(&self) -> Option<IpAddr> {
+        self.claimed().ip
+    }
+
+    /// `https` or `http`: how the client came, to us or to the [trusted proxy](crate::TrustedProxies) before us.
+    pub fn scheme(&self) -> &'static str {
+        match self.is_secure() || self.claimed().is_secure == Some(true) {
+            true => "https",
+            false => "http",
+        }
     }
 
     /// What a layer of the connection found out: TLS, for example.

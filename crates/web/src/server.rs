@@ -12,6 +12,7 @@
 
 mod answer;
 mod current;
+mod record;
 mod stage;
 
 use std::rc::Rc;
@@ -20,8 +21,10 @@ use ropewalk_core::{Protocol, Reason, Transport};
 use ropewalk_grammar::http1::{AfterExchange, Event, Http1Error, RequestDecoder};
 
 use self::current::Current;
+pub(crate) use self::record::AccessRecorder;
 use self::stage::{Clock, Stage};
 use crate::body_error::BodyError;
+use crate::request::Request;
 use crate::site::SiteShared;
 
 /// How much may wait behind a request that is not answered before the connection stops reading (R130).
@@ -40,6 +43,8 @@ struct Stream {
     clock: Clock,
     /// No further request is read: what was sent says so, or the client broke the rules.
     is_closing: bool,
+    /// The connection is one too many: its first request is answered 503, and it ends.
+    is_surplus: bool,
 }
 
 /// What to do after an event.
@@ -61,6 +66,7 @@ impl HttpServer {
                 current: None,
                 clock: Clock::default(),
                 is_closing: false,
+                is_surplus: site.load.is_over(&site.limits),
             },
         }
     }
@@ -179,11 +185,28 @@ impl Stream {
         }
     }
 
+    /// Whether the site has room for one more request; it counts until it is over.
+    fn admit(&mut self, request: &Request) -> bool {
+        let admits = (self.site.load).admits(|| request.client(), &self.site.limits);
+        if let (true, Some(current)) = (self.is_surplus, &mut self.current) {
+            current.wire.close();
+        }
+        admits && !self.is_surplus
+    }
+
     fn finish(&mut self) {
         if let Some(current) = self.current.take() {
+            self.leave(&current);
             current.request.0.exchange.finish();
             self.site.recycle(current.request);
         }
+    }
+
+    /// The request is over, for the log and for the limits.
+    fn leave(&self, current: &Current) {
+        self.record(current);
+        let client = || current.request.client();
+        self.site.load.leave(client, &self.site.limits);
     }
 
     fn switch(&mut self, transport: &Transport, unread: Vec<u8>) {
@@ -212,6 +235,7 @@ impl Stream {
     /// The client leaves: nobody will get an answer.
     fn give_up(&mut self) {
         if let Some(current) = self.current.take() {
+            self.leave(&current);
             current.fail_body(BodyError::Cut);
             current.request.0.exchange.give_up(|| BodyError::Cut.into());
         }

@@ -4,15 +4,18 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
-use ropewalk_core::{Factory, Protocol, Transport};
+use ropewalk_core::{Address, Factory, Protocol, Transport};
 use ropewalk_grammar::http1::RequestHead;
 
+use crate::access_log::AccessFormat;
 use crate::date::Date;
 use crate::incoming::Incoming;
+use crate::load::Load;
 use crate::request::Request;
 use crate::resource::Resource;
-use crate::server::HttpServer;
+use crate::server::{AccessRecorder, HttpServer};
 use crate::site_limits::SiteLimits;
+use crate::trusted_proxies::TrustedProxies;
 
 /// Serves a tree of resources by HTTP: a factory, to be given to `listen`. Clones serve the same tree.
 ///
@@ -33,6 +36,9 @@ pub(crate) struct SiteShared {
     pub(crate) root: Rc<dyn Resource>,
     pub(crate) limits: SiteLimits,
     pub(crate) date: Date,
+    pub(crate) access: Option<Rc<AccessRecorder>>,
+    pub(crate) proxies: Option<Rc<TrustedProxies>>,
+    pub(crate) load: Load,
     /// Requests whose memory serves the next ones.
     spare: RefCell<Vec<Request>>,
 }
@@ -47,6 +53,9 @@ impl Site {
             root: Rc::new(root),
             limits: SiteLimits::default(),
             date: Date::default(),
+            access: None,
+            proxies: None,
+            load: Load::default(),
             spare: RefCell::default(),
         }))
     }
@@ -54,12 +63,53 @@ impl Site {
     /// The same tree with other limits.
     #[must_use]
     pub fn with_limits(self, limits: SiteLimits) -> Self {
-        Self(Rc::new(SiteShared {
+        self.changed(|site| site.limits = limits)
+    }
+
+    /// The same tree, with a log: `sink` is given a line, with its line feed, for each request that is over (R152).
+    ///
+    /// Requests that were refused have a line as well, and those whose client left before the answer, with the status 499, which is nginx's. Over
+    /// is a request once the last byte of its answer was given to the connection. What came from the client is escaped (H1-18).
+    ///
+    /// ```
+    /// use std::cell::RefCell;
+    /// use std::rc::Rc;
+    /// use ropewalk_testing::StringTransport;
+    /// use ropewalk_web::{AccessFormat, Request, Router, Site};
+    ///
+    /// let lines = Rc::new(RefCell::new(Vec::new()));
+    /// let log = lines.clone();
+    /// let site = Site::new(Router::new().get("/", |_: &Request| "hello"))
+    ///     .with_access_log(AccessFormat::Combined, move |line| log.borrow_mut().extend_from_slice(line));
+    /// let mut client = StringTransport::builder().factory(site);
+    /// client.receive("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    /// let line = String::from_utf8(lines.take()).unwrap();
+    /// assert!(line.ends_with("\"GET / HTTP/1.1\" 200 5 \"-\" \"-\"\n"), "{line}");
+    /// ```
+    #[doc(alias = "logFormatter")]
+    #[must_use]
+    pub fn with_access_log(self, format: AccessFormat, sink: impl FnMut(&[u8]) + 'static) -> Self {
+        self.changed(|site| site.access = Some(Rc::new(AccessRecorder::new(format, sink))))
+    }
+
+    /// The same tree, behind proxies that are believed when they say for whom they ask.
+    #[must_use]
+    pub fn with_trusted_proxies(self, proxies: TrustedProxies) -> Self {
+        self.changed(|site| site.proxies = Some(Rc::new(proxies)))
+    }
+
+    fn changed(self, change: impl FnOnce(&mut SiteShared)) -> Self {
+        let mut shared = SiteShared {
             root: Rc::clone(&self.0.root),
-            limits,
+            limits: self.0.limits.clone(),
             date: Date::default(),
+            access: self.0.access.clone(),
+            proxies: self.0.proxies.clone(),
+            load: Load::default(),
             spare: RefCell::default(),
-        }))
+        };
+        change(&mut shared);
+        Self(Rc::new(shared))
     }
 }
 
@@ -94,6 +144,19 @@ impl SiteShared {
 impl Factory for Site {
     fn build_protocol(&mut self, _: &Transport) -> Option<Box<dyn Protocol>> {
         Some(Box::new(HttpServer::new(&self.0)))
+    }
+
+    fn accepts(&mut self, peer: &Address) -> bool {
+        let accepts = self.0.load.accepts(peer.ip(), &self.0.limits);
+        if !accepts {
+            tracing::debug!(%peer, "a connection was refused: there are too many");
+        }
+        accepts
+    }
+
+    fn ended(&mut self, transport: &Transport) {
+        let peer = transport.wire_peer().ip();
+        self.0.load.ended(peer, &self.0.limits);
     }
 }
 

@@ -3,6 +3,13 @@
 use std::time::Duration;
 
 /// Limits of a [`Site`](crate::Site), beside those of every connection ([`Limits`](ropewalk_core::Limits)).
+///
+/// ```
+/// use ropewalk_web::SiteLimits;
+///
+/// let mut limits = SiteLimits::default();
+/// limits.requests_by_peer = Some(20);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SiteLimits {
@@ -21,6 +28,20 @@ pub struct SiteLimits {
     pub body_bytes: u64,
     /// How much of a body that nobody reads is read and dropped, so that the connection can be used again: 64 KiB (H1-13).
     pub drain_bytes: u64,
+    /// How many connections there may be: 65 536. One in 16 more is answered 503, and all above are closed unheard. Against those
+    /// who open connections until there are no descriptors and no memory.
+    pub connections: usize,
+    /// How many connections one peer may have, where a network of 64 bits of IPv6 is one peer; more are closed unheard. No limit unless set: many
+    /// people may share an address, and behind a proxy all do. Against one who takes all the room there is.
+    pub connections_by_peer: Option<usize>,
+    /// How many requests may be in the works: 16 384. More are answered 503. Against more work than can be done in time, which would be
+    /// late for all. Streams of events and long polls count as long as they last.
+    pub requests: usize,
+    /// How many requests of one client ([`Request::client`](crate::Request::client)) may be in the works; more are answered 503. No limit unless
+    /// set. Against one who keeps all others waiting.
+    pub requests_by_peer: Option<usize>,
+    /// After how long those who were answered 503 are asked to come back, by `Retry-After`: 5 s.
+    pub retry_after: Duration,
 }
 
 impl Default for SiteLimits {
@@ -33,6 +54,11 @@ impl Default for SiteLimits {
             body_window: Duration::from_secs(10),
             body_bytes: 2 * 1024 * 1024,
             drain_bytes: 64 * 1024,
+            connections: 65_536,
+            connections_by_peer: None,
+            requests: 16_384,
+            requests_by_peer: None,
+            retry_after: Duration::from_secs(5),
         }
     }
 }

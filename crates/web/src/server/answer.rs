@@ -25,6 +25,7 @@ use crate::request::Request;
 use crate::resource::{options, serve};
 use crate::responder::send_source;
 use crate::response::Response;
+use crate::site_limits::SiteLimits;
 
 /// Bodies up to this length are copied behind their head, so that both leave in one piece; larger ones are shared.
 const COPIED_BYTES: usize = 16 * 1024;
@@ -35,9 +36,12 @@ impl Stream {
         let wire = ServerExchange::new(head);
         let body = incoming(head, transport);
         let request = self.site.request(head, body.clone(), transport);
-        let current = Current::new(request.clone(), wire, body, &self.site.limits);
+        let record = self.new_record(transport);
+        let current = Current::new(request.clone(), wire, body, &self.site.limits, record);
         self.current = Some(current);
+        let is_admitted = self.admit(&request);
         let reply = match (head.expect(), head.target()) {
+            _ if !is_admitted => overloaded(&self.site.limits).into(),
             (Expect::Other, _) => StatusCode::EXPECTATION_FAILED.into(),
             (_, Target::Asterisk) => options(Methods::ALL).with_status(StatusCode::OK).into(),
             (_, Target::Authority(_)) => StatusCode::NOT_IMPLEMENTED.into(),
@@ -114,6 +118,7 @@ impl Stream {
         if let Some(protocol) = response.switch.take() {
             let (wire, fields) = (&mut current.wire, response.headers().iter());
             transport.write_with(|out| wire.send_switch(fields, out))?;
+            current.record.status = response.status().as_u16();
             current.protocol = Some(protocol);
             return Ok(());
         }
@@ -142,13 +147,15 @@ impl Stream {
                 _ => Ok(()),
             }
         })?;
+        current.record.status = status;
         match content {
-            Content::Bytes(bytes) if bytes.len() > COPIED_BYTES => {
+            Content::Bytes(bytes) if bytes.len() <= COPIED_BYTES => current.count_sent(bytes.len()),
+            Content::Bytes(bytes) => {
                 self.send_chunk(&bytes, transport);
                 self.send_end(&Headers::new(), transport);
             }
             Content::Stream(source) => self.send_stream(source),
-            Content::Bytes(_) | Content::Pieces => {}
+            Content::Pieces => {}
         }
         Ok(())
     }
@@ -179,6 +186,7 @@ impl Stream {
         let Some(current) = &mut self.current else {
             return;
         };
+        current.count_sent(chunk.len());
         let wire = &mut current.wire;
         let sent = match chunk.len() {
             0..=COPIED_BYTES => transport.write_with(|out| wire.send_body(chunk, out)),
@@ -229,6 +237,7 @@ impl Stream {
             .map(|(name, value)| (name.as_ref(), value.as_bytes()));
         let close: (&[u8], &[u8]) = (b"Connection", b"close");
         let code = status.as_u16();
+        self.record_refusal(code, text.len(), transport);
         transport.write_with(|out| {
             let fields = fields.chain([close]);
             let sent = send_response_head(code, reason_phrase(code), fields, length, out);
@@ -259,6 +268,16 @@ impl Stream {
         self.is_closing = true;
         transport.lose_connection();
     }
+}
+
+/// 503: there is too much to do.
+fn overloaded(limits: &SiteLimits) -> Response {
+    let mut response = error_page(StatusCode::SERVICE_UNAVAILABLE, None);
+    let seconds = limits.retry_after.as_secs().max(1);
+    response
+        .headers_mut()
+        .replace(Name::RetryAfter.into(), seconds.into());
+    response
 }
 
 /// What will come of the body; none if there is none.

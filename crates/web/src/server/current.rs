@@ -3,6 +3,7 @@
 use ropewalk_core::Protocol;
 use ropewalk_grammar::http1::{self, Event, ServerExchange};
 
+use super::record::Record;
 use crate::body_error::BodyError;
 use crate::headers::Headers;
 use crate::incoming::Incoming;
@@ -25,6 +26,7 @@ pub(super) struct Current {
     pub(super) waiting: Option<Response>,
     /// Whose the connection will be.
     pub(super) protocol: Option<Box<dyn Protocol>>,
+    pub(super) record: Record,
 }
 
 impl Current {
@@ -33,6 +35,7 @@ impl Current {
         wire: ServerExchange,
         body: Option<Incoming>,
         limits: &SiteLimits,
+        record: Record,
     ) -> Self {
         Self {
             request,
@@ -44,6 +47,14 @@ impl Current {
             drain_bytes: limits.drain_bytes,
             waiting: None,
             protocol: None,
+            record,
+        }
+    }
+
+    /// So much of a body is sent, if it is seen at all.
+    pub(super) fn count_sent(&mut self, bytes: usize) {
+        if !self.wire.is_unseen() {
+            self.record.sent_bytes += bytes as u64;
         }
     }
 
