@@ -173,6 +173,7 @@ fn r150_plain_and_encrypted_pages_have_different_sessions() {
         "{cookie}"
     );
     let stolen = pair(&first).to_owned();
+    let _else_both_draw_the_same: [u8; 32] = plain.reactor().random_bytes();
     assert!(ask(&mut secure, "/", &stolen).ends_with("visit 2"));
     assert!(ask(&mut plain, "/", &stolen).ends_with("visit 1"));
     let renamed = stolen.replace("__Host-session", "session");
