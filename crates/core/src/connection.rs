@@ -31,11 +31,14 @@ use crate::reason::Reason;
 use crate::registry::Owner;
 use crate::stack::Stack;
 use crate::transport::Transport;
+use crate::watchdog::{Callback, Of, SiteId};
 
 pub(crate) struct Connection {
     pub(crate) transport: Transport,
     pub(crate) owner: Owner,
     protocol: Option<Box<dyn Protocol>>,
+    /// The protocol, as the watchdog calls it.
+    site: SiteId,
     /// What is logged in callbacks is logged in here; none if nobody asked for such.
     span: Option<Box<Span>>,
     stack: Option<Box<Stack>>,
@@ -81,6 +84,7 @@ impl Connection {
             transport: Transport(Rc::new(link)),
             owner,
             protocol: None,
+            site: SiteId::NONE,
             span: None,
             stack: None,
             held: Vec::new(),
@@ -164,11 +168,13 @@ impl Connection {
             return;
         }
         let transport = self.transport.clone();
-        let built = catch_unwind(AssertUnwindSafe(|| factory.build_protocol(&transport)));
+        let built = self.watched(Callback::BuildProtocol, || {
+            catch_unwind(AssertUnwindSafe(|| factory.build_protocol(&transport)))
+        });
         match built {
             Ok(Some(protocol)) => {
                 self.begin_protocol(protocol);
-                self.guard("connected", || factory.connected(&transport));
+                self.guard(Callback::FactoryConnected, || factory.connected(&transport));
                 self.tell_again();
                 self.deliver_held();
                 self.end_if_layers_did();
@@ -182,8 +188,10 @@ impl Connection {
         let peer = self.transport.peer();
         let span = tracing::info_span!("connection", %peer, protocol = protocol.name());
         self.span = (!span.is_disabled()).then(|| Box::new(span));
+        let heart = &self.link().handle.shared().heart;
+        self.site = heart.site("", Of::Protocol(protocol.name()));
         self.protocol = Some(protocol);
-        self.call("connection_made", |protocol, transport| {
+        self.call(Callback::ConnectionMade, |protocol, transport| {
             protocol.connection_made(transport);
         });
     }
@@ -212,7 +220,7 @@ impl Connection {
 
     #[inline]
     fn hand_over(&mut self, data: &mut [u8]) {
-        self.call("data_received", |protocol, transport| {
+        self.call(Callback::DataReceived, |protocol, transport| {
             protocol.data_received_in_place(transport, data);
         });
     }
@@ -330,7 +338,7 @@ impl Connection {
         let must_wait = Flags::LOSING.or(Flags::READING_PAUSED).or(Flags::CHOKED);
         if self.link().has(Flags::RESUMING) && !self.link().has(must_wait) {
             self.link().clear(Flags::RESUMING);
-            self.call("reading_resumed", |protocol, transport| {
+            self.call(Callback::ReadingResumed, |protocol, transport| {
                 protocol.reading_resumed(transport);
             });
         }
@@ -362,7 +370,7 @@ impl Connection {
         if told {
             return;
         }
-        self.call("eof_received", |protocol, transport| {
+        self.call(Callback::EofReceived, |protocol, transport| {
             protocol.eof_received(transport);
         });
         if self.link().has(Flags::WRITE_LOST) {
@@ -385,7 +393,7 @@ impl Connection {
     #[inline]
     pub(crate) fn call(
         &mut self,
-        callback: &'static str,
+        callback: Callback,
         call: impl FnOnce(&mut dyn Protocol, &Transport),
     ) {
         let Some(protocol) = self.protocol.as_deref_mut() else {
@@ -393,10 +401,16 @@ impl Connection {
         };
         let transport = &self.transport;
         let inside = self.span.as_deref().map(Span::enter);
+        let heart = &transport.0.handle.shared().heart;
+        let entry = heart.enter(callback, self.site);
         let called = catch_unwind(AssertUnwindSafe(|| call(protocol, transport)));
+        let is_late = heart.leave(entry);
         drop(inside);
+        if is_late {
+            self.tell_late(callback);
+        }
         if let Err(payload) = called {
-            self.panicked(callback, &*payload);
+            self.panicked(callback.name(), &*payload);
         }
         if self.link().has(Flags::WISHING) {
             self.switch_protocol();
@@ -404,10 +418,28 @@ impl Connection {
     }
 
     /// Runs other user code on this connection's account.
-    fn guard(&mut self, callback: &'static str, call: impl FnOnce()) {
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
-            self.panicked(callback, &*payload);
+    fn guard(&mut self, callback: Callback, call: impl FnOnce()) {
+        let called = self.watched(callback, || catch_unwind(AssertUnwindSafe(call)));
+        if let Err(payload) = called {
+            self.panicked(callback.name(), &*payload);
         }
+    }
+
+    fn watched<R>(&self, callback: Callback, call: impl FnOnce() -> R) -> R {
+        let heart = &self.link().handle.shared().heart;
+        let entry = heart.enter(callback, self.site);
+        let outcome = call();
+        if heart.leave(entry) {
+            self.tell_late(callback);
+        }
+        outcome
+    }
+
+    #[cold]
+    fn tell_late(&self, callback: Callback) {
+        let (peer, protocol) = (self.transport.peer(), self.protocol_name());
+        let (callback, took) = (callback.name(), self.handle().shared().heart.lasted());
+        tracing::warn!(%peer, protocol, callback, ?took, "a callback blocked the reactor");
     }
 
     fn panicked(&mut self, callback: &'static str, payload: &(dyn std::any::Any + Send)) {
@@ -459,7 +491,7 @@ impl Connection {
     /// Tells a protocol that came later.
     fn tell_again(&mut self) {
         if self.link().has(Flags::SHUTTING_DOWN) {
-            self.call("shutting_down", |protocol, transport| {
+            self.call(Callback::ShuttingDown, |protocol, transport| {
                 protocol.shutting_down(transport);
             });
         }
@@ -472,7 +504,7 @@ impl Connection {
             return false;
         }
         let mut is_idle = false;
-        self.call("is_idle", |protocol, transport| {
+        self.call(Callback::IsIdle, |protocol, transport| {
             is_idle = protocol.is_idle(transport);
         });
         is_idle

@@ -29,6 +29,7 @@ use crate::buffer::{Outgoing, Pool};
 use crate::descriptor::{Descriptor, PeerCredentials};
 use crate::process::ExitStatus;
 use crate::slots::Key;
+use crate::watchdog::Lookout;
 
 pub use datagram_queue::DatagramQueue;
 pub use datagrams::{Bind, DatagramOption, Datagrams, Interface, PortId};
@@ -150,6 +151,13 @@ pub trait Driver {
     /// What the driver can do with child processes; `None` if nothing.
     fn processes(&mut self) -> Option<&mut dyn Processes> {
         None
+    }
+
+    /// Looks after the reactor from outside of its thread until this driver is dropped, and marks in the
+    /// [`Pulse`](crate::watchdog::Pulse) when it waits. Called at most once, before the first `poll`; unless this is
+    /// overridden nobody looks.
+    fn watch(&mut self, lookout: Lookout) {
+        drop(lookout);
     }
 
     /// What other threads use to end a `poll`.

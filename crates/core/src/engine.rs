@@ -19,6 +19,7 @@ use crate::reason::{ConnectError, ListenError, Reason};
 use crate::registry::{LentCall, Registry};
 use crate::service::Owned;
 use crate::timed::Timed;
+use crate::watchdog::Of;
 
 pub(crate) struct Engine {
     pub(crate) driver: Box<dyn Driver>,
@@ -190,7 +191,14 @@ impl Engine {
 
     fn run_timed(&mut self, timed: Timed, handle: &Handle) {
         match timed {
-            Timed::Call(call, _) => crate::panic::guard("a timed call", || call(handle)),
+            Timed::Call(call, made) => {
+                handle
+                    .shared()
+                    .heart
+                    .run("a timed call", Of::Made(made), || {
+                        crate::panic::guard("a timed call", || call(handle));
+                    })
+            }
             Timed::Lent {
                 conn, epoch, call, ..
             } => self.registry.lend(LentCall { conn, epoch, call }),

@@ -36,6 +36,7 @@ use crate::timed::Timed;
 use crate::timer::DelayedCall;
 use crate::timer::queue::{TimerKey, TimerQueue};
 use crate::transport::Transport;
+use crate::watchdog::{Heart, Of};
 
 /// A handle on a reactor; cheap to clone, stays on the reactor's thread. From other threads use [`Remote`].
 ///
@@ -68,6 +69,7 @@ pub(crate) struct Shared {
     pub(crate) lent: RefCell<VecDeque<LentCall>>,
     pub(crate) timers: RefCell<TimerQueue<Timed>>,
     tasks: Tasks,
+    pub(crate) heart: Rc<Heart>,
     mailbox: Arc<Mailbox>,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) resolver: RefCell<Option<Rc<dyn NameResolver>>>,
@@ -79,6 +81,7 @@ pub(crate) struct Shared {
 impl Handle {
     pub(crate) fn new(senses: Senses, mailbox: Arc<Mailbox>) -> Self {
         let chance = Chance::new(senses.seed);
+        let heart = Heart::new(Rc::clone(&senses.clock));
         let shared = Shared {
             senses,
             turn_time: Cell::new(TurnTime::Outside),
@@ -88,7 +91,8 @@ impl Handle {
             commands: RefCell::default(),
             lent: RefCell::default(),
             timers: RefCell::new(TimerQueue::new()),
-            tasks: Tasks::new(Arc::clone(&mailbox)),
+            tasks: Tasks::new(Arc::clone(&mailbox), Rc::clone(&heart)),
+            heart,
             mailbox,
             lifecycle: Lifecycle::default(),
             resolver: RefCell::default(),
@@ -130,6 +134,11 @@ impl Handle {
     #[inline]
     pub(crate) fn shared(&self) -> &Shared {
         &self.0
+    }
+
+    /// Runs user code that has neither a protocol nor a place of its own, for the watchdog to see.
+    pub(crate) fn watched<R>(&self, what: &'static str, call: impl FnOnce() -> R) -> R {
+        self.0.heart.run(what, Of::Nothing, call)
     }
 
     // ── Time ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -74,6 +74,7 @@ mod timed;
 pub mod timer;
 mod transport;
 mod watch;
+pub mod watchdog;
 
 pub use address::Address;
 pub use adopt::Adopter;
@@ -105,3 +106,4 @@ pub use resolve::NameResolver;
 pub use service::{Application, CutOff, Grace, MultiService, Scope, Service, ServiceError};
 pub use transport::Transport;
 pub use watch::{Watch, WatchError};
+pub use watchdog::Watchdog;

@@ -233,7 +233,9 @@ impl Lifecycle {
     /// Calls those who asked for it, once.
     pub(crate) fn tell_stopping(&self, handle: &Handle) {
         for call in self.on_stopping.take() {
-            crate::panic::guard("a function for the stop", || call(handle));
+            handle.watched("a function for the stop", || {
+                crate::panic::guard("a function for the stop", || call(handle));
+            });
         }
     }
 
@@ -277,7 +279,9 @@ impl Lifecycle {
         let calls: Vec<OnHangup> = self.on_hangup.borrow().values().cloned().collect();
         tracing::info!(listeners = calls.len(), "reloading at SIGHUP");
         for call in calls {
-            crate::panic::guard("a SIGHUP hook", || call.borrow_mut()(handle));
+            handle.watched("a SIGHUP hook", || {
+                crate::panic::guard("a SIGHUP hook", || call.borrow_mut()(handle));
+            });
         }
     }
 
@@ -364,7 +368,9 @@ impl Lifecycle {
         while self.stage.get() == Stage::In(phase)
             && let Some(hook) = self.next_of(phase)
         {
-            let outcome = catch_unwind(AssertUnwindSafe(|| hook(handle)));
+            let outcome = handle.watched("a hook of startup or shutdown", || {
+                catch_unwind(AssertUnwindSafe(|| hook(handle)))
+            });
             match outcome {
                 Ok(Some(deferred)) => self.wait_for(deferred),
                 Ok(None) => {}

@@ -11,6 +11,8 @@ use std::fmt;
 use std::io;
 use std::ops::Deref;
 use std::panic::Location;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::datagram::{DatagramProtocol, DatagramTransport};
@@ -28,6 +30,7 @@ use crate::reason::ListenError;
 use crate::registry::Registry;
 use crate::senses::Senses;
 use crate::task::Tasks;
+use crate::watchdog::{Lookout, Watchdog};
 
 /// The event loop of one thread, with all that lives on it. It is a value: many may live in one process, one per thread
 /// or one after another, and each runs once (R10).
@@ -37,6 +40,7 @@ pub struct Reactor {
     engine: Engine,
     handle: Handle,
     catches_signals: bool,
+    watchdog: Watchdog,
 }
 
 /// How many callbacks, polls and calls run between two looks at the driver, so that tasks that wake each other for ever
@@ -66,6 +70,7 @@ impl Reactor {
             engine,
             handle,
             catches_signals: false,
+            watchdog: Watchdog::default(),
         }
     }
 
@@ -73,6 +78,13 @@ impl Reactor {
     #[must_use]
     pub fn catching_signals(mut self) -> Self {
         self.catches_signals = true;
+        self
+    }
+
+    /// Looks for callbacks that block it in another way than usual, or not at all. To be said before it runs.
+    #[must_use]
+    pub fn with_watchdog(mut self, watchdog: Watchdog) -> Self {
+        self.watchdog = watchdog;
         self
     }
 
@@ -178,8 +190,7 @@ impl Reactor {
     #[doc(alias = "iterate")]
     pub fn turn(&mut self, timeout: Option<Duration>) -> Result<(), RunError> {
         if self.handle.shared().lifecycle.stage() == Stage::New {
-            self.advance();
-            self.finish_turn();
+            self.start();
         }
         if self.is_over() {
             return Ok(());
@@ -192,7 +203,20 @@ impl Reactor {
             self.finish_turn();
         }
         self.handle.end_turn();
+        self.handle.shared().heart.end_turn();
         polled
+    }
+
+    fn start(&mut self) {
+        let heart = Rc::clone(&self.handle.shared().heart);
+        if self.watchdog != Watchdog::OFF {
+            let lookout = Lookout::new(Arc::clone(heart.pulse()), self.watchdog);
+            self.engine.driver.watch(lookout);
+            heart.pulse().work();
+        }
+        self.advance();
+        self.finish_turn();
+        heart.end_turn();
     }
 
     /// How long a turn would wait: nothing if there is work now, until the next timer, or for ever (`None`).
@@ -249,7 +273,10 @@ impl Reactor {
         while lifecycle.stage() == Stage::New || lifecycle.can_advance() {
             if lifecycle.stage() == Stage::In(Phase::DuringShutdown) {
                 // Not before its end: hooks that are waited for may need threads.
+                let pulse = handle.shared().heart.pulse();
+                pulse.rest(); // jobs may take as long as they take
                 self.stop_threads();
+                pulse.work();
                 handle.tasks().run(&handle, TASKS_PER_TURN);
                 self.engine.run_commands();
             }

@@ -27,6 +27,7 @@ use crate::reason::Reason;
 use crate::slots::Mirror;
 use crate::transport::Transport;
 use crate::watch::Watcher;
+use crate::watchdog::{Callback, Of};
 
 /// A closure that wants the protocol of a connection.
 pub(crate) struct LentCall {
@@ -125,7 +126,13 @@ impl Registry {
 
     fn arrived(&mut self, port: Rc<Port>, arrival: Arrival) -> Demand {
         let peer = &arrival.peer;
-        if ask(peer, || port.factory.borrow_mut().accepts(peer)) != Some(true) {
+        let heart = &self.handle.shared().heart;
+        let accepts = heart.run(
+            "accepts of the factory of a port",
+            Of::Made(port.made),
+            || ask(peer, || port.factory.borrow_mut().accepts(peer)),
+        );
+        if accepts != Some(true) {
             port.lost(arrival.id);
             return Demand::Close;
         }
@@ -239,7 +246,7 @@ impl Registry {
         self.handle.shared().drains.stir();
         connection.forget_deadlines();
         connection.stop_producer();
-        connection.call("connection_lost", |protocol, transport| {
+        connection.call(Callback::ConnectionLost, |protocol, transport| {
             protocol.connection_lost(transport, &reason);
         });
         match &connection.owner {
@@ -264,7 +271,7 @@ impl Registry {
         };
         let link = connection.link();
         if link.epoch.get() == lent.epoch && link.has(Flags::OPEN) {
-            connection.call("a lent closure", lent.call);
+            connection.call(Callback::LentClosure, lent.call);
         }
     }
 

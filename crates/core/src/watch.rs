@@ -145,9 +145,11 @@ impl Registry {
             return Demand::Continue;
         };
         let mut calmly = false;
-        crate::panic::guard("a watch", || {
-            (watcher.call)(&handle, ready);
-            calmly = true;
+        handle.watched("a watch", || {
+            crate::panic::guard("a watch", || {
+                (watcher.call)(&handle, ready);
+                calmly = true;
+            });
         });
         if !calmly {
             watcher.watched.id.set(None);

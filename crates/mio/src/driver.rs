@@ -13,6 +13,7 @@ use ropewalk_core::driver::{
     ConnId, Connect, Datagrams, Descriptors, Driver, Event, Handler, Job, Listen, ListenerId,
     LookupId, Processes, Sent, SocketOption, Wake,
 };
+use ropewalk_core::watchdog::{Lookout, Pulse};
 
 use crate::accept::Listeners;
 use crate::children::Children;
@@ -24,6 +25,7 @@ use crate::stream::Readiness;
 use crate::thread_pool::{ThreadPool, Work};
 use crate::token::Target;
 use crate::waker::MioWaker;
+use crate::watchdog::Watching;
 use crate::watches::Watches;
 
 /// One for all connections: it stays in the processor's cache, and an idle connection owns none.
@@ -56,6 +58,8 @@ pub struct MioDriver {
     signals: Option<SignalSource>,
     waker: Arc<MioWaker>,
     start: Instant,
+    pulse: Arc<Pulse>,
+    watching: Option<Watching>,
 }
 
 impl MioDriver {
@@ -81,6 +85,8 @@ impl MioDriver {
             signals: None,
             waker,
             start: Instant::now(),
+            pulse: Arc::default(),
+            watching: None,
         })
     }
 
@@ -300,6 +306,12 @@ impl Driver for MioDriver {
         Some(self)
     }
 
+    /// Starts a thread, which sleeps while the reactor does.
+    fn watch(&mut self, lookout: Lookout) {
+        self.pulse = Arc::clone(lookout.pulse());
+        self.watching = Watching::start(lookout, self.start);
+    }
+
     fn waker(&self) -> Arc<dyn Wake> {
         Arc::clone(&self.waker) as Arc<dyn Wake>
     }
@@ -308,7 +320,10 @@ impl Driver for MioDriver {
     /// more than 24 days ends early, with nothing to report.
     fn poll(&mut self, timeout: Option<Duration>, handler: &mut dyn Handler) -> io::Result<()> {
         let patience = self.patience(timeout);
-        match self.poll.poll(&mut self.events, patience) {
+        self.pulse.rest();
+        let polled = self.poll.poll(&mut self.events, patience);
+        self.pulse.work();
+        match polled {
             // A signal handler ran; if it was ours, the next wait reports it.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),

@@ -50,6 +50,7 @@ mod token;
 mod unix_name;
 mod unix_path;
 mod waker;
+mod watchdog;
 mod watches;
 
 pub use driver::MioDriver;

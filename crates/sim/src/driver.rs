@@ -15,6 +15,7 @@ use ropewalk_core::driver::{
     ListenerId, LookupId, Sent, SocketOption, Wake,
 };
 use ropewalk_core::slots::Key;
+use ropewalk_core::watchdog::{Lookout, Pulse};
 use ropewalk_core::{Address, Descriptor};
 
 use crate::handshake::{Accepted, At};
@@ -59,6 +60,7 @@ pub struct SimDriver {
     /// How often in a row it was polled at this moment for nothing.
     idle_polls: u32,
     idle_at: Duration,
+    pulse: Arc<Pulse>,
 }
 
 /// A reactor that never waits must not stop time: after so many idle polls in a row each takes [`IDLE_TIME`].
@@ -105,6 +107,7 @@ impl SimDriver {
             buffer: Vec::new(),
             idle_polls: 0,
             idle_at: Duration::ZERO,
+            pulse: Arc::default(),
         }
     }
 
@@ -405,6 +408,12 @@ impl Driver for SimDriver {
         Some(self)
     }
 
+    /// Looked at whenever somebody spends time: nothing else takes any.
+    fn watch(&mut self, lookout: Lookout) {
+        self.pulse = Arc::clone(lookout.pulse());
+        self.ask(|network, host| network.hosts[host].lookout = Some(lookout));
+    }
+
     fn waker(&self) -> Arc<dyn Wake> {
         self.waker.clone()
     }
@@ -415,12 +424,15 @@ impl Driver for SimDriver {
             self.world.settle();
             self.ask(|_, _| ()).ok_or_else(crashed)?;
             self.run_jobs();
+            self.pulse.work();
             let told = self.deliver(handler);
             if told | self.waker.take() {
                 self.idle_polls = 0;
                 return Ok(());
             }
+            self.pulse.rest();
             if !self.wait(until)? {
+                self.pulse.work();
                 return Ok(());
             }
         }

@@ -9,6 +9,7 @@ use ropewalk_core::Address;
 use ropewalk_core::address::UnixAddress;
 use ropewalk_core::driver::{ConnId, Listen, ListenerId, LookupId, PortId, Signal};
 use ropewalk_core::slots::{Key, Slots};
+use ropewalk_core::watchdog::Lookout;
 
 use crate::datagram_port::DatagramPort;
 use crate::driver::Mood;
@@ -37,6 +38,8 @@ pub(crate) struct Host {
     pub(crate) threads: Threads,
     pub(crate) ready: VecDeque<Ready>,
     pub(crate) catches_signals: bool,
+    /// Who looks whether the reactor is blocked.
+    pub(crate) lookout: Option<Lookout>,
     pub(crate) forbidden_below: u16,
     pub(crate) descriptor_limit: usize,
     pub(crate) descriptors: usize,
@@ -89,6 +92,7 @@ impl Host {
             threads: Threads::default(),
             ready: VecDeque::new(),
             catches_signals: false,
+            lookout: None,
             forbidden_below: 0,
             descriptor_limit: usize::MAX,
             descriptors: 0,
@@ -109,6 +113,7 @@ impl Host {
         self.threads = Threads::default();
         self.ready.clear();
         self.catches_signals = false;
+        self.lookout = None;
         self.descriptors = 0;
     }
 

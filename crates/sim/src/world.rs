@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ropewalk_core::driver::{Deadlock, Signal};
+use ropewalk_core::watchdog::Seen;
 
 use crate::driver::{Mood, SimDriver};
 use crate::faults::Faults;
@@ -115,6 +116,45 @@ impl World {
     /// Changes the world after some time.
     pub fn after(&self, delay: Duration, change: impl FnOnce(&Self) + 'static) {
         self.at(self.now().saturating_add(delay), change);
+    }
+
+    /// Lets time pass as a callback that computes, or blocks, for so long: nothing happens meanwhile, anywhere, and what
+    /// was due happens late. The reactor whose callback it is counts as blocked
+    /// ([`Watchdog`](ropewalk_core::Watchdog)).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ropewalk_core::Reactor;
+    /// use ropewalk_sim::World;
+    ///
+    /// let world = World::new(1);
+    /// let mut reactor = Reactor::new(world.driver("server"));
+    /// reactor.call_later(Duration::from_secs(1), move |handle| {
+    ///     world.spend(Duration::from_secs(2)); // logs: a timed call … blocked the reactor took=2s
+    ///     assert_eq!(handle.now(), Duration::from_secs(3));
+    ///     handle.stop()
+    /// });
+    /// reactor.run()?;
+    /// # Ok::<(), ropewalk_core::RunError>(())
+    /// ```
+    pub fn spend(&self, time: Duration) {
+        self.look();
+        let now = self.now().saturating_add(time);
+        self.set_now(now);
+        self.look();
+    }
+
+    /// Everybody's watchdog looks.
+    fn look(&self) {
+        let mut network = self.network();
+        let now = network.now();
+        for host in &mut network.hosts {
+            let seen = host.lookout.as_mut().map(|lookout| lookout.look(now));
+            if let Some(Seen::Stuck(stuck) | Seen::Lost(stuck)) = seen {
+                let (host, lasts) = (&host.name, stuck.lasts);
+                tracing::error!(%host, ?lasts, "the reactor is stuck: {stuck}");
+            }
+        }
     }
 
     /// The time of the world.

@@ -10,6 +10,7 @@ use crate::link::Flags;
 use crate::reason::{Reason, Timeout};
 use crate::timed::Timed;
 use crate::timer::queue::TimerKey;
+use crate::watchdog::Callback;
 
 #[derive(Default)]
 pub(super) struct Deadlines {
@@ -83,7 +84,7 @@ impl Connection {
         if quiet < after {
             self.deadlines.idle = Some(self.arm(after - quiet, Deadline::Idle));
         } else {
-            self.call("timed_out", |protocol, transport| {
+            self.call(Callback::TimedOut, |protocol, transport| {
                 protocol.timed_out(transport);
             });
         }

@@ -10,6 +10,7 @@ use crate::link::Flags;
 use crate::producer::Registration;
 use crate::reason::Reason;
 use crate::transport::Transport;
+use crate::watchdog::Callback;
 
 impl Connection {
     /// Sends what is queued, as far as the driver takes it.
@@ -181,7 +182,7 @@ impl Connection {
     /// Our half is closed; if theirs is too, the connection is over.
     pub(crate) fn write_lost(&mut self) {
         self.link().set(Flags::WRITE_LOST);
-        self.call("write_connection_lost", |protocol, transport| {
+        self.call(Callback::WriteConnectionLost, |protocol, transport| {
             protocol.write_connection_lost(transport);
         });
         if self.link().has(Flags::PEER_EOF) {
@@ -198,7 +199,7 @@ impl Connection {
         if unsent > high {
             if !self.link().has(Flags::WRITING_PAUSED) {
                 self.link().set(Flags::WRITING_PAUSED);
-                self.call("writing_paused", |protocol, transport| {
+                self.call(Callback::WritingPaused, |protocol, transport| {
                     protocol.writing_paused(transport);
                 });
             }
@@ -206,7 +207,7 @@ impl Connection {
         } else if self.is_drained() {
             if self.link().has(Flags::WRITING_PAUSED) {
                 self.link().clear(Flags::WRITING_PAUSED);
-                self.call("writing_resumed", |protocol, transport| {
+                self.call(Callback::WritingResumed, |protocol, transport| {
                     protocol.writing_resumed(transport);
                 });
             }
@@ -229,7 +230,7 @@ impl Connection {
             return;
         };
         let transport = self.transport.clone();
-        self.guard("a producer", || tell(&mut registration, &transport));
+        self.guard(Callback::Producer, || tell(&mut registration, &transport));
         let gone = self.link().wish(|wishes| wishes.producer.end(registration));
         drop(gone);
     }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::Connection;
 use crate::descriptor::Descriptor;
 use crate::link::Flags;
+use crate::watchdog::Callback;
 
 /// Descriptors that came and were not told yet, each with how many of the held bytes go before it.
 ///
@@ -63,7 +64,7 @@ impl Connection {
             self.passed = None;
         }
         if let Some((_, descriptor)) = next {
-            self.call("descriptor_received", |protocol, transport| {
+            self.call(Callback::DescriptorReceived, |protocol, transport| {
                 protocol.descriptor_received(transport, descriptor);
             });
         }

@@ -12,6 +12,7 @@ use crate::engine::Engine;
 use crate::handle::Handle;
 use crate::reason::ListenError;
 use crate::service::Owned;
+use crate::watchdog::Callback;
 
 impl Engine {
     pub(crate) fn bind(
@@ -36,12 +37,12 @@ impl Engine {
         handle.own(|| Owned::thing(&link));
         let transport = DatagramTransport(link);
         let port = Port::new(transport.clone(), protocol);
-        self.registry
-            .datagrams
-            .insert(id, port)
-            .call("start_protocol", |protocol, transport| {
+        self.registry.datagrams.insert(id, port).call(
+            Callback::StartProtocol,
+            |protocol, transport| {
                 protocol.start_protocol(transport);
-            });
+            },
+        );
         Ok(transport)
     }
 
@@ -74,7 +75,7 @@ impl Engine {
         if let Some(port) = self.registry.datagrams.get_mut(id)
             && port.transport.is_open()
         {
-            port.call("a lent closure", call);
+            port.call(Callback::LentClosure, call);
         }
     }
 
@@ -120,7 +121,7 @@ impl Engine {
             datagrams.close(id);
         }
         port.transport.0.queue.borrow_mut().clear();
-        port.call("stop_protocol", |protocol, transport| {
+        port.call(Callback::StopProtocol, |protocol, transport| {
             protocol.stop_protocol(transport);
         });
     }

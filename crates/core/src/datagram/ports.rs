@@ -8,6 +8,7 @@ use super::transport::DatagramTransport;
 use crate::address::Address;
 use crate::driver::{DatagramQueue, Demand, PortId, Sent};
 use crate::slots::Mirror;
+use crate::watchdog::{Callback, Of, SiteId};
 
 /// A closure that wants the protocol of a port.
 pub(crate) type LentPort = Box<dyn FnOnce(&mut dyn DatagramProtocol, &DatagramTransport)>;
@@ -18,13 +19,18 @@ pub(crate) struct Ports(Mirror<Port>);
 pub(crate) struct Port {
     pub(crate) transport: DatagramTransport,
     protocol: Box<dyn DatagramProtocol>,
+    /// The protocol, as the watchdog calls it.
+    site: SiteId,
 }
 
 impl Port {
     pub(crate) fn new(transport: DatagramTransport, protocol: Box<dyn DatagramProtocol>) -> Self {
+        let heart = &transport.0.handle.shared().heart;
+        let site = heart.site("", Of::Protocol(protocol.name()));
         Self {
             transport,
             protocol,
+            site,
         }
     }
 
@@ -32,16 +38,24 @@ impl Port {
     #[inline]
     pub(crate) fn call(
         &mut self,
-        what: &'static str,
+        callback: Callback,
         call: impl FnOnce(&mut dyn DatagramProtocol, &DatagramTransport),
     ) {
         let Self {
             transport,
             protocol,
+            site,
         } = self;
+        let heart = &transport.0.handle.shared().heart;
+        let entry = heart.enter(callback, *site);
         let outcome = catch_unwind(AssertUnwindSafe(|| call(&mut **protocol, transport)));
+        if heart.leave(entry) {
+            let (port, protocol) = (transport.host(), protocol.name());
+            let (callback, took) = (callback.name(), heart.lasted());
+            tracing::warn!(%port, protocol, callback, ?took, "a callback blocked the reactor");
+        }
         if let Err(payload) = outcome {
-            let panic = crate::panic::message(&*payload);
+            let (panic, what) = (crate::panic::message(&*payload), callback.name());
             let (port, protocol) = (transport.host(), protocol.name());
             tracing::error!(%port, protocol, %panic, "{what} panicked; the port lives on");
         }
@@ -86,10 +100,10 @@ impl Port {
             }
         };
         match (link.blocked.replace(blocked), blocked) {
-            (false, true) => self.call("writing_paused", |protocol, transport| {
+            (false, true) => self.call(Callback::WritingPaused, |protocol, transport| {
                 protocol.writing_paused(transport);
             }),
-            (true, false) => self.call("writing_resumed", |protocol, transport| {
+            (true, false) => self.call(Callback::WritingResumed, |protocol, transport| {
                 protocol.writing_resumed(transport);
             }),
             _ => {}
@@ -118,7 +132,7 @@ impl Ports {
     #[inline]
     pub(crate) fn received(&mut self, id: PortId, peer: &Address, data: &[u8]) -> Demand {
         self.event(id, |port| {
-            port.call("datagram_received", |protocol, transport| {
+            port.call(Callback::DatagramReceived, |protocol, transport| {
                 protocol.datagram_received(transport, data, peer);
             });
         })
@@ -128,7 +142,7 @@ impl Ports {
     pub(crate) fn refused(&mut self, id: PortId, error: &io::Error) -> Demand {
         self.event(id, |port| {
             if port.transport.0.peer.borrow().is_some() {
-                port.call("connection_refused", |protocol, transport| {
+                port.call(Callback::ConnectionRefused, |protocol, transport| {
                     protocol.connection_refused(transport, error);
                 });
             }

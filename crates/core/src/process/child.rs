@@ -207,7 +207,9 @@ impl Child {
             return;
         };
         let transport = ProcessTransport(Rc::clone(self));
-        let called = catch_unwind(AssertUnwindSafe(|| call(&mut *protocol, &transport)));
+        let called = self.handle.watched(callback, || {
+            catch_unwind(AssertUnwindSafe(|| call(&mut *protocol, &transport)))
+        });
         *self.protocol.borrow_mut() = Some(protocol);
         if let Err(payload) = called {
             let (pid, panic) = (self.pid, panic::message(&*payload));

@@ -27,6 +27,7 @@ use crate::mailbox::{Batch, Mailbox};
 use crate::slots::{Key, Slots};
 use crate::task::body::{Body, CancelState, TaskSlot, Waiting};
 use crate::task::ready::{Entered, Job, Ready, Step, TaskWaker};
+use crate::watchdog::Heart;
 
 mod awaited;
 mod body;
@@ -53,6 +54,7 @@ struct Inner {
     unhandled: RefCell<unhandled::Record>,
     rubbish: rubbish::Heap,
     closed: Cell<bool>,
+    heart: Rc<Heart>,
 }
 
 /// A task that has not ended, for those who ask what is left over.
@@ -67,7 +69,7 @@ pub struct TaskReport {
 }
 
 impl Tasks {
-    pub(crate) fn new(mailbox: Arc<Mailbox>) -> Self {
+    pub(crate) fn new(mailbox: Arc<Mailbox>, heart: Rc<Heart>) -> Self {
         Self(Rc::new(Inner {
             ready: Ready::new(mailbox),
             table: RefCell::default(),
@@ -76,6 +78,7 @@ impl Tasks {
             unhandled: RefCell::default(),
             rubbish: rubbish::Heap::default(),
             closed: Cell::new(false),
+            heart,
         }))
     }
 

@@ -11,6 +11,7 @@ use crate::slots::Key;
 use crate::task::Tasks;
 use crate::task::body::{Body, CancelState};
 use crate::task::ready::{Job, Step};
+use crate::watchdog::Of;
 
 impl Tasks {
     /// Runs what is ready, in order, and what becomes ready by that; but at most `budget` callbacks, polls and calls, so that input and
@@ -56,6 +57,18 @@ impl Tasks {
         location: &'static Location<'static>,
         call: impl FnOnce() -> R,
     ) -> Result<R, Panicked> {
+        let heart = &self.0.heart;
+        heart.run(what, Of::Made(location), || {
+            self.catch(what, location, call)
+        })
+    }
+
+    fn catch<R>(
+        &self,
+        what: &'static str,
+        location: &'static Location<'static>,
+        call: impl FnOnce() -> R,
+    ) -> Result<R, Panicked> {
         catch_unwind(AssertUnwindSafe(call))
             .map_err(|panic| self.log_panic(what, location, &*panic))
     }
@@ -76,7 +89,7 @@ impl Tasks {
     fn run_job(&self, job: Job, handle: &Handle) -> Option<Rc<dyn Step>> {
         match job {
             Job::Step(step) => {
-                let stepped = self.guard("a destructor", Location::caller(), || step.step());
+                let stepped = self.catch("a destructor", Location::caller(), || step.step());
                 stepped.ok().flatten()
             }
             Job::Poll(key) => self.poll_task(key),
@@ -108,7 +121,9 @@ impl Tasks {
         let outer = self.0.current.replace(Some(key));
         let mut context = Context::from_waker(&body.waker);
         let (future, node) = (body.future.as_mut(), &body.node);
-        let polled = catch_unwind(AssertUnwindSafe(|| future.drive(&mut context, node)));
+        let polled = self.0.heart.run("a task", Of::Made(spawned), || {
+            catch_unwind(AssertUnwindSafe(|| future.drive(&mut context, node)))
+        });
         self.0.current.set(outer);
         match polled {
             Ok(Poll::Pending) => self.put_back(key, body),

@@ -12,4 +12,5 @@ mod signal;
 mod stream;
 mod unix;
 mod wake;
+mod watchdog;
 mod world;
