@@ -42,6 +42,7 @@ use crate::daemon::{DaemonOptions, Identity};
 use crate::life::Plan;
 use crate::log::LogOptions;
 use crate::plugin::Plugin;
+use crate::watchdog::WatchdogOptions;
 
 /// Serves what a file says
 #[derive(Parser)]
@@ -78,6 +79,8 @@ A file, all of it but the services optional:
   [shutdown]                           seconds until work in flight is cancelled, and cut off
   soft = 8
   hard = 9
+  [watchdog]                           seconds, or false: as --watchdog
+  slow = 0.1                           also stuck and abort
 
 Options on the command line come before those of the file.
 
@@ -149,6 +152,10 @@ impl ApplicationFile {
 
     pub(crate) fn log(&self) -> LogOptions {
         self.sections.log.clone()
+    }
+
+    pub(crate) fn watchdog(&self) -> WatchdogOptions {
+        self.sections.watchdog
     }
 
     pub(crate) fn daemon(&self) -> DaemonOptions {

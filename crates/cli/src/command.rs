@@ -13,6 +13,7 @@ use crate::life::{Life, Plan};
 use crate::log::LogOptions;
 use crate::plugin::{Plugin, Serving};
 use crate::setup::{Manner, Setup};
+use crate::watchdog::WatchdogOptions;
 
 /// A command with subcommands that serve, with options for log and process, completions and a manual page; in whose `main`
 /// there is nothing else:
@@ -52,6 +53,8 @@ struct Shared {
     log: LogOptions,
     #[command(flatten)]
     daemon: DaemonOptions,
+    #[command(flatten)]
+    watchdog: WatchdogOptions,
 }
 
 impl Command {
@@ -133,6 +136,7 @@ impl Command {
             name: name.clone(),
             log: shared.log.or(file.log()),
             daemon: shared.daemon.or(file.daemon()),
+            watchdog: shared.watchdog.or(file.watchdog()),
         };
         life.live(|reactor| file.plan(name, &self.plugins, reactor))
     }
@@ -146,6 +150,7 @@ impl Command {
             name: self.clap.get_name().to_owned(),
             log: shared.log,
             daemon: shared.daemon,
+            watchdog: shared.watchdog,
         };
         life.live(|reactor| {
             let mut plan = Plan::new(name.to_owned(), Grace::default());

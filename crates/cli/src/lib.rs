@@ -29,6 +29,7 @@ mod plugin;
 mod scratch;
 mod servers;
 mod setup;
+mod watchdog;
 
 pub use clap;
 
@@ -37,6 +38,7 @@ pub use self::daemon::{DaemonOptions, Umask};
 pub use self::log::{LogFormat, LogOptions, Rotation};
 pub use self::plugin::Plugin;
 pub use self::setup::Setup;
+pub use self::watchdog::{Times, WatchdogOptions};
 
 /// The `ropewalk` command with all of its subcommands, to which others can be added.
 #[must_use]

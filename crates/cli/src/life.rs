@@ -24,6 +24,7 @@ use crate::daemon::{DaemonOptions, Detached, Identity, PidFile, Starter, Umask, 
 use crate::log::{Log, LogFormat, LogOptions};
 use crate::notify::Manager;
 use crate::setup::{Manner, Setup, Words};
+use crate::watchdog::WatchdogOptions;
 
 /// The last service of all.
 const READY: &str = "ready";
@@ -34,6 +35,7 @@ pub(crate) struct Life {
     pub(crate) name: String,
     pub(crate) log: LogOptions,
     pub(crate) daemon: DaemonOptions,
+    pub(crate) watchdog: WatchdogOptions,
 }
 
 /// What a process does.
@@ -164,6 +166,7 @@ impl Life {
         let privileged = Privileged::new(&self.daemon, log)?;
         let manager = Rc::new(Manager::from_env()?);
         let mut reactor = ropewalk::reactor()?;
+        reactor.set_watchdog(self.watchdog.watchdog(manager.watch_interval()));
         let plan = plan(&reactor.handle())?;
         attend(&reactor, log, &manager);
         let has_hints = self.log.format() == LogFormat::Text || !log.is_on_stderr();

@@ -11,6 +11,7 @@ mod sink;
 mod syslog;
 
 use std::io::{self, IsTerminal};
+use std::time::Duration;
 
 use ropewalk::Failure;
 use ropewalk::log::{EscapedFields, Levels};
@@ -22,6 +23,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 pub use self::options::{LogFormat, LogOptions, Rotation};
 use self::sink::Sink;
+
+/// How long the end of a process waits for who reads its stderr.
+const LAST_LINES: Duration = Duration::from_millis(500);
 
 /// The log of this process, once it is open.
 pub(crate) struct Log {
@@ -62,6 +66,12 @@ impl Log {
     /// What the log is called by those who see another root from now on.
     pub(crate) fn move_root(&self, root: &std::path::Path) {
         self.sinks.iter().for_each(|sink| sink.move_root(root));
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.sinks.iter().for_each(|sink| sink.flush(LAST_LINES));
     }
 }
 

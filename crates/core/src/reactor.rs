@@ -81,11 +81,10 @@ impl Reactor {
         self
     }
 
-    /// Looks for callbacks that block it in another way than usual, or not at all. To be said before it runs.
-    #[must_use]
-    pub fn with_watchdog(mut self, watchdog: Watchdog) -> Self {
+    /// Has callbacks that block it looked for in another way than usual, or not at all. It counts if it is said before the
+    /// reactor runs.
+    pub fn set_watchdog(&mut self, watchdog: Watchdog) {
         self.watchdog = watchdog;
-        self
     }
 
     /// The handle, to keep.

@@ -25,7 +25,7 @@ pub(crate) use self::pulse::Heart;
 pub use self::pulse::Pulse;
 pub(crate) use self::site::{Callback, Of, SiteId};
 
-/// When a reactor counts as slow, as stuck, and as lost: set by [`Reactor::with_watchdog`](crate::Reactor::with_watchdog).
+/// When a reactor counts as slow, as stuck, and as lost: set by [`Reactor::set_watchdog`](crate::Reactor::set_watchdog).
 ///
 /// *Today* the mio driver looks every quarter of the shortest time, and not at all while the reactor waits for events. On a
 /// simulated network only what takes virtual time is slow: a callback that spends some with `World::spend`.

@@ -101,14 +101,23 @@ struct Service<'a, 'b> {
 }
 
 impl Service<'_, '_> {
+    /// Nothing is told of a port after one of its events closed it.
     fn serve(&mut self, writable: bool) -> Demand {
-        if writable && std::mem::take(&mut self.port.blocked) {
-            self.tell(Event::DatagramsWritable { port: self.id });
+        if writable
+            && std::mem::take(&mut self.port.blocked)
+            && self.tell(Event::DatagramsWritable { port: self.id }) == Demand::Close
+        {
+            return Demand::Close;
         }
-        self.deliver_kept();
+        if self.deliver_kept() == Demand::Close {
+            return Demand::Close;
+        }
         for _ in 0..BATCHES_PER_TURN {
-            if !self.port.wants_read() || self.read() == Demand::Close {
+            if !self.port.wants_read() {
                 break;
+            }
+            if self.read() == Demand::Close {
+                return Demand::Close;
             }
         }
         match self.port.refused.take() {
@@ -160,20 +169,24 @@ impl Service<'_, '_> {
         }
     }
 
-    fn deliver_kept(&mut self) {
+    fn deliver_kept(&mut self) -> Demand {
         while !self.port.paused && !self.port.kept.is_empty() {
             let Some((data, Some(peer))) = self.port.kept.iter().next() else {
-                return;
+                break;
             };
             let (mut data, peer) = (data.to_vec(), peer.clone());
             self.port.kept.remove(1);
             let port = self.id;
-            self.tell(Event::Datagram {
+            let event = Event::Datagram {
                 port,
                 peer: &peer,
                 data: &mut data,
-            });
+            };
+            if self.tell(event) == Demand::Close {
+                return Demand::Close;
+            }
         }
+        Demand::Continue
     }
 
     /// An error that the socket had for us. On a port without a peer nobody knows what it is about.

@@ -7,26 +7,31 @@
 #![cfg(feature = "log")]
 
 mod levels;
+mod spool;
 mod text;
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 pub use levels::{Levels, LevelsError};
+pub use spool::Spool;
 pub use text::EscapedFields;
 
 /// Logs to stderr from now on: what `RUST_LOG` asks for (see [`Levels`]), or everything from level `info` on. Does nothing
 /// if a subscriber is installed already.
 ///
 /// Control bytes in what is logged are escaped, so that no peer writes lines of its own or moves the cursor of who reads
-/// them. A line that cannot be written is dropped: a full disk or a closed terminal stops no service.
+/// them. A line that cannot be written is dropped: a full disk, a closed terminal or a pipe that nobody reads
+/// stops no service, and what is missing is said once lines can be written again.
 pub fn log_to_stderr() {
     let lines = tracing_subscriber::fmt::layer()
         .fmt_fields(EscapedFields)
-        .with_writer(Stderr)
+        .with_writer(Stderr::new())
         .with_ansi(io::stderr().is_terminal());
     let subscriber = tracing_subscriber::registry()
         .with(Levels::from_env().into_filter())
@@ -34,12 +39,30 @@ pub fn log_to_stderr() {
     let _another_is_installed = subscriber.try_init();
 }
 
-/// Stderr, as somewhere that always takes what is written.
-struct Stderr;
+/// Stderr, as somewhere that always takes what is written, and counts what it could not keep.
+#[derive(Clone)]
+struct Stderr {
+    spool: Spool,
+    lost: Arc<AtomicU64>,
+}
+
+impl Stderr {
+    fn new() -> Self {
+        Self {
+            spool: Spool::stderr(),
+            lost: Arc::default(),
+        }
+    }
+}
 
 impl Write for Stderr {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let _nobody_to_tell = io::stderr().write_all(line);
+        if self.spool.write_line(line).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        } else if self.lost.load(Ordering::Relaxed) > 0 {
+            let lines = self.lost.swap(0, Ordering::Relaxed);
+            tracing::warn!(lines, "lines of the log could not be written");
+        }
         Ok(line.len())
     }
 
@@ -52,13 +75,13 @@ impl<'a> MakeWriter<'a> for Stderr {
     type Writer = Self;
 
     fn make_writer(&'a self) -> Self {
-        Self
+        self.clone()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use ropewalk_core::{Protocol, Reactor, Reason, Transport};
     use ropewalk_sim::SimDriver;

@@ -1,5 +1,6 @@
 //! The manual: prose that belongs to no type. Start with [`tutorial`].
 
+pub mod blocking;
 #[cfg(feature = "mio")]
 pub mod cores;
 #[cfg(feature = "enterprise")]

@@ -7,11 +7,13 @@ use ropewalk::service::Grace;
 use super::keys::Keys;
 use crate::daemon::DaemonOptions;
 use crate::log::LogOptions;
+use crate::watchdog::{Times, WatchdogOptions};
 
 pub(super) struct Sections {
     pub(super) log: LogOptions,
     pub(super) daemon: DaemonOptions,
     pub(super) grace: Grace,
+    pub(super) watchdog: WatchdogOptions,
 }
 
 impl Sections {
@@ -20,6 +22,7 @@ impl Sections {
             log: keys.table("log").map(log).unwrap_or_default(),
             daemon: keys.table("daemon").map(daemon).unwrap_or_default(),
             grace: keys.table("shutdown").map(grace).unwrap_or_default(),
+            watchdog: keys.table("watchdog").map(watchdog).unwrap_or_default(),
         }
     }
 }
@@ -68,6 +71,18 @@ fn grace(mut keys: Keys<'_>) -> Grace {
         );
     }
     grace.with_hard(hard.value)
+}
+
+fn watchdog(mut keys: Keys<'_>) -> WatchdogOptions {
+    let mut time = |key| keys.seconds_or_false(key);
+    let times = Times {
+        slow: time("slow"),
+        stuck: time("stuck"),
+        abort: time("abort"),
+    };
+    WatchdogOptions {
+        watchdog: Some(times),
+    }
 }
 
 fn path(keys: &mut Keys<'_>, key: &str) -> Option<PathBuf> {

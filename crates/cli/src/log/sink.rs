@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use ropewalk::log::Spool;
 use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -25,14 +26,14 @@ struct Inner {
 }
 
 enum Place {
-    Stderr,
+    Stderr(Spool),
     File(LogFile),
     Syslog(Syslog),
 }
 
 impl Sink {
     pub(super) fn stderr() -> Self {
-        Self::new(Place::Stderr)
+        Self::new(Place::Stderr(Spool::stderr()))
     }
 
     pub(super) fn file(file: LogFile) -> Self {
@@ -52,7 +53,7 @@ impl Sink {
     }
 
     pub(super) fn is_stderr(&self) -> bool {
-        matches!(*self.place(), Place::Stderr)
+        matches!(*self.place(), Place::Stderr(_))
     }
 
     /// Whether whoever reads it sees time and level without our writing them.
@@ -63,7 +64,7 @@ impl Sink {
     pub(super) fn reopen(&self) {
         let outcome = match &mut *self.place() {
             Place::File(file) => file.reopen(),
-            Place::Stderr | Place::Syslog(_) => Ok(()),
+            Place::Stderr(_) | Place::Syslog(_) => Ok(()),
         };
         if let Err(error) = outcome {
             tracing::error!(%error, "the log file cannot be opened anew; the old one is gone on with");
@@ -74,6 +75,15 @@ impl Sink {
         if let Place::File(file) = &mut *self.place() {
             file.move_root(root);
         }
+    }
+
+    /// Gives what waits for a reader a moment, before the end of the process.
+    pub(super) fn flush(&self, longest: Duration) {
+        let spool = match &*self.place() {
+            Place::Stderr(spool) => spool.clone(),
+            Place::File(_) | Place::Syslog(_) => return,
+        };
+        spool.flush(longest);
     }
 
     fn write_line(&self, level: Level, line: &[u8]) {
@@ -99,7 +109,8 @@ impl Sink {
     }
 
     fn tell_once(&self, error: &io::Error) {
-        if !self.0.was_told.swap(true, Ordering::Relaxed) {
+        // Where stderr itself takes nothing, nobody can be told.
+        if !self.is_stderr() && !self.0.was_told.swap(true, Ordering::Relaxed) {
             let _nobody_to_tell = writeln!(
                 io::stderr(),
                 "{} cannot be written: {error}; what cannot be logged is counted, and the service goes on",
@@ -135,7 +146,7 @@ impl Place {
     /// Writes a line; what it may give is why a log file could not be rotated.
     fn write_line(&mut self, level: Level, line: &[u8]) -> io::Result<Option<io::Error>> {
         match self {
-            Self::Stderr => io::stderr().write_all(line).map(|()| None),
+            Self::Stderr(spool) => spool.write_line(line).map(|()| None),
             Self::File(file) => file.write_line(line, SystemTime::now()),
             Self::Syslog(syslog) => syslog.write_line(level, line).map(|()| None),
         }
@@ -143,7 +154,7 @@ impl Place {
 
     fn name(&self) -> String {
         match self {
-            Self::Stderr => "the log on stderr".to_owned(),
+            Self::Stderr(_) => "the log on stderr".to_owned(),
             Self::File(file) => format!("the log file {:?}", file.path()),
             Self::Syslog(_) => "the system log".to_owned(),
         }

@@ -52,7 +52,8 @@ impl tracing::Subscriber for Aloud {
 
 fn run(watchdog: Watchdog, blocks: impl FnOnce(&Handle) + 'static) {
     tracing::subscriber::set_global_default(Aloud).unwrap();
-    let mut reactor = Reactor::new(MioDriver::new().unwrap()).with_watchdog(watchdog);
+    let mut reactor = Reactor::new(MioDriver::new().unwrap());
+    reactor.set_watchdog(watchdog);
     // The thread that looks is asleep by then, and must be woken.
     reactor.call_later(MS * 100, blocks);
     reactor.run().unwrap();

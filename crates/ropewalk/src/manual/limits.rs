@@ -10,6 +10,7 @@
 //! | time to connect, look-up included ([`Limits::connect`](crate::Limits)) | 30 s | a black hole |
 //! | a line, before its delimiter | 16 384 bytes | a line that never ends |
 //! | a length-prefixed string or a netstring | 99 999 bytes | memory by a declared length |
+//! | a callback that blocks all others, before it is logged ([`Watchdog`](crate::Watchdog)) | 0.1 s; 5 s while it lasts | [blocking](super::blocking) |
 //! | callbacks and polls between two looks at the driver | 1 024 | tasks that wake each other for ever |
 //! | connections lingering after a close | 1 024, 2 s, 1 MiB each | a peer that never closes |
 //! | work in flight at a graceful stop, and everything at all ([`Grace`](crate::Grace)) | 8 s, 9 s | a stop that never ends |
