@@ -62,13 +62,7 @@ impl Plan {
 
     /// Whether a name is in use, be it by ourselves.
     pub(crate) fn has(&self, name: &str) -> bool {
-        name == READY
-            || self
-                .application
-                .services()
-                .names()
-                .iter()
-                .any(|other| other == name)
+        name == READY || self.application.services().has(name)
     }
 
     /// Adds what a subcommand sets up, under a name that no other has.

@@ -112,7 +112,7 @@ impl Setup {
     }
 
     fn insert(&mut self, name: String, service: impl Service) -> Result<(), Failure> {
-        if self.services.names().contains(&name) {
+        if self.services.has(&name) {
             return Err(Failure::message(format!(
                 "there is a service {name:?} already"
             )));

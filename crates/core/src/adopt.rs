@@ -26,6 +26,7 @@ use crate::handle::Handle;
 use crate::limits::Limits;
 use crate::port::{ListeningPort, Port, PortSource};
 use crate::protocol::Protocol;
+use crate::rarely::Rarely;
 use crate::transport::Transport;
 
 /// Serves connections that come as descriptors, as a port serves those that come to it: for those that another reactor
@@ -82,6 +83,7 @@ impl Handle {
             factory: std::cell::RefCell::new(Box::new(factory)),
             limits: Rc::new(limits),
             made: Location::caller(),
+            stillborn: Rarely::default(),
         });
         let started = Rc::clone(&port);
         self.command(move |_| started.factory.borrow_mut().start_factory());

@@ -15,6 +15,7 @@ use crate::handle::Handle;
 use crate::limits::Limits;
 use crate::link::Flags;
 use crate::port::{ListeningPort, Port, PortSource};
+use crate::rarely::Rarely;
 use crate::reason::{ConnectError, ListenError, Reason};
 use crate::registry::{LentCall, Registry};
 use crate::service::Owned;
@@ -76,6 +77,7 @@ impl Engine {
             factory: RefCell::new(factory),
             limits: Rc::new(limits),
             made,
+            stillborn: Rarely::default(),
         });
         port.factory.borrow_mut().start_factory();
         let registry = &mut self.registry;
@@ -192,12 +194,10 @@ impl Engine {
     fn run_timed(&mut self, timed: Timed, handle: &Handle) {
         match timed {
             Timed::Call(call, made) => {
-                handle
-                    .shared()
-                    .heart
-                    .run("a timed call", Of::Made(made), || {
-                        crate::panic::guard("a timed call", || call(handle));
-                    })
+                let heart = &handle.shared().heart;
+                heart.run("a timed call", Of::Made(made), || {
+                    crate::panic::guard("a timed call", || call(handle));
+                });
             }
             Timed::Lent {
                 conn, epoch, call, ..

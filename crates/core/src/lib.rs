@@ -57,6 +57,7 @@ pub mod process;
 mod producer;
 mod protocol;
 mod random;
+mod rarely;
 mod react;
 mod reactor;
 mod reason;

@@ -11,6 +11,7 @@ use crate::driver::{ConnId, ListenerId, StreamOptions};
 use crate::factory::Factory;
 use crate::handle::Handle;
 use crate::limits::Limits;
+use crate::rarely::Rarely;
 use crate::service::Ends;
 
 /// A port that listens; the handle may be dropped, the port listens on.
@@ -31,6 +32,8 @@ pub(crate) struct Port {
     pub(crate) limits: Rc<Limits>,
     /// Where it was asked for.
     pub(crate) made: &'static Location<'static>,
+    /// Connections that ended before anybody served them.
+    pub(crate) stillborn: Rarely,
 }
 
 /// What the driver knows a port by.

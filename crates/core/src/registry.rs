@@ -252,9 +252,12 @@ impl Registry {
         match &connection.owner {
             Owner::Connector(connector) => connector.ended(connection.is_made(), reason),
             Owner::Port(port) => {
-                if !connection.is_made() && !reason.is_clean() {
+                if !connection.is_made()
+                    && !reason.is_clean()
+                    && let Some(others) = port.stillborn.say(self.handle.turn_time())
+                {
                     let peer = connection.transport.peer();
-                    tracing::info!(%peer, %reason, "a connection ended before its layers were open");
+                    tracing::info!(%peer, %reason, others, "a connection ended before its layers were open");
                 }
                 crate::panic::guard("a factory", || {
                     port.factory.borrow_mut().ended(&connection.transport);

@@ -41,6 +41,8 @@ pub struct ProxyFactory<F> {
     factory: F,
     from: AllowedPeers,
     limit_bytes: usize,
+    /// How many were refused.
+    strangers: u64,
 }
 
 impl<F: Factory> ProxyFactory<F> {
@@ -51,6 +53,7 @@ impl<F: Factory> ProxyFactory<F> {
             factory,
             from,
             limit_bytes: ProxyDecoder::DEFAULT_LIMIT_BYTES,
+            strangers: 0,
         }
     }
 
@@ -60,6 +63,14 @@ impl<F: Factory> ProxyFactory<F> {
     pub fn with_limit_bytes(mut self, bytes: usize) -> Self {
         self.limit_bytes = bytes;
         self
+    }
+}
+
+impl<F> ProxyFactory<F> {
+    /// Counts one more; whether that is worth a line: the first, second, fourth, eighth … so that strangers fill no disk.
+    fn count_stranger(&mut self) -> bool {
+        self.strangers += 1;
+        self.strangers.is_power_of_two()
     }
 }
 
@@ -74,8 +85,9 @@ impl<F: Factory> Factory for ProxyFactory<F> {
 
     fn accepts(&mut self, peer: &Address) -> bool {
         let is_known = self.from.contains(peer);
-        if !is_known {
-            tracing::info!(%peer, known = %self.from, "refused: only known proxies may connect here");
+        if !is_known && self.count_stranger() {
+            let strangers = self.strangers;
+            tracing::info!(%peer, known = %self.from, strangers, "refused: only known proxies may connect here");
         }
         is_known && self.factory.accepts(peer)
     }

@@ -1,7 +1,8 @@
 //! cargo run -p ropewalk --example query -- shop.db "SELECT * FROM item"
 //!
 //! Prints the rows that an SQLite database answers, a line each, with tabs between the values: `cut` and `awk` read them, and
-//! so does a person. No value is `NULL`, bytes are `x'0aff'`, and tabs and line breaks within a text are `\t` and `\n`.
+//! so does a person. No value is `NULL`, bytes are `x'0aff'`, and tabs and line breaks within a text are `\t` and `\n`; a text
+//! that looks like one of these is quoted as in SQL: `'NULL'`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,8 +31,20 @@ async fn query(
 }
 
 fn line(row: &Row) -> String {
-    let values: Vec<String> = row.values().iter().map(Value::to_string).collect();
+    let values: Vec<String> = row.values().iter().map(shown).collect();
     values.join("\t")
+}
+
+/// A text that could be taken for something else is quoted.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Text(text)
+            if text == "NULL" || text.starts_with(['\'', 'x']) && text.ends_with('\'') =>
+        {
+            format!("'{}'", value.to_string().replace('\'', "''"))
+        }
+        _ => value.to_string(),
+    }
 }
 
 fn main() -> ExitCode {

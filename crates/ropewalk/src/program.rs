@@ -130,7 +130,10 @@ fn shown(argument: &Arg) -> Option<String> {
 /// advice is for those who ask for `--help`.
 #[must_use]
 pub fn one_line(error: &clap::Error) -> String {
-    let text = error.to_string();
+    let mut text = error.to_string();
+    if error.kind() == ErrorKind::InvalidUtf8 {
+        text = not_text(std::env::args_os()) + &text[text.find("\n\n").unwrap_or(text.len())..];
+    }
     let paragraphs = text.split("\n\n").map(joined).enumerate();
     let told = paragraphs.filter_map(|(number, part)| {
         if let Some(usage) = part.strip_prefix("Usage: ") {
@@ -140,6 +143,13 @@ pub fn one_line(error: &clap::Error) -> String {
         is_wanted.then(|| part.trim_start_matches("error: ").to_owned())
     });
     told.collect::<Vec<_>>().join("; ")
+}
+
+/// Which arguments are no text, where clap says only that there are some.
+fn not_text(arguments: impl Iterator<Item = OsString>) -> String {
+    let wrong = arguments.filter(|argument| argument.to_str().is_none());
+    let quoted: Vec<String> = wrong.map(|argument| format!("{argument:?}")).collect();
+    format!("{}: not UTF-8, as it must be here", quoted.join(", "))
 }
 
 /// The words of a paragraph on one line, with nothing in it that a terminal would obey.
@@ -194,6 +204,14 @@ mod tests {
                 "{line}"
             );
         }
+    }
+
+    #[test]
+    fn arguments_that_are_no_text_are_quoted_by_their_bytes() {
+        use std::os::unix::ffi::OsStringExt;
+        let arguments = ["good".into(), OsString::from_vec(b"tcp:\xff\n".into())];
+        let told = not_text(arguments.into_iter());
+        assert_eq!(told, "\"tcp:\\xFF\\n\": not UTF-8, as it must be here");
     }
 
     #[test]

@@ -70,19 +70,44 @@ impl Document {
             return Ok(());
         }
         complaints.sort_by_key(|complaint| complaint.place.start);
+        let mut position = Position::new(&self.text);
         let lines = complaints.iter().map(|complaint| {
-            let (line, column) = self.position(complaint.place.start);
+            let (line, column) = position.of(complaint.place.start);
             let message = complaint.message.replace(char::is_control, "\u{fffd}");
             format!("{}:{line}:{column}: {message}", self.name)
         });
         Err(Failure::message(lines.collect::<Vec<_>>().join("\n")))
     }
+}
 
-    /// Line and column, both from 1; a column is a character.
-    fn position(&self, at: usize) -> (usize, usize) {
-        let before = &self.text[..self.text.floor_char_boundary(at)];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let line = before.matches('\n').count() + 1;
-        (line, before[line_start..].chars().count() + 1)
+/// Line and column, of one place after the other: so that many complaints take no longer than a file is long.
+struct Position<'a> {
+    text: &'a str,
+    line: usize,
+    line_start: usize,
+    at: usize,
+}
+
+impl<'a> Position<'a> {
+    fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            line: 1,
+            line_start: 0,
+            at: 0,
+        }
+    }
+
+    /// Both from 1; a column is a character. No place may come before the one that was asked for last.
+    fn of(&mut self, place: usize) -> (usize, usize) {
+        let place = self.text.floor_char_boundary(place);
+        let between = &self.text[self.at.min(place)..place];
+        self.line += between.matches('\n').count();
+        if let Some(last) = between.rfind('\n') {
+            self.line_start = place - between.len() + last + 1;
+        }
+        self.at = place;
+        let column = self.text[self.line_start..place].chars().count() + 1;
+        (self.line, column)
     }
 }

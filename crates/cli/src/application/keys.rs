@@ -79,8 +79,8 @@ impl<'a> Keys<'a> {
         match understand(found.get_ref()) {
             Some(value) => Some(At { value, place }),
             None => {
-                let kind = found.get_ref().type_str();
-                self.complain(place, format_args!("{key:?} must be {wanted}, not {kind}"));
+                let given = shown(found.get_ref());
+                self.complain(place, format_args!("{key:?} must be {wanted}, not {given}"));
                 None
             }
         }
@@ -136,6 +136,17 @@ impl<'a> Keys<'a> {
         found.map(|found| found.value)
     }
 
+    /// [`seconds_or_false`](Self::seconds_or_false), and more than none.
+    pub(super) fn some_seconds_or_false(&mut self, key: &str) -> Option<Option<Duration>> {
+        let understand = |value: &DeValue<'_>| match value.as_bool() {
+            Some(false) => Some(None),
+            _ => seconds(value).filter(|time| !time.is_zero()).map(Some),
+        };
+        let wanted = "a number of seconds from above 0, or false for never";
+        self.take_as(key, wanted, understand)
+            .map(|found| found.value)
+    }
+
     /// A string, or several.
     pub(super) fn strings(&mut self, key: &str) -> Option<Vec<At<String>>> {
         let (place, value) = self
@@ -143,8 +154,8 @@ impl<'a> Keys<'a> {
             .map(|found| (found.span(), found.get_ref()))?;
         let texts = texts(place.clone(), value);
         if texts.is_none() {
-            let kind = value.type_str();
-            let message = format!("{key:?} must be a string, or an array of strings, not {kind}");
+            let given = shown(value);
+            let message = format!("{key:?} must be a string, or an array of strings, not {given}");
             self.complain(place, message);
         }
         texts
@@ -232,6 +243,25 @@ impl Drop for Keys<'_> {
 pub(super) fn suggestion(word: &str, known: &[String]) -> String {
     let meant = nearest(word, known);
     meant.map_or(String::new(), |meant| format!(", did you mean {meant:?}?"))
+}
+
+/// What was given, as the file has it; of an array or a table its type.
+fn shown(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("{text:?}"),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.to_string(),
+        DeValue::Boolean(flag) => flag.to_string(),
+        DeValue::Datetime(time) => time.to_string(),
+        DeValue::Array(_) | DeValue::Table(_) => format!("{} {}", article(value), value.type_str()),
+    }
+}
+
+fn article(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::Array(_) => "an",
+        _ => "a",
+    }
 }
 
 fn whole(value: &DeValue<'_>) -> Option<usize> {

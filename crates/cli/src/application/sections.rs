@@ -74,7 +74,7 @@ fn grace(mut keys: Keys<'_>) -> Grace {
 }
 
 fn watchdog(mut keys: Keys<'_>) -> WatchdogOptions {
-    let mut time = |key| keys.seconds_or_false(key);
+    let mut time = |key| keys.some_seconds_or_false(key);
     let times = Times {
         slow: time("slow"),
         stuck: time("stuck"),

@@ -189,3 +189,46 @@ fn what_is_no_toml_has_a_place_too() {
     assert!(told[0].starts_with("2:8: "), "{told:#?}");
     assert_eq!(complaints("").len(), 1, "nothing to run");
 }
+
+#[test]
+fn a_value_that_cannot_be_is_shown_as_it_was_given() {
+    for (value, shown) in [
+        ("0", "0"),
+        ("-7", "-7"),
+        ("1.5", "1.5"),
+        ("true", "true"),
+        ("\"many\"", "\"many\""),
+        ("1999-01-01", "1999-01-01"),
+        ("[1]", "an array"),
+    ] {
+        let text =
+            format!("[[service]]\ntype = \"echo\"\n[service.limits]\nconnections = {value}\n");
+        let wanted = "4:15: \"connections\" must be a whole number from 1 on";
+        assert_eq!(complaints(&text), [format!("{wanted}, not {shown}")]);
+    }
+}
+
+#[test]
+fn what_is_wrong_in_many_places_is_told_at_each() {
+    let service = "[[service]]\ntype = \"ého\" # é\n";
+    let all = complaints(&service.repeat(100));
+    for (number, line) in all.iter().enumerate() {
+        assert!(
+            line.starts_with(&format!("{}:8: ", 2 * number + 2)),
+            "{line}"
+        );
+    }
+    assert_eq!(all.len(), 100);
+}
+
+#[test]
+fn times_of_the_watchdog_are_seconds_or_false() {
+    let text = "[watchdog]\nslow = false\nabort = 0.5\n[[service]]\ntype = \"echo\"\n";
+    let (file, _) = planned(text).unwrap();
+    let watchdog = file.watchdog().watchdog(None);
+    assert_eq!(
+        (watchdog.slow, watchdog.abort),
+        (None, Some(Duration::from_millis(500)))
+    );
+    assert_eq!(complaints("[watchdog]\nslow = 0\n").len(), 2);
+}

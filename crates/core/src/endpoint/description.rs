@@ -290,7 +290,16 @@ impl Description {
         let place = self
             .taken(&name)
             .map(|argument| argument.value.place.clone());
-        self.error(place, EndpointProblem::Wrong { name, meaning })
+        // As in a URL.
+        let (before, rest) = self.text.split_at(self.kind.place.end);
+        let rest = rest.strip_prefix("://");
+        let suggestion = rest.map(|rest| format!("{before}:{rest}"));
+        let problem = EndpointProblem::Wrong {
+            name,
+            meaning,
+            suggestion,
+        };
+        self.error(place, problem)
     }
 
     /// The error for an argument or option that was taken and says again what another said.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::listening::Wrapper;
+use super::wrappers::Wrappers;
 use super::{Description, EndpointError, Open, TcpClient, scoped};
 use crate::address::{Address, UnixAddress};
 use crate::driver::ConnId;
@@ -23,7 +23,7 @@ pub struct Destination {
     pub route: Route,
     /// How long connecting may take, the look-up of the name included.
     pub timeout: Duration,
-    wrappers: Vec<Wrapper>,
+    wrappers: Wrappers,
     text: String,
 }
 
@@ -73,7 +73,7 @@ impl Destination {
         Self {
             route,
             timeout: TcpClient::DEFAULT_TIMEOUT,
-            wrappers: Vec::new(),
+            wrappers: Wrappers::default(),
             text: text.to_string(),
         }
     }
@@ -87,7 +87,7 @@ impl Destination {
         mut self,
         wrap: impl Fn(&Handle, Box<dyn Factory>) -> Result<Box<dyn Factory>, EndpointError> + 'static,
     ) -> Self {
-        self.wrappers.push(Wrapper::new(wrap));
+        self.wrappers.add(wrap);
         self
     }
 
@@ -124,7 +124,7 @@ impl Destination {
         handle: &Handle,
         factory: Box<dyn Factory>,
     ) -> Result<Box<dyn Factory>, EndpointError> {
-        Wrapper::wrap_all(&self.wrappers, handle, factory)
+        self.wrappers.wrap(handle, factory)
     }
 }
 
@@ -147,7 +147,7 @@ impl fmt::Debug for Destination {
             .field("text", &self.text)
             .field("route", &self.route)
             .field("timeout", &self.timeout)
-            .field("wrappers", &self.wrappers.len())
+            .field("wrappers", &self.wrappers)
             .finish()
     }
 }

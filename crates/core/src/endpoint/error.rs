@@ -99,6 +99,8 @@ pub enum EndpointProblem {
         name: String,
         /// What it must be.
         meaning: String,
+        /// The whole string as it was probably meant.
+        suggestion: Option<String>,
     },
     /// What an argument or option names is of no use, as it is now.
     Unusable {
@@ -186,7 +188,17 @@ impl EndpointError {
             }
             P::Repeated { name } => write!(f, "{} is given twice, leave one out", shown(name)),
             P::Unusable { why } => write!(f, "\"{fault}\": {}", shown(why)),
-            P::Wrong { name, meaning } => write!(f, "\"{fault}\": {name} must be {meaning}"),
+            P::Wrong {
+                name,
+                meaning,
+                suggestion,
+            } => {
+                write!(f, "\"{fault}\": {name} must be {meaning}")?;
+                match suggestion {
+                    Some(meant) => write!(f, ", did you mean \"{}\"?", shown(meant)),
+                    None => Ok(()),
+                }
+            }
         }
     }
 
@@ -251,6 +263,7 @@ mod tests {
         let problem = EndpointProblem::Wrong {
             name: "host".into(),
             meaning: "a host".into(),
+            suggestion: None,
         };
         let error = EndpointError::new("tcp:a\n\u{1b}[31m:80", 4..11, problem);
         assert_eq!(

@@ -5,6 +5,7 @@ use std::io;
 use std::rc::Rc;
 
 use super::EndpointError;
+use super::wrappers::Wrappers;
 use crate::address::Address;
 use crate::driver::{ConnId, Driver, Listen, ListenerId};
 use crate::factory::Factory;
@@ -23,7 +24,7 @@ use crate::handle::Handle;
 #[derive(Clone)]
 pub struct Listening {
     source: Source,
-    wrappers: Vec<Wrapper>,
+    wrappers: Wrappers,
     /// Kinds around the source, each with its colon, as in `proxy:`.
     prefix: String,
     /// What stands in the place of the address's own kind.
@@ -51,22 +52,13 @@ pub enum Source {
 #[expect(clippy::type_complexity, reason = "this type is the name for it")]
 pub struct Open<T>(Rc<dyn Fn(&mut dyn Driver) -> io::Result<(T, Address)>>);
 
-/// Puts another factory around one: TLS, a PROXY header, a policy.
-///
-/// The outer factory's layers are nearer to the wire ([`Factory::layers`]).
-#[derive(Clone)]
-#[expect(clippy::type_complexity, reason = "this type is the name for it")]
-pub(super) struct Wrapper(
-    Rc<dyn Fn(&Handle, Box<dyn Factory>) -> Result<Box<dyn Factory>, EndpointError>>,
-);
-
 impl Listening {
     /// Connections from this source; `text` is the endpoint string, for errors.
     #[must_use]
     pub fn new(source: Source, text: impl fmt::Display) -> Self {
         Self {
             source,
-            wrappers: Vec::new(),
+            wrappers: Wrappers::default(),
             prefix: String::new(),
             scheme: None,
             text: text.to_string(),
@@ -82,7 +74,7 @@ impl Listening {
         mut self,
         wrap: impl Fn(&Handle, Box<dyn Factory>) -> Result<Box<dyn Factory>, EndpointError> + 'static,
     ) -> Self {
-        self.wrappers.push(Wrapper::new(wrap));
+        self.wrappers.add(wrap);
         self
     }
 
@@ -140,7 +132,7 @@ impl Listening {
         handle: &Handle,
         factory: Box<dyn Factory>,
     ) -> Result<Box<dyn Factory>, EndpointError> {
-        Wrapper::wrap_all(&self.wrappers, handle, factory)
+        self.wrappers.wrap(handle, factory)
     }
 
     /// The endpoint as whom it may concern can reach it, once the real address is known.
@@ -170,24 +162,6 @@ impl<T> Clone for Open<T> {
     }
 }
 
-impl Wrapper {
-    pub(super) fn new(
-        wrap: impl Fn(&Handle, Box<dyn Factory>) -> Result<Box<dyn Factory>, EndpointError> + 'static,
-    ) -> Self {
-        Self(Rc::new(wrap))
-    }
-
-    pub(super) fn wrap_all(
-        wrappers: &[Self],
-        handle: &Handle,
-        factory: Box<dyn Factory>,
-    ) -> Result<Box<dyn Factory>, EndpointError> {
-        wrappers
-            .iter()
-            .try_fold(factory, |factory, Self(wrap)| wrap(handle, factory))
-    }
-}
-
 impl From<Listen> for Listening {
     fn from(listen: Listen) -> Self {
         let text = listen.address.to_string();
@@ -207,7 +181,7 @@ impl fmt::Debug for Listening {
         f.debug_struct("Listening")
             .field("text", &self.text)
             .field("source", &self.source)
-            .field("wrappers", &self.wrappers.len())
+            .field("wrappers", &self.wrappers)
             .finish()
     }
 }

@@ -45,6 +45,7 @@ mod udp_client;
 mod unix;
 mod unix_datagram;
 mod value;
+mod wrappers;
 
 pub use datagram_endpoint::DatagramEndpoint;
 pub use description::Description;

@@ -149,6 +149,18 @@ fn wrong_syntax() {
 }
 
 #[test]
+fn what_looks_like_a_url_is_told_how_it_is_written_here() {
+    check_errors(
+        &[(
+            "tcp://localhost:80",
+            "byte 4: \"//localhost\": host must be a host name or an IP address such as 127.0.0.1 or [::1], \
+             did you mean \"tcp:localhost:80\"?",
+        )],
+        server,
+    );
+}
+
+#[test]
 fn wrong_types() {
     check_errors(
         &[

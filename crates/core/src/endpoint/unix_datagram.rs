@@ -16,12 +16,19 @@ const NAME: &str = "unix-datagram";
 /// What Go calls it.
 const ALIAS: &str = "unixgram";
 
-pub(super) const KIND: Kind = kind(NAME, "datagrams on a UNIX socket; @NAME is an abstract one");
-pub(super) const ALIAS_KIND: Kind = kind(ALIAS, "the same as unix-datagram");
+pub(super) const KIND: Kind = kind(
+    NAME,
+    FORM,
+    "datagrams on a UNIX socket; @NAME is an abstract one",
+);
+pub(super) const ALIAS_KIND: Kind = kind(ALIAS, ALIAS_FORM, "the same as unix-datagram");
 
-const fn kind(name: &'static str, about: &'static str) -> Kind {
+const FORM: &str = "unix-datagram:PATH";
+const ALIAS_FORM: &str = "unixgram:PATH";
+
+const fn kind(name: &'static str, form: &'static str, about: &'static str) -> Kind {
     Kind::new(name, about).for_datagrams(Role {
-        form: "unix-datagram:PATH",
+        form,
         options: &[MODE, LOCK, LIMIT],
         parse: |description| UnixDatagramServer::from_description(description)?.bind(),
     })
@@ -73,7 +80,8 @@ impl UnixDatagramServer {
         if ![NAME, ALIAS].contains(&description.kind()) {
             return Err(description.unknown_type(&[NAME]));
         }
-        description.set_form("unix-datagram:PATH");
+        let is_alias = description.kind() == ALIAS;
+        description.set_form(if is_alias { ALIAS_FORM } else { FORM });
         let mut server = Self::new(take_address(&mut description)?);
         server.unix = take_options(&mut description, &server.address)?;
         server.limit_bytes = take_limit(&mut description)?;

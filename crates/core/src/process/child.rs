@@ -18,6 +18,7 @@ use crate::handle::Handle;
 use crate::panic;
 use crate::port::{Port, PortSource};
 use crate::protocol::Protocol;
+use crate::rarely::Rarely;
 use crate::reason::Reason;
 use crate::registry::Registry;
 use crate::service::{Ends, Owned};
@@ -345,6 +346,7 @@ impl Engine {
                 factory: RefCell::new(Box::new(factory)),
                 limits: Rc::clone(&limits),
                 made: birth.made,
+                stillborn: Rarely::default(),
             });
             registry.arrivals.insert(conn.0, port);
         }

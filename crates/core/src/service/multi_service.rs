@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
@@ -41,6 +42,8 @@ pub struct NameTaken(pub String);
 #[derive(Default)]
 struct Inner {
     children: RefCell<Vec<Rc<Child>>>,
+    /// The same, by name: a file may have a hundred thousand.
+    by_name: RefCell<BTreeMap<Cow<'static, str>, Rc<Child>>>,
     grace: Cell<Grace>,
     /// The starts under way; ended first of all by a stop.
     starts: RefCell<Option<Scope>>,
@@ -152,6 +155,12 @@ impl MultiService {
             .collect()
     }
 
+    /// Whether there is a service of this name.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.by_name.borrow().contains_key(name)
+    }
+
     /// Whether it was started, and not stopped since.
     #[must_use]
     pub fn is_running(&self) -> bool {
@@ -163,8 +172,7 @@ impl MultiService {
     }
 
     fn child(&self, name: &str) -> Option<Rc<Child>> {
-        let children = self.0.children.borrow();
-        children.iter().find(|child| child.name == name).cloned()
+        self.0.by_name.borrow().get(name).cloned()
     }
 
     fn children(&self) -> Vec<Rc<Child>> {
@@ -186,12 +194,21 @@ impl MultiService {
             scope: RefCell::default(),
         });
         self.0.children.borrow_mut().push(Rc::clone(&child));
+        let by_name = &mut *self.0.by_name.borrow_mut();
+        by_name.insert(child.name.clone(), Rc::clone(&child));
         Ok(child)
     }
 
     fn forget(&self, child: &Rc<Child>) {
         let mut children = self.0.children.borrow_mut();
         children.retain(|other| !Rc::ptr_eq(other, child));
+        let by_name = &mut *self.0.by_name.borrow_mut();
+        if by_name
+            .get(&child.name)
+            .is_some_and(|named| Rc::ptr_eq(named, child))
+        {
+            by_name.remove(&child.name);
+        }
     }
 
     // ── One thing after another ─────────────────────────────────────────────────────────────────────────────────────

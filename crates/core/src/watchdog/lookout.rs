@@ -75,7 +75,7 @@ impl Lookout {
     /// Looks, at this time of the driver's clock.
     pub fn look(&mut self, now: Duration) -> Seen {
         let marks = self.pulse.marks();
-        if marks.turn % 2 == 0 {
+        if marks.turn.is_multiple_of(2) {
             self.last = None;
             return Seen::Rest;
         }

@@ -25,6 +25,26 @@ async fn each_row_is_a_line(reactor: Handle) -> Result<(), Failure> {
 }
 
 #[ropewalk::test]
+async fn a_text_is_never_taken_for_something_else(reactor: Handle) -> Result<(), Failure> {
+    let (_folder, database) = file()?;
+    let sql = "SELECT NULL, 'NULL', x'61', 'x''61''', '''NULL''', 'xerox'";
+    let lines = query(reactor, database, sql.to_owned()).await?;
+    let values: Vec<&str> = lines[0].split('\t').collect();
+    assert_eq!(
+        values,
+        [
+            "NULL",
+            "'NULL'",
+            "x'61'",
+            "'x''61'''",
+            "'''NULL'''",
+            "xerox"
+        ]
+    );
+    Ok(())
+}
+
+#[ropewalk::test]
 async fn what_is_wrong_is_quoted(reactor: Handle) -> Result<(), Failure> {
     let (folder, database) = file()?;
     for sql in ["SELECT * FROM missing", "SELEKT 1", "DELETE FROM item"] {
