@@ -14,6 +14,7 @@ mod datagram_queue;
 mod datagrams;
 mod descriptors;
 mod processes;
+mod wake;
 
 use std::fmt;
 use std::io;
@@ -24,6 +25,7 @@ use std::time::{Duration, SystemTime};
 
 pub use self::descriptors::{Descriptors, Interest, WatchId};
 pub use self::processes::{ProcessId, Processes, Spawned};
+pub use self::wake::Wake;
 use crate::address::Address;
 use crate::buffer::{Outgoing, Pool};
 use crate::descriptor::{Descriptor, PeerCredentials};
@@ -169,22 +171,6 @@ pub trait Driver {
     ///
     /// The kernel refuses to wait; or, on the simulated driver, the world can never move again ([`Deadlock`]).
     fn poll(&mut self, timeout: Option<Duration>, handler: &mut dyn Handler) -> io::Result<()>;
-}
-
-/// Ends a [`Driver::poll`] from any thread.
-pub trait Wake: Send + Sync {
-    /// Makes the current or the next `poll` return soon. Any number may be outstanding.
-    fn wake(&self);
-
-    /// Lets a pool thread block until `answered(true)` returns, for
-    /// [`Remote::blocking_call`](crate::Remote::blocking_call). `answered(true)` blocks until the answer is there,
-    /// `answered(false)` only looks; each says whether it is there.
-    ///
-    /// A driver that runs threads by its own schedule must be told, and only looks, each time that it is the thread's
-    /// turn. It may return without an answer when its threads are stopped.
-    fn block(&self, answered: &mut dyn FnMut(bool) -> bool) {
-        answered(true);
-    }
 }
 
 /// Who is told what happened: the reactor.

@@ -194,10 +194,7 @@ impl EndpointError {
                 suggestion,
             } => {
                 write!(f, "\"{fault}\": {name} must be {meaning}")?;
-                match suggestion {
-                    Some(meant) => write!(f, ", did you mean \"{}\"?", shown(meant)),
-                    None => Ok(()),
-                }
+                did_you_mean(f, suggestion.as_ref())
             }
         }
     }
@@ -226,14 +223,20 @@ impl fmt::Display for EndpointError {
 
 impl std::error::Error for EndpointError {}
 
+fn did_you_mean(f: &mut fmt::Formatter<'_>, suggestion: Option<&String>) -> fmt::Result {
+    match suggestion {
+        Some(meant) => write!(f, ", did you mean \"{}\"?", shown(meant)),
+        None => Ok(()),
+    }
+}
+
 fn suggest(
     f: &mut fmt::Formatter<'_>,
     suggestion: Option<&String>,
     known: &[String],
 ) -> fmt::Result {
-    if let Some(suggestion) = suggestion {
-        write!(f, ", did you mean \"{}\"?", shown(suggestion))?;
-    } else {
+    did_you_mean(f, suggestion)?;
+    if suggestion.is_none() {
         f.write_str(",")?;
     }
     match known {
