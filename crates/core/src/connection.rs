@@ -26,7 +26,6 @@ use crate::handle::Handle;
 use crate::layer::{Allowance, Direction, LayerError};
 use crate::limits::Limits;
 use crate::link::{Flags, Link};
-use crate::panic;
 use crate::protocol::Protocol;
 use crate::reason::Reason;
 use crate::registry::Owner;
