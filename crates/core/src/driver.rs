@@ -155,12 +155,9 @@ pub trait Driver {
         None
     }
 
-    /// Looks after the reactor from outside of its thread until this driver is dropped, and marks in the
-    /// [`Pulse`](crate::watchdog::Pulse) when it waits. Called at most once, before the first `poll`; unless this is
-    /// overridden nobody looks.
-    fn watch(&mut self, lookout: Lookout) {
-        drop(lookout);
-    }
+    /// Has the reactor looked at from now on, and marks in its [`Pulse`](crate::watchdog::Pulse) when it waits. Called at
+    /// most once, before the first `poll`; unless this is overridden, nobody looks.
+    fn watch(&mut self, _lookout: Lookout) {}
 
     /// What other threads use to end a `poll`.
     fn waker(&self) -> Arc<dyn Wake>;
