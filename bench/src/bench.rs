@@ -43,6 +43,9 @@ pub(crate) struct Options {
     /// The Python to look for twisted and uvloop in.
     #[arg(long, global = true, default_value = "python3")]
     python: PathBuf,
+    /// The folder with the servers of `peers/`, built there with `cargo build --release`.
+    #[arg(long, global = true, default_value = "bench/peers/target/release")]
+    peers: PathBuf,
     /// Also count system calls per message (with perf or strace, in runs of their own).
     #[arg(long, global = true)]
     pub(crate) syscalls: bool,
@@ -66,6 +69,7 @@ impl Bench {
         let mut peers = Peer::BUILT_IN.to_vec();
         peers.extend(Peer::in_python(&options.python));
         peers.extend(Peer::installed());
+        peers.extend(Peer::built_in_folder(&options.peers));
         let names: Vec<&str> = peers.iter().map(Peer::name).collect();
         if let Some(other) = options
             .only

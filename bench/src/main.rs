@@ -77,6 +77,8 @@ enum Command {
     Forward,
     /// Two cores against one, and how evenly connections are shared out.
     Cores,
+    /// HTTP: a greeting, and JSON from one of a hundred routes.
+    Http,
     /// All of the above, one after the other.
     All,
     /// Becomes a server (used by the bench itself).
@@ -125,6 +127,7 @@ fn run(arguments: Arguments) -> Outcome<()> {
         Command::Unix => &[Work::Unix],
         Command::Forward => &[Work::Forward],
         Command::Cores => &[Work::Cores],
+        Command::Http => &[Work::Http],
         Command::All => &Work::ALL,
         Command::Serve {
             peer,

@@ -168,3 +168,16 @@ fn a_server_of_two_cores_tells_whose_connections_they_are() {
     let load = ["echo", "--connections", "20", "--told-core"];
     serves("ropewalk", "least-loaded-cores", &load);
 }
+
+#[test]
+fn all_speak_http() {
+    for peer in ["bare", "ropewalk"] {
+        serves(
+            peer,
+            "http",
+            &["http", "--connections", "3", "--depth", "4"],
+        );
+    }
+    let load = ["http", "--browser", "--path", "/shelf/57/item"];
+    serves("ropewalk", "http-routes", &load);
+}

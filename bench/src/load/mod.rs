@@ -3,6 +3,7 @@
 pub(crate) mod broadcast;
 pub(crate) mod connect;
 pub(crate) mod echo;
+pub(crate) mod http;
 pub(crate) mod idle;
 pub(crate) mod paced;
 mod slice;
@@ -119,6 +120,18 @@ pub(crate) enum Load {
         #[arg(long, default_value_t = 64)]
         size: usize,
     },
+    /// Closed loop over HTTP: `depth` requests are always under way on each connection.
+    Http {
+        #[command(flatten)]
+        target: Target,
+        #[arg(long, default_value_t = 1)]
+        depth: usize,
+        #[arg(long, default_value = "/")]
+        path: String,
+        /// With the headers that a browser sends.
+        #[arg(long)]
+        browser: bool,
+    },
     /// Closed loop over datagrams: `depth` of `size` bytes are always under way for each client.
     Udp {
         #[command(flatten)]
@@ -152,6 +165,12 @@ impl Load {
             Self::Broadcast { size, .. } => {
                 slice::serve(target, broadcast::Broadcast::new(target, *size)?)
             }
+            Self::Http {
+                depth,
+                path,
+                browser,
+                ..
+            } => slice::serve(target, http::Requests::new(target, *depth, path, *browser)?),
             Self::Udp { depth, size, .. } => {
                 slice::serve(target, udp::Datagrams::new(target, *depth, *size)?)
             }
@@ -165,6 +184,7 @@ impl Load {
             | Self::Idle { target, .. }
             | Self::Connect { target }
             | Self::Broadcast { target, .. }
+            | Self::Http { target, .. }
             | Self::Udp { target, .. } => target,
         }
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustls::{ServerConfig, ServerConnection};
 
-use super::{Mode, announce};
+use super::{Mode, announce, http};
 use crate::Outcome;
 use crate::load::wire::Over;
 use crate::socket::{self, Epoll, READABLE, WRITABLE};
@@ -23,6 +23,8 @@ struct Connection {
     tls: Option<Box<ServerConnection>>,
     /// What the kernel has not yet taken; empty nearly always.
     unsent: Vec<u8>,
+    /// A request that is not whole; empty nearly always.
+    unread: Vec<u8>,
 }
 
 struct Bare {
@@ -30,7 +32,7 @@ struct Bare {
     epoll: Epoll,
     listener: OwnedFd,
     tls: Option<Arc<ServerConfig>>,
-    /// What TLS has decrypted, and what it wants to send; for all connections.
+    /// What TLS has decrypted or is answered, and what it wants to send; for all connections.
     plain: Vec<u8>,
     encrypted: Vec<u8>,
     /// By descriptor.
@@ -96,6 +98,7 @@ impl Bare {
                 fd,
                 tls: session.map(Box::new),
                 unsent: Vec::new(),
+                unread: Vec::new(),
             });
         }
         Ok(())
@@ -110,8 +113,23 @@ impl Bare {
             }
             Ok(Some(count)) if self.mode == Mode::Broadcast => self.send_to_all(&buffer[..count]),
             Ok(Some(count)) if self.tls.is_some() => self.answer(fd, &buffer[..count]),
+            Ok(Some(count)) if self.mode.is_http() => self.answer_requests(fd, &buffer[..count]),
             Ok(Some(count)) => self.send(fd, &buffer[..count]),
         }
+    }
+
+    fn answer_requests(&mut self, fd: RawFd, bytes: &[u8]) -> Outcome<()> {
+        let Some(connection) = &mut self.connections[fd as usize] else {
+            return Ok(());
+        };
+        let mut answers = std::mem::take(&mut self.plain);
+        answers.clear();
+        match http::answer(&mut connection.unread, bytes, &mut answers) {
+            Ok(()) => self.send(fd, &answers)?,
+            Err(_) => self.close(fd),
+        }
+        self.plain = answers;
+        Ok(())
     }
 
     fn answer(&mut self, fd: RawFd, bytes: &[u8]) -> Outcome<()> {

@@ -13,7 +13,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Mode, announce};
+use super::{Mode, announce, http};
 use crate::Outcome;
 use crate::{socket, tls};
 
@@ -39,6 +39,8 @@ pub(crate) fn nginx(mode: Mode, backend: u16) -> Outcome<()> {
             "stream {{ server {{ listen 127.0.0.1:{port} backlog={}; proxy_pass 127.0.0.1:{backend}; }} }}",
             socket::BACKLOG
         )
+    } else if mode == Mode::Http {
+        nginx_greeting(port, &place.to_string())
     } else {
         nginx_handshakes(port, &place.to_string())?
     };
@@ -61,13 +63,29 @@ pub(crate) fn nginx(mode: Mode, backend: u16) -> Outcome<()> {
     Err(command.exec().into())
 }
 
+/// Where nginx would put bodies, of which there are none.
+fn places(place: &str) -> String {
+    let names = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].iter();
+    names
+        .map(|name| format!("{name}_temp_path {place}; "))
+        .collect()
+}
+
+fn nginx_greeting(port: u16, place: &str) -> String {
+    format!(
+        "http {{ access_log off; keepalive_requests 1000000000; default_type text/plain; {}
+         server {{ listen 127.0.0.1:{port} backlog={};
+         location / {{ return 200 \"{}\"; }} }} }}",
+        places(place),
+        socket::BACKLOG,
+        http::HELLO
+    )
+}
+
 fn nginx_handshakes(port: u16, place: &str) -> Outcome<String> {
     let (certificate, key) = (in_memory(tls::CERTIFICATE)?, in_memory(tls::KEY)?);
     let (certificate, key) = (certificate.display(), key.display());
-    let places: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .iter()
-        .map(|name| format!("{name}_temp_path {place}; "))
-        .collect();
+    let places = places(place);
     Ok(format!(
         "http {{ access_log off; {places}
          server {{ listen 127.0.0.1:{port} ssl backlog={};

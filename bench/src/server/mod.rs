@@ -3,6 +3,7 @@
 pub(crate) mod bare;
 mod bare_forward;
 mod foreign;
+pub(crate) mod http;
 mod our_cores;
 pub(crate) mod ours;
 pub(crate) mod tokio;
@@ -20,6 +21,7 @@ use crate::load::wire::Over;
 use crate::process::{this_binary, word};
 
 const TWISTED_ECHO: &str = include_str!("twisted_echo.py");
+const TWISTED_HTTP: &str = include_str!("twisted_http.py");
 const UVLOOP_ECHO: &str = include_str!("uvloop_echo.py");
 
 /// What a server does with its connections.
@@ -53,6 +55,10 @@ pub(crate) enum Mode {
     LeastLoadedCores,
     /// The same on two cores: the kernel's hash, and handed over where it is uneven.
     HybridCores,
+    /// Answers a greeting to every request.
+    Http,
+    /// The same, and 1 KiB of JSON at each of a hundred paths.
+    HttpRoutes,
     /// Sends back every datagram.
     Udp,
     /// The same, many in one system call.
@@ -72,6 +78,11 @@ impl Mode {
     /// Whether it stays on a core of its own; else it has all, and the generator shares them.
     pub(crate) fn stays_on_a_core(self) -> bool {
         self == Self::OneCore || !self.tells_core()
+    }
+
+    /// Whether it speaks HTTP.
+    pub(crate) fn is_http(self) -> bool {
+        matches!(self, Self::Http | Self::HttpRoutes)
     }
 
     /// Whether clients are told on which core they are.
@@ -100,7 +111,12 @@ pub(crate) enum Peer {
     Nginx,
     /// HAProxy, if it is installed.
     Haproxy,
+    /// A server of `peers/`, if it was built.
+    Built(PathBuf, &'static str),
 }
+
+/// The servers of `peers/`, each a program of its own.
+const BUILT: [&str; 3] = ["hyper", "axum", "actix-web"];
 
 impl Peer {
     /// The peers built into this binary, the base of all ratios first.
@@ -118,6 +134,7 @@ impl Peer {
             Self::Uvloop(_) => "uvloop",
             Self::Nginx => "nginx",
             Self::Haproxy => "haproxy",
+            Self::Built(_, name) => name,
         }
     }
 
@@ -131,6 +148,14 @@ impl Peer {
     pub(crate) fn installed() -> impl Iterator<Item = Self> {
         let found = |peer: &Self| foreign::installed(peer.name()).is_some();
         Self::FOREIGN.into_iter().filter(found)
+    }
+
+    /// Those of `peers/` that were built into that folder.
+    pub(crate) fn built_in_folder(folder: &Path) -> impl Iterator<Item = Self> {
+        let programs = BUILT.map(|name| Self::Built(folder.join(name), name));
+        programs
+            .into_iter()
+            .filter(|peer| matches!(peer, Self::Built(program, _) if program.is_file()))
     }
 
     /// The peers `python` can run: those whose packages it imports.
@@ -148,10 +173,12 @@ impl Peer {
     /// Whether it has a server of this kind.
     pub(crate) fn serves(&self, mode: Mode) -> bool {
         match self {
-            Self::Bare => mode != Mode::EchoTimeout && !mode.tells_core(),
-            Self::Tokio => !mode.tells_core() && mode != Mode::UdpBatched,
+            Self::Bare => !matches!(mode, Mode::EchoTimeout | Mode::HttpRoutes) && !mode.tells_core(),
+            Self::Tokio => !mode.tells_core() && mode != Mode::UdpBatched && !mode.is_http(),
             Self::Ropewalk => mode != Mode::UdpBatched,
-            Self::Nginx => matches!(mode, Mode::TlsHandshake | Mode::Forward),
+            Self::Nginx => matches!(mode, Mode::TlsHandshake | Mode::Forward | Mode::Http),
+            Self::Built(..) => mode.is_http(),
+            Self::Twisted(_) if mode == Mode::Http => true,
             Self::Haproxy => mode == Mode::Forward,
             Self::Twisted(_) | Self::Uvloop(_) => {
                 matches!(mode, Mode::Echo | Mode::Idle | Mode::Accept)
@@ -161,7 +188,11 @@ impl Peer {
 
     /// The command that starts it; it prints its port on standard output.
     pub(crate) fn command(&self, mode: Mode) -> io::Result<Command> {
+        if let Self::Built(program, _) = self {
+            return Ok(Command::new(program));
+        }
         let script = match self {
+            Self::Twisted(python) if mode == Mode::Http => Some((python, TWISTED_HTTP)),
             Self::Twisted(python) => Some((python, TWISTED_ECHO)),
             Self::Uvloop(python) => Some((python, UVLOOP_ECHO)),
             _ => None,
@@ -188,7 +219,9 @@ impl Peer {
             Self::Ropewalk => ours::serve(mode, backend),
             Self::Nginx => foreign::nginx(mode, backend),
             Self::Haproxy => foreign::haproxy(backend),
-            Self::Twisted(_) | Self::Uvloop(_) => Err("Python's servers are scripts".into()),
+            Self::Twisted(_) | Self::Uvloop(_) | Self::Built(..) => {
+                Err("this server is a program of its own".into())
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use ropewalk::{
     Transport,
 };
 
-use super::{Mode, announce, our_cores};
+use super::{Mode, announce, http, our_cores};
 use crate::Outcome;
 use crate::cpu::ThreadWatch;
 use crate::record::Record;
@@ -36,6 +36,7 @@ pub(crate) fn serve(mode: Mode, backend: u16) -> Outcome<()> {
         Mode::EchoTimeout => reactor.listen(endpoint, || EchoWithTimeout)?,
         Mode::Accept => reactor.listen(endpoint, || WaitForEnd)?,
         Mode::Udp | Mode::UdpBatched => return serve_udp(reactor),
+        Mode::Http | Mode::HttpRoutes => reactor.listen(endpoint, http::site())?,
         Mode::Broadcast => {
             let everyone = Everyone::default();
             reactor.listen(endpoint, move || Broadcast(Rc::clone(&everyone)))?

@@ -5,6 +5,7 @@ mod connect;
 mod cores;
 mod echo;
 mod forward;
+mod http;
 mod idle;
 mod latency;
 pub(crate) mod tasks;
@@ -44,10 +45,11 @@ pub(crate) enum Work {
     Forward,
     Cores,
     Udp,
+    Http,
 }
 
 impl Work {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Echo,
         Self::Latency,
         Self::Idle,
@@ -63,6 +65,7 @@ impl Work {
         Self::Forward,
         Self::Cores,
         Self::Udp,
+        Self::Http,
     ];
 
     /// Runs it and prints its tables.
@@ -77,6 +80,7 @@ impl Work {
             Self::Broadcast => broadcast::run(bench),
             Self::TlsMemory => tls_memory::run(),
             Self::Udp => udp::run(bench),
+            Self::Http => http::run(bench),
             Self::TlsHandshake => tls::handshakes(bench),
             Self::TlsEcho => tls::echo(bench),
             Self::TlsIdle => idle::run(bench, "tls-idle", Mode::TlsIdle, TLS_BURST),
