@@ -173,7 +173,9 @@ impl Peer {
     /// Whether it has a server of this kind.
     pub(crate) fn serves(&self, mode: Mode) -> bool {
         match self {
-            Self::Bare => !matches!(mode, Mode::EchoTimeout | Mode::HttpRoutes) && !mode.tells_core(),
+            Self::Bare => {
+                !matches!(mode, Mode::EchoTimeout | Mode::HttpRoutes) && !mode.tells_core()
+            }
             Self::Tokio => !mode.tells_core() && mode != Mode::UdpBatched && !mode.is_http(),
             Self::Ropewalk => mode != Mode::UdpBatched,
             Self::Nginx => matches!(mode, Mode::TlsHandshake | Mode::Forward | Mode::Http),

@@ -70,6 +70,18 @@ impl Exchange {
         }
     }
 
+    /// Forgets everything, for the next request.
+    pub(crate) fn renew(&mut self) {
+        self.phase.set(Phase::Unanswered);
+        self.queued_bytes.set(0);
+        self.is_full.set(false);
+        self.orders.get_mut().clear();
+        self.filters.get_mut().clear();
+        self.waiting.get_mut().clear();
+        self.wakers.get_mut().clear();
+        self.task.get_mut().take();
+    }
+
     pub(crate) fn phase(&self) -> Phase {
         self.phase.get()
     }

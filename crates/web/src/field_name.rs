@@ -3,7 +3,7 @@
 use std::fmt;
 
 use http::HeaderName;
-use ropewalk_grammar::http1::Name;
+use ropewalk_grammar::http1::{Name, SendName};
 
 use crate::header_error::HeaderError;
 
@@ -89,6 +89,12 @@ impl From<&Self> for FieldName {
 impl AsRef<[u8]> for FieldName {
     fn as_ref(&self) -> &[u8] {
         self.as_str().as_bytes()
+    }
+}
+
+impl SendName for FieldName {
+    fn known(&self) -> Option<Name> {
+        Self::known(self)
     }
 }
 

@@ -11,7 +11,9 @@ use ropewalk_grammar::http1::Method;
 /// ```
 /// use ropewalk_web::Methods;
 ///
-/// assert_eq!(Methods::GET.and(Methods::PUT).to_string(), "GET, HEAD, OPTIONS, PUT");
+/// let methods = Methods::GET.and(Methods::PUT);
+/// assert_eq!(methods.to_string(), "GET, HEAD, OPTIONS, PUT");
+/// assert!(methods.contains(Methods::PUT) && !methods.contains(Methods::POST));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Methods(u8);
@@ -40,28 +42,24 @@ impl Methods {
         Self(self.0 | other.0)
     }
 
-    /// Whether this method is among them; never one that no resource can have.
-    pub fn contains(self, method: Method<'_>) -> bool {
-        bit(method).is_some_and(|bit| self.0 & bit != 0)
+    /// Whether all of `other` are among them.
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
     }
-}
 
-/// Whether a resource can have this method at all; else the answer is 501.
-pub(crate) fn is_known(method: Method<'_>) -> bool {
-    bit(method).is_some()
-}
-
-fn bit(method: Method<'_>) -> Option<u8> {
-    Some(match method {
-        Method::Delete => 1,
-        Method::Get => 1 << 1,
-        Method::Head => 1 << 2,
-        Method::Options => 1 << 3,
-        Method::Patch => 1 << 4,
-        Method::Post => 1 << 5,
-        Method::Put => 1 << 6,
-        _ => return None,
-    })
+    /// This method and no other; `None` if no resource can have it, so that the answer is 501.
+    pub(crate) fn of(method: Method<'_>) -> Option<Self> {
+        Some(Self(match method {
+            Method::Delete => 1,
+            Method::Get => 1 << 1,
+            Method::Head => 1 << 2,
+            Method::Options => 1 << 3,
+            Method::Patch => 1 << 4,
+            Method::Post => 1 << 5,
+            Method::Put => 1 << 6,
+            _ => return None,
+        }))
+    }
 }
 
 /// As in the header `Allow`.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::rc::Rc;
 use std::str::FromStr;
 
@@ -18,6 +19,7 @@ use crate::body_error::BodyError;
 use crate::exchange::{Exchange, Order, Phase};
 use crate::headers::Headers;
 use crate::incoming::Incoming;
+use crate::methods::Methods;
 use crate::param_error::ParamError;
 use crate::reply::{Reply, When};
 use crate::responder::Responder;
@@ -34,6 +36,10 @@ pub struct Request(pub(crate) Rc<Inner>);
 
 pub(crate) struct Inner {
     head: KeptHead<http1::Request>,
+    /// Where the path lies in the target; looked up for every segment of it.
+    path: Range<usize>,
+    /// The method, if a resource can have it.
+    method: Option<Methods>,
     /// How much of the body may be collected.
     body_bytes: u64,
     proxies: Option<Rc<TrustedProxies>>,
@@ -56,6 +62,8 @@ impl Request {
     ) -> Self {
         Self(Rc::new(Inner {
             head: head.keep(),
+            path: path_of(head),
+            method: Methods::of(head.method()),
             body_bytes: site.limits.body_bytes,
             proxies: site.proxies.clone(),
             carrier: Some(carrier.clone()),
@@ -76,6 +84,7 @@ impl Request {
     ) {
         let inner = Rc::get_mut(&mut self.0).expect("a cleared request has one handle");
         head.keep_in(&mut inner.head);
+        (inner.path, inner.method) = (path_of(head), Methods::of(head.method()));
         inner.carrier = Some(carrier.clone());
         inner.body = body;
         inner.passed.set(0);
@@ -89,7 +98,7 @@ impl Request {
         (inner.carrier, inner.body) = (None, None);
         inner.params.get_mut().clear();
         inner.values.get_mut().clear();
-        inner.exchange = Exchange::new();
+        inner.exchange.renew();
         true
     }
 
@@ -119,7 +128,15 @@ impl Request {
 
     /// The path as it was sent, percent-encoded; `*` has none.
     pub fn path(&self) -> &str {
-        self.head().target().path()
+        match self.target().get(self.0.path.clone()) {
+            Some("") if !self.target().starts_with(['/', '*']) => "/",
+            path => path.unwrap_or_default(),
+        }
+    }
+
+    /// The method as a set of its own; none if no resource can have it.
+    pub(crate) fn asks_for(&self) -> Option<Methods> {
+        self.0.method
     }
 
     /// What stands behind the first question mark.
@@ -254,7 +271,7 @@ impl Request {
         let Some(rest) = self.rest().strip_prefix('/') else {
             return Ok(None);
         };
-        let segment = rest.split('/').next().unwrap_or_default();
+        let segment = &rest[..slash(rest).unwrap_or(rest.len())];
         match segment.contains('%') {
             false => Ok(Some(Cow::Borrowed(segment))),
             true => percent_decode_str(segment).decode_utf8().map(Some),
@@ -264,7 +281,7 @@ impl Request {
     /// Passes the next segment: what comes next belongs to a child.
     pub fn pass_segment(&self) {
         if let Some(rest) = self.rest().strip_prefix('/') {
-            let length = 1 + rest.find('/').unwrap_or(rest.len());
+            let length = 1 + slash(rest).unwrap_or(rest.len());
             self.0.passed.set(self.0.passed.get() + length);
         }
     }
@@ -399,6 +416,25 @@ impl Request {
             .iter()
             .find_map(|value| Rc::clone(value).downcast().ok())
     }
+}
+
+/// Where the next slash is. Segments are short: looking at each byte beats what is made for long texts.
+pub(crate) fn slash(path: &str) -> Option<usize> {
+    path.bytes().position(|byte| byte == b'/')
+}
+
+/// Where the path lies in the target: behind the authority, if there is one.
+fn path_of(head: &RequestHead<'_>) -> Range<usize> {
+    let target = head.target_text().as_bytes();
+    let end = target
+        .iter()
+        .position(|byte| *byte == b'?')
+        .unwrap_or(target.len());
+    let start = match target.first() {
+        Some(b'/') => 0,
+        _ => end - head.target().path().len().min(end),
+    };
+    start..end
 }
 
 impl fmt::Debug for Request {

@@ -7,7 +7,7 @@ use ropewalk_grammar::http1::{Method, Name};
 
 use crate::error_page::not_allowed;
 use crate::into_response::IntoResponse;
-use crate::methods::{Methods, is_known};
+use crate::methods::Methods;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::response::Response;
@@ -159,11 +159,11 @@ pub(crate) fn serve(root: &dyn Resource, request: &Request) -> Reply {
 
 /// Has a resource answer, if it has the method.
 pub(crate) fn answer(resource: &dyn Resource, request: &Request) -> Reply {
-    let (method, methods) = (request.head().method(), resource.methods());
-    match methods.contains(method) {
-        true => resource.render(request),
-        false if is_known(method) => not_allowed(methods).into(),
-        false => StatusCode::NOT_IMPLEMENTED.into(),
+    let methods = resource.methods();
+    match request.asks_for() {
+        Some(method) if methods.contains(method) => resource.render(request),
+        Some(_) => not_allowed(methods).into(),
+        None => StatusCode::NOT_IMPLEMENTED.into(),
     }
 }
 

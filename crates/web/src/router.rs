@@ -6,13 +6,12 @@ use std::rc::Rc;
 
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
-use ropewalk_grammar::http1::Method;
 
 use crate::error_page::not_allowed;
 use crate::handler::Handler;
-use crate::methods::{Methods, is_known};
+use crate::methods::Methods;
 use crate::reply::Reply;
-use crate::request::Request;
+use crate::request::{Request, slash};
 use crate::resource::{Resource, options, serve};
 
 /// Routes: a pattern and a method to a [`Handler`].
@@ -147,8 +146,8 @@ impl Router {
                 request.pass_all();
                 return Ok(Some(Found::Route(route)));
             }
-            let (segment, behind) = match path.split_once('/') {
-                Some((segment, behind)) => (segment, Some(behind)),
+            let (segment, behind) = match slash(path) {
+                Some(end) => (&path[..end], Some(&path[end + 1..])),
                 None => (path, None),
             };
             let segment = decode(segment)?;
@@ -197,7 +196,7 @@ fn decode(segment: &str) -> Result<std::borrow::Cow<'_, str>, StatusCode> {
 impl Node {
     /// Whether something else than the rest is meant by the next segment.
     fn leads_on(&self, path: &str) -> bool {
-        let segment = path.split('/').next().unwrap_or_default();
+        let segment = &path[..slash(path).unwrap_or(path.len())];
         self.literals.contains_key(segment)
     }
 
@@ -266,13 +265,16 @@ impl Route {
     }
 
     fn render(&self, request: &Request) -> Reply {
-        let method = request.head().method();
+        let Some(method) = request.asks_for() else {
+            return StatusCode::NOT_IMPLEMENTED.into();
+        };
+        if method == Methods::NONE {
+            return options(self.methods()).into();
+        }
         let mut handlers = self.handlers.iter().rev();
-        match handlers.find(|(methods, _)| method != Method::Options && methods.contains(method)) {
+        match handlers.find(|(methods, _)| methods.contains(method)) {
             Some((_, handler)) => handler(request),
-            None if method == Method::Options => options(self.methods()).into(),
-            None if is_known(method) => not_allowed(self.methods()).into(),
-            None => StatusCode::NOT_IMPLEMENTED.into(),
+            None => not_allowed(self.methods()).into(),
         }
     }
 }

@@ -150,7 +150,7 @@ impl Stream {
         };
         current.received(event, &self.site.limits);
         if let (Event::End, Some(response)) = (event, current.waiting.take()) {
-            self.respond(response, transport);
+            self.respond(*response, transport);
         }
     }
 

@@ -2,7 +2,9 @@
 
 use super::encode::{send_body_length, send_fields, send_request_line, whole_or_nothing};
 use super::outgoing::Outgoing;
-use super::{AfterExchange, BodyLength, Event, Method, Name, Response, ResponseDecoder, SendError};
+use super::{
+    AfterExchange, BodyLength, Event, Method, Name, Response, ResponseDecoder, SendError, SendName,
+};
 
 /// What may be sent of one request, and what becomes of the connection once it is answered.
 ///
@@ -64,7 +66,7 @@ impl<'a> ClientExchange<'a> {
     /// # Panics
     ///
     /// When `decoder` awaits the response to another request.
-    pub fn send_head<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+    pub fn send_head<N: SendName, V: AsRef<[u8]>>(
         &mut self,
         target: &str,
         fields: impl IntoIterator<Item = (N, V)>,
@@ -145,7 +147,7 @@ impl<'a> ClientExchange<'a> {
     /// # Errors
     ///
     /// As [`send_end`](Self::send_end), and when a trailer is wrong or may not be one.
-    pub fn send_trailers<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+    pub fn send_trailers<N: SendName, V: AsRef<[u8]>>(
         &mut self,
         trailers: impl IntoIterator<Item = (N, V)>,
         out: &mut Vec<u8>,

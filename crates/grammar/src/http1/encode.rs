@@ -7,7 +7,7 @@ use std::error::Error;
 use std::fmt;
 
 use super::meaning::BodyLength;
-use super::{Method, Name, Target, scan};
+use super::{Method, Name, SendName, Target, scan};
 
 /// Why something was not sent. Nothing of it was appended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub enum SendError {
 ///
 /// When the method is no token, the target is none, a field could be read as more than one, or `Host` is missing, doubled
 /// or wrong; [`SendError::Length`] for [`BodyLength::UntilClose`], as no request ends so. `out` is unchanged then.
-pub fn send_request_head<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+pub fn send_request_head<N: SendName, V: AsRef<[u8]>>(
     method: Method<'_>,
     target: &str,
     fields: impl IntoIterator<Item = (N, V)>,
@@ -97,7 +97,7 @@ pub fn send_request_head<N: AsRef<[u8]>, V: AsRef<[u8]>>(
 /// # Errors
 ///
 /// When the status has not three digits, or the reason or a field could be read as more than it is; `out` is unchanged then.
-pub fn send_response_head<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+pub fn send_response_head<N: SendName, V: AsRef<[u8]>>(
     status: u16,
     reason: &str,
     fields: impl IntoIterator<Item = (N, V)>,
@@ -145,18 +145,18 @@ pub fn send_chunk_start(length: u64, out: &mut Vec<u8>) {
 /// # Errors
 ///
 /// When a trailer could be read as more than one, or may not be one ([`Name::may_trail`]); `out` is unchanged then.
-pub fn send_last_chunk<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+pub fn send_last_chunk<N: SendName, V: AsRef<[u8]>>(
     trailers: impl IntoIterator<Item = (N, V)>,
     out: &mut Vec<u8>,
 ) -> Result<(), SendError> {
     whole_or_nothing(out, |out| {
         out.extend_from_slice(b"0\r\n");
         for (name, value) in trailers {
-            let (name, value) = (name.as_ref(), value.as_ref());
-            if let Some(known) = Name::of(name).filter(|known| !known.may_trail()) {
+            let known = name.known();
+            if let Some(known) = known.filter(|known| !known.may_trail()) {
                 return Err(SendError::Trailer(known));
             }
-            send_field(name, value, out)?;
+            send_field(name.as_ref(), known, value.as_ref(), out)?;
         }
         out.extend_from_slice(b"\r\n");
         Ok(())
@@ -221,19 +221,21 @@ pub(super) fn send_status_line(
 
 /// Appends fields, none of which may be `Content-Length`, `Transfer-Encoding` or one of `reserved`.
 #[inline]
-pub(super) fn send_fields<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+pub(super) fn send_fields<N: SendName, V: AsRef<[u8]>>(
     fields: impl IntoIterator<Item = (N, V)>,
     reserved: &[Name],
     out: &mut Vec<u8>,
 ) -> Result<SentFields, SendError> {
     let mut sent = SentFields::default();
     for (name, value) in fields {
-        let (name, value) = (name.as_ref(), value.as_ref());
-        match Name::of(name) {
+        let (known, value) = (name.known(), value.as_ref());
+        match known {
             Some(known @ (Name::ContentLength | Name::TransferEncoding)) => {
                 return Err(SendError::Reserved(known));
             }
-            Some(known) if reserved.contains(&known) => return Err(SendError::Reserved(known)),
+            Some(known) if reserved.contains(&known) => {
+                return Err(SendError::Reserved(known));
+            }
             Some(Name::Host) if value.is_empty() || super::Authority::is_one(value) => {
                 sent.hosts += 1;
             }
@@ -242,15 +244,22 @@ pub(super) fn send_fields<N: AsRef<[u8]>, V: AsRef<[u8]>>(
             Some(Name::Expect) => sent.expect = true,
             _ => {}
         }
-        send_field(name, value, out)?;
+        send_field(name.as_ref(), known, value, out)?;
     }
     Ok(sent)
 }
 
 /// Appends one field, if it can be read as no more than that.
 #[inline]
-pub(super) fn send_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
-    if name.is_empty() || scan::token_end(name, 0) < name.len() {
+pub(super) fn send_field(
+    name: &[u8],
+    known: Option<Name>,
+    value: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), SendError> {
+    if known.is_some() {
+        // a token, as all known names are
+    } else if name.is_empty() || scan::token_end(name, 0) < name.len() {
         return Err(SendError::FieldName(shown(name)));
     }
     let is_padded = matches!(value, [b' ' | b'\t', ..] | [.., b' ' | b'\t']);

@@ -1,7 +1,7 @@
 //! The body of a message that is being sent, held to what its head says (R169).
 
 use super::encode::{send_chunk, send_chunk_start, send_last_chunk};
-use super::{BodyLength, SendError};
+use super::{BodyLength, SendError, SendName};
 
 /// How much of a message is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl Outgoing {
         Ok(())
     }
 
-    pub(super) fn end<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+    pub(super) fn end<N: SendName, V: AsRef<[u8]>>(
         &mut self,
         trailers: impl IntoIterator<Item = (N, V)>,
         out: &mut Vec<u8>,

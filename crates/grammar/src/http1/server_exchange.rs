@@ -3,7 +3,7 @@
 use super::encode::{send_body_length, send_fields, send_status_line, whole_or_nothing};
 use super::outgoing::Outgoing;
 use super::response::Asked;
-use super::{BodyLength, Event, Expect, Name, Request, RequestHead, SendError, Version};
+use super::{BodyLength, Event, Expect, Name, Request, RequestHead, SendError, SendName, Version};
 
 /// What may be answered to one request, and what becomes of the connection then.
 ///
@@ -116,7 +116,7 @@ impl ServerExchange {
     /// # Errors
     ///
     /// When the status is not from 102 to 199, the response has begun, or a field is wrong.
-    pub fn send_interim<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+    pub fn send_interim<N: SendName, V: AsRef<[u8]>>(
         &mut self,
         status: u16,
         fields: impl IntoIterator<Item = (N, V)>,
@@ -143,7 +143,7 @@ impl ServerExchange {
     ///
     /// When it asked for none, its request is not here as a whole (H1-14), the response has begun, `Upgrade` is
     /// missing, or a field is wrong.
-    pub fn send_switch<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+    pub fn send_switch<N: SendName, V: AsRef<[u8]>>(
         &mut self,
         fields: impl IntoIterator<Item = (N, V)>,
         out: &mut Vec<u8>,
@@ -181,7 +181,7 @@ impl ServerExchange {
     ///
     /// When the status is not from 200 to 999, the response has begun, or the reason or a field is wrong, which
     /// `Connection`, `Content-Length` and `Transfer-Encoding` are in any case. Nothing has changed then.
-    pub fn send_head<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+    pub fn send_head<N: SendName, V: AsRef<[u8]>>(
         &mut self,
         status: u16,
         reason: &str,
@@ -267,7 +267,7 @@ impl ServerExchange {
     /// # Errors
     ///
     /// As [`send_end`](Self::send_end), and when a trailer is wrong or may not be one.
-    pub fn send_trailers<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+    pub fn send_trailers<N: SendName, V: AsRef<[u8]>>(
         &mut self,
         trailers: impl IntoIterator<Item = (N, V)>,
         out: &mut Vec<u8>,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use http::StatusCode;
 use ropewalk_core::{Failure, Transport};
 use ropewalk_grammar::http1::{
-    BodyLength, Expect, Name, RequestHead, ServerExchange, Target, reason_phrase,
+    BodyLength, Expect, Name, RequestHead, SendName, ServerExchange, reason_phrase,
     send_response_head,
 };
 
@@ -16,6 +16,7 @@ use crate::body::{Content, Source};
 use crate::body_error::BodyError;
 use crate::error_page::error_page;
 use crate::exchange::{Order, Phase};
+use crate::field_name::FieldName;
 use crate::headers::Headers;
 use crate::incoming::Incoming;
 use crate::into_response::IntoResponse;
@@ -40,11 +41,12 @@ impl Stream {
         let current = Current::new(request.clone(), wire, body, &self.site.limits, record);
         self.current = Some(current);
         let is_admitted = self.admit(&request);
-        let reply = match (head.expect(), head.target()) {
+        let reply = match head.expect() {
             _ if !is_admitted => overloaded(&self.site.limits).into(),
-            (Expect::Other, _) => StatusCode::EXPECTATION_FAILED.into(),
-            (_, Target::Asterisk) => options(Methods::ALL).with_status(StatusCode::OK).into(),
-            (_, Target::Authority(_)) => StatusCode::NOT_IMPLEMENTED.into(),
+            Expect::Other => StatusCode::EXPECTATION_FAILED.into(),
+            _ if head.target_text() == "*" => {
+                options(Methods::ALL).with_status(StatusCode::OK).into()
+            }
             _ => guarded(&*self.site.root, &request),
         };
         match reply.0 {
@@ -91,7 +93,7 @@ impl Stream {
             return tracing::error!(request = ?current.request, "a request was answered twice");
         }
         if response.switch.is_some() && current.is_receiving() {
-            current.waiting = Some(response);
+            current.waiting = Some(Box::new(response));
             return;
         }
         while let Some(filter) = current.request.0.exchange.next_filter() {
@@ -125,12 +127,11 @@ impl Stream {
         let content = response.take_body().0;
         let length = length_of(&content);
         let (status, wire) = (response.status().as_u16(), &mut current.wire);
-        let date = (!response.headers().contains(Name::Date))
-            .then_some((Name::Date.as_str().as_bytes(), &date[..]));
-        let fields = response
-            .headers()
-            .iter()
-            .map(|(name, value)| (name.as_ref(), value.as_bytes()));
+        let mut fields = response.headers().iter();
+        let has_date = fields.any(|(name, _)| name.known() == Some(Name::Date));
+        let date = (!has_date).then_some((Sent::Date, &date[..]));
+        let fields = response.headers().iter();
+        let fields = fields.map(|(name, value)| (Sent::Other(name), value.as_bytes()));
         transport.write_with(|out| {
             wire.send_head(
                 status,
@@ -278,6 +279,30 @@ fn overloaded(limits: &SiteLimits) -> Response {
         .headers_mut()
         .replace(Name::RetryAfter.into(), seconds.into());
     response
+}
+
+/// The name of a header: ours, or of the response.
+enum Sent<'a> {
+    Date,
+    Other(&'a FieldName),
+}
+
+impl AsRef<[u8]> for Sent<'_> {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Date => Name::Date.as_str().as_bytes(),
+            Self::Other(name) => name.as_ref(),
+        }
+    }
+}
+
+impl SendName for Sent<'_> {
+    fn known(&self) -> Option<Name> {
+        match self {
+            Self::Date => Some(Name::Date),
+            Self::Other(name) => name.known(),
+        }
+    }
 }
 
 /// What will come of the body; none if there is none.

@@ -23,7 +23,7 @@ pub(super) struct Current {
     dropped_bytes: u64,
     drain_bytes: u64,
     /// A response that must wait for the end of the request: 101.
-    pub(super) waiting: Option<Response>,
+    pub(super) waiting: Option<Box<Response>>,
     /// Whose the connection will be.
     pub(super) protocol: Option<Box<dyn Protocol>>,
     pub(super) record: Record,
