@@ -81,16 +81,21 @@ impl ContentType {
 
     /// Whether it is worth compressing on its way.
     pub fn is_compressible(&self) -> bool {
-        let is_markup = self.0.ends_with("+xml") || self.0.ends_with("+json");
-        let others = [
-            "application/json",
-            "application/javascript",
-            "application/xml",
-            "application/wasm",
-            "image/bmp",
-        ];
-        self.is_text() || is_markup || others.contains(&self.0)
+        is_compressible(self.0)
     }
+}
+
+/// Whether a type, in small letters, is worth compressing.
+pub(crate) fn is_compressible(essence: &str) -> bool {
+    let is_markup = essence.ends_with("+xml") || essence.ends_with("+json");
+    let others = [
+        "application/json",
+        "application/javascript",
+        "application/xml",
+        "application/wasm",
+        "image/bmp",
+    ];
+    essence.starts_with("text/") || is_markup || others.contains(&essence)
 }
 
 /// As it stands in the field.

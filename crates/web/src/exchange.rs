@@ -16,6 +16,7 @@ use http::StatusCode;
 use ropewalk_core::deferred::Canceller;
 use ropewalk_core::{Failure, Resolver};
 
+use crate::gzip::Coder;
 use crate::headers::Headers;
 use crate::request::Request;
 use crate::response::Response;
@@ -53,6 +54,7 @@ pub(crate) struct Exchange {
     waiting: RefCell<Vec<Resolver<()>>>,
     task: RefCell<Option<Canceller>>,
     is_full: Cell<bool>,
+    coder: RefCell<Option<Box<Coder>>>,
     wakers: RefCell<Vec<Waker>>,
 }
 
@@ -66,6 +68,7 @@ impl Exchange {
             waiting: RefCell::default(),
             task: RefCell::default(),
             is_full: Cell::new(false),
+            coder: RefCell::default(),
             wakers: RefCell::default(),
         }
     }
@@ -99,11 +102,57 @@ impl Exchange {
     }
 
     pub(crate) fn next_order(&self) -> Option<Order> {
-        let order = self.orders.borrow_mut().pop_front()?;
-        if let Order::Chunk(chunk) = &order {
-            self.queued_bytes.set(self.queued_bytes.get() - chunk.len());
+        loop {
+            let order = self.orders.borrow_mut().pop_front()?;
+            if let Order::Chunk(chunk) = &order {
+                self.unqueue(chunk.len());
+            }
+            if let Some(order) = self.coded(order) {
+                return Some(order);
+            }
         }
-        Some(order)
+    }
+
+    /// So much waits no longer here, but in the connection, which may have room yet.
+    fn unqueue(&self, bytes: usize) {
+        let before = self.queued_bytes.get();
+        self.queued_bytes.set(before - bytes);
+        if before >= FULL_BYTES && before - bytes < FULL_BYTES && !self.is_full.get() {
+            self.wake();
+        }
+    }
+
+    /// Has the pieces of the body compressed.
+    pub(crate) fn set_coder(&self, coder: Coder) {
+        *self.coder.borrow_mut() = Some(Box::new(coder));
+    }
+
+    /// What is to be done instead, if the body is compressed: nothing, while the coder holds all of a chunk.
+    fn coded(&self, order: Order) -> Option<Order> {
+        let mut coder = self.coder.borrow_mut();
+        let Some(inner) = &mut *coder else {
+            return Some(order);
+        };
+        match order {
+            Order::Chunk(chunk) => {
+                inner.write(&chunk);
+                if self.orders.borrow().is_empty() {
+                    inner.flush();
+                }
+                let ready = inner.take();
+                (!ready.is_empty()).then_some(Order::Chunk(ready))
+            }
+            Order::End(trailers) => {
+                let rest = coder.take().map(|coder| coder.finish());
+                let mut orders = self.orders.borrow_mut();
+                orders.push_front(Order::End(trailers));
+                let rest = rest.unwrap_or_default();
+                self.queued_bytes.set(self.queued_bytes.get() + rest.len());
+                orders.push_front(Order::Chunk(rest));
+                None
+            }
+            order => Some(order),
+        }
     }
 
     pub(crate) fn queued_bytes(&self) -> usize {

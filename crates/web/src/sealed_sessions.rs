@@ -127,7 +127,7 @@ impl SealedSessions {
 }
 
 fn cookie_name(request: &Request) -> &'static str {
-    match request.is_secure() {
+    match request.scheme() == "https" {
         true => "__Host-sealed",
         false => "sealed",
     }

@@ -122,7 +122,7 @@ impl Sessions {
 
     /// The session that the client comes with, if it has one.
     fn find(&self, request: &Request) -> Option<Session> {
-        let is_secure = request.is_secure();
+        let is_secure = request.scheme() == "https";
         let id = parse_id(request.cookie(cookie_name(is_secure))?)?;
         let session = self
             .0
@@ -137,7 +137,10 @@ impl Sessions {
 
     fn open(&self, request: &Request) -> Result<Session, SessionError> {
         self.0.make_room()?;
-        let key = (request.reactor().random_bytes(), request.is_secure());
+        let key = (
+            request.reactor().random_bytes(),
+            request.scheme() == "https",
+        );
         let session = Session::new(key, &self.0, self.0.expiry, request.reactor());
         self.0.insert(key, session.clone());
         send_cookie(&session, request);

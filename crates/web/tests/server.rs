@@ -232,6 +232,28 @@ fn a_stream_is_chunked_and_a_sender_has_trailers() {
 }
 
 #[test]
+fn a_stream_that_is_ready_at_once_comes_whole() {
+    let pieces = |request: &Request| {
+        request.respond_later(|responder| {
+            let mut sender = responder.respond_in_pieces(Response::text(Body::empty()));
+            let reactor = sender.request().reactor().clone();
+            drop(reactor.spawn(async move {
+                for _ in 0..100 {
+                    sender.send(vec![b'z'; 10_000]).await?;
+                }
+                sender.finish();
+                Ok::<(), Failure>(())
+            }));
+        })
+    };
+    let mut client = client(Router::new().get("/", pieces));
+    client.receive(get("/"));
+    let sent = sent(&mut client);
+    assert_eq!(sent.matches('z').count(), 1_000_000);
+    assert!(sent.ends_with("0\r\n\r\n"));
+}
+
+#[test]
 fn a_large_body_is_shared_and_comes_whole() {
     let large = Bytes::from(vec![b'x'; 100_000]);
     let page = large.clone();

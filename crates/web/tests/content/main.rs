@@ -2,6 +2,7 @@
 
 mod events;
 mod forms;
+mod gzip;
 mod json;
 mod sessions;
 
