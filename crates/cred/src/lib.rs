@@ -48,6 +48,7 @@ mod password_checker;
 mod password_hash;
 mod password_table;
 mod portal;
+mod remembering_checker;
 mod token_checker;
 
 pub use avatar_id::AvatarId;
@@ -58,4 +59,5 @@ pub use password_checker::PasswordChecker;
 pub use password_hash::{NotAHash, PasswordCost, PasswordHash};
 pub use password_table::{PasswordFileError, PasswordTable};
 pub use portal::{Portal, Realm};
+pub use remembering_checker::RememberingChecker;
 pub use token_checker::TokenChecker;

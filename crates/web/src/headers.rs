@@ -4,8 +4,11 @@ use std::fmt;
 
 use http::{HeaderMap, HeaderValue};
 
+use ropewalk_grammar::http1::Name;
+
 use crate::field_name::FieldName;
 use crate::header_error::HeaderError;
+use crate::negotiate::add_vary;
 
 /// Headers in the order in which they are sent; a name may occur more than once.
 ///
@@ -95,6 +98,19 @@ impl Headers {
         }
     }
 
+    /// Says that the response depends on this header of the request as well.
+    pub(crate) fn add_to_vary(&mut self, name: &str) {
+        let named: Vec<&str> = self
+            .all("vary")
+            .filter_map(|value| value.to_str().ok())
+            .collect();
+        let mut vary = named.join(", ");
+        add_vary(&mut vary, name);
+        if let Ok(value) = HeaderValue::try_from(vary) {
+            self.replace(Name::Vary.into(), value);
+        }
+    }
+
     pub(crate) fn replace(&mut self, name: FieldName, value: HeaderValue) {
         self.remove(&name);
         self.push(name, value);
@@ -177,8 +193,6 @@ impl fmt::Debug for Headers {
 
 #[cfg(test)]
 mod tests {
-    use ropewalk_grammar::http1::Name;
-
     use super::*;
 
     #[test]

@@ -15,6 +15,7 @@ mod content_type;
 mod cookie;
 #[cfg(any(feature = "aws-lc-rs", feature = "ring"))]
 mod cookie_keys;
+mod cors;
 mod date;
 mod error_page;
 mod event;
@@ -26,10 +27,13 @@ mod form;
 mod form_data;
 mod form_data_error;
 mod gzip;
+#[cfg(feature = "cred")]
+mod guard;
 mod handler;
 mod header_error;
 mod headers;
 mod http_date;
+mod https_only;
 mod incoming;
 mod into_response;
 #[cfg(feature = "json")]
@@ -37,18 +41,22 @@ mod json;
 mod load;
 mod methods;
 mod multipart_reader;
+mod name_virtual_host;
 mod negotiate;
 mod page;
 mod param_error;
 mod range;
+mod rate_limited;
 mod reply;
 mod request;
 mod resource;
 mod responder;
 mod response;
+mod rewrite;
 mod router;
 #[cfg(all(feature = "json", any(feature = "aws-lc-rs", feature = "ring")))]
 mod sealed_sessions;
+mod secure_headers;
 mod server;
 mod session;
 mod session_error;
@@ -80,6 +88,7 @@ pub use self::content_type::{ContentType, FileType};
 pub use self::cookie::Cookies;
 #[cfg(any(feature = "aws-lc-rs", feature = "ring"))]
 pub use self::cookie_keys::{CookieKeys, OpenError, Opened, ShortSecret};
+pub use self::cors::Cors;
 pub use self::event::{Event, EventError};
 pub use self::event_stream::{EventLimits, EventStream};
 pub use self::event_topic::EventTopic;
@@ -88,28 +97,35 @@ pub use self::form::{Form, FormError, FormLimits};
 pub use self::form_data::{FormData, UploadLimits};
 pub use self::form_data_error::FormDataError;
 pub use self::gzip::Gzip;
+#[cfg(feature = "cred")]
+pub use self::guard::Guard;
 pub use self::handler::{Async, Direct, Handler};
 pub use self::header_error::HeaderError;
 pub use self::headers::Headers;
 pub use self::http_date::HttpDate;
+pub use self::https_only::HttpsOnly;
 pub use self::incoming::Incoming;
 pub use self::into_response::IntoResponse;
 #[cfg(feature = "json")]
 pub use self::json::{Json, JsonError};
 pub use self::methods::Methods;
 pub use self::multipart_reader::{FormPart, MultipartReader};
+pub use self::name_virtual_host::NameVirtualHost;
 pub use self::negotiate::{Encoding, add_vary, choose_encoding, choose_media_type};
 pub use self::page::{Escaped, PAGE_CONTENT_TYPE, PAGE_POLICY, Page};
 pub use self::param_error::ParamError;
 pub use self::range::{ByteRange, ByteRanges, MOST_RANGES, Selection, unsatisfied_range};
+pub use self::rate_limited::RateLimited;
 pub use self::reply::Reply;
 pub use self::request::Request;
 pub use self::resource::Resource;
 pub use self::responder::{BodySender, Responder};
 pub use self::response::Response;
+pub use self::rewrite::Rewrite;
 pub use self::router::Router;
 #[cfg(all(feature = "json", any(feature = "aws-lc-rs", feature = "ring")))]
 pub use self::sealed_sessions::{SealedSession, SealedSessions};
+pub use self::secure_headers::SecureHeaders;
 pub use self::session::Session;
 pub use self::session_error::SessionError;
 pub use self::sessions::Sessions;

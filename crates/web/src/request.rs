@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::net::IpAddr;
 use std::ops::Range;
@@ -12,19 +12,23 @@ use std::str::FromStr;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use percent_encoding::percent_decode_str;
-use ropewalk_core::{Address, Deferred, Encrypted, Handle, Transport};
+use ropewalk_core::{Address, Deferred, Encrypted, Failure, Handle, Transport};
 use ropewalk_grammar::http1::{self, Authority, Fields, KeptHead, Key, RequestHead, Version};
 
 use crate::body_error::BodyError;
 use crate::exchange::{Exchange, Order, Phase};
 use crate::headers::Headers;
 use crate::incoming::Incoming;
+<<<<<<< HEAD
 use crate::methods::Methods;
+=======
+use crate::into_response::IntoResponse;
+>>>>>>> a7185f8 (Guard resources by logins, CORS, hosts, https and rates; rewrite paths)
 use crate::param_error::ParamError;
 use crate::reply::{Reply, When};
 use crate::responder::Responder;
 use crate::response::Response;
-use crate::server::HttpServer;
+use crate::server::{HttpServer, deliver};
 use crate::site::SiteShared;
 use crate::trusted_proxies::{Client, TrustedProxies};
 
@@ -48,6 +52,8 @@ pub(crate) struct Inner {
     body: Option<Incoming>,
     /// How much of the path has been passed on the way down the tree.
     passed: Cell<usize>,
+    /// What stands in the place of the path, since somebody rewrote it.
+    rewritten: OnceCell<Box<str>>,
     params: RefCell<Vec<(Rc<str>, String)>>,
     values: RefCell<Vec<Rc<dyn Any>>>,
     pub(crate) exchange: Exchange,
@@ -69,6 +75,7 @@ impl Request {
             carrier: Some(carrier.clone()),
             body,
             passed: Cell::new(0),
+            rewritten: OnceCell::new(),
             params: RefCell::default(),
             values: RefCell::default(),
             exchange: Exchange::new(),
@@ -96,6 +103,7 @@ impl Request {
             return false;
         };
         (inner.carrier, inner.body) = (None, None);
+        inner.rewritten.take();
         inner.params.get_mut().clear();
         inner.values.get_mut().clear();
         inner.exchange.renew();
@@ -126,8 +134,9 @@ impl Request {
         self.head().target_text()
     }
 
-    /// The path as it was sent, percent-encoded; `*` has none.
+    /// The path as it was sent, percent-encoded, or as somebody has [rewritten](crate::Rewrite) it; `*` has none.
     pub fn path(&self) -> &str {
+<<<<<<< HEAD
         match self.target().get(self.0.path.clone()) {
             Some("") if !self.target().starts_with(['/', '*']) => "/",
             path => path.unwrap_or_default(),
@@ -137,6 +146,23 @@ impl Request {
     /// The method as a set of its own; none if no resource can have it.
     pub(crate) fn asks_for(&self) -> Option<Methods> {
         self.0.method
+=======
+        match self.0.rewritten.get() {
+            Some(path) => path,
+            None => self.head().target().path(),
+        }
+    }
+
+    /// Puts another path in the place of that which was sent, once; what was passed of it is to be passed again.
+    pub(crate) fn rewrite_path(&self, path: String) {
+        assert!(
+            path.starts_with('/'),
+            "a path was rewritten to {path:?}; let the rule give one that begins with a slash"
+        );
+        if self.0.rewritten.set(path.into()).is_ok() {
+            self.0.passed.set(0);
+        }
+>>>>>>> a7185f8 (Guard resources by logins, CORS, hosts, https and rates; rewrite paths)
     }
 
     /// What stands behind the first question mark.
@@ -363,6 +389,43 @@ impl Request {
     #[doc(alias = "NOT_DONE_YET")]
     pub fn respond_later(&self, call: impl FnOnce(Responder)) -> Reply {
         call(Responder::new(self.clone()));
+        Reply(When::Later)
+    }
+
+    /// Answers with the reply that a future gives: for what must wait before it asks another resource. The future is dropped, or what it
+    /// waits for is cancelled, when the client leaves.
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use ropewalk_web::{Reply, Request, Resource, Router};
+    ///
+    /// async fn is_open() -> bool {
+    ///     true
+    /// }
+    ///
+    /// fn gate(request: &Request, shop: Rc<Router>) -> Reply {
+    ///     let asking = request.clone();
+    ///     request.reply_later(async move {
+    ///         match is_open().await {
+    ///             true => shop.render(&asking),
+    ///             false => "we are closed".into(),
+    ///         }
+    ///     })
+    /// }
+    /// ```
+    pub fn reply_later(&self, future: impl Future<Output = Reply> + 'static) -> Reply {
+        let task = self
+            .reactor()
+            .spawn(async { Ok::<_, Failure>(future.await) });
+        self.0.exchange.set_task(task.canceller());
+        let request = self.clone();
+        task.on_result(move |result| match result {
+            Ok(reply) => deliver(reply, &request),
+            Err(failure) if !request.is_abandoned() => {
+                request.order(Order::Respond(failure.into_response()));
+            }
+            Err(_) => {}
+        });
         Reply(When::Later)
     }
 

@@ -20,6 +20,7 @@ use std::rc::Rc;
 use ropewalk_core::{Protocol, Reason, Transport};
 use ropewalk_grammar::http1::{AfterExchange, Event, Http1Error, RequestDecoder};
 
+pub(crate) use self::answer::deliver;
 use self::current::Current;
 pub(crate) use self::record::AccessRecorder;
 use self::stage::{Clock, Stage};

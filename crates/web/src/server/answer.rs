@@ -326,6 +326,15 @@ fn guarded(root: &dyn crate::resource::Resource, request: &Request) -> Reply {
     })
 }
 
+/// Answers with a reply that comes later than the resource was asked.
+pub(crate) fn deliver(reply: Reply, request: &Request) {
+    match reply.0 {
+        When::Now(response) => request.order(Order::Respond(response)),
+        When::Future(future) => answer_from(future, request),
+        When::Later => {}
+    }
+}
+
 /// Answers with what a future gives, once it does.
 fn answer_from(future: std::pin::Pin<Box<dyn Future<Output = Response>>>, request: &Request) {
     let task = request
