@@ -26,9 +26,9 @@ mod field_name;
 mod form;
 mod form_data;
 mod form_data_error;
-mod gzip;
 #[cfg(feature = "cred")]
 mod guard;
+mod gzip;
 mod handler;
 mod header_error;
 mod headers;
@@ -96,9 +96,9 @@ pub use self::field_name::FieldName;
 pub use self::form::{Form, FormError, FormLimits};
 pub use self::form_data::{FormData, UploadLimits};
 pub use self::form_data_error::FormDataError;
-pub use self::gzip::Gzip;
 #[cfg(feature = "cred")]
 pub use self::guard::Guard;
+pub use self::gzip::Gzip;
 pub use self::handler::{Async, Direct, Handler};
 pub use self::header_error::HeaderError;
 pub use self::headers::Headers;

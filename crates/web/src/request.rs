@@ -19,11 +19,8 @@ use crate::body_error::BodyError;
 use crate::exchange::{Exchange, Order, Phase};
 use crate::headers::Headers;
 use crate::incoming::Incoming;
-<<<<<<< HEAD
-use crate::methods::Methods;
-=======
 use crate::into_response::IntoResponse;
->>>>>>> a7185f8 (Guard resources by logins, CORS, hosts, https and rates; rewrite paths)
+use crate::methods::Methods;
 use crate::param_error::ParamError;
 use crate::reply::{Reply, When};
 use crate::responder::Responder;
@@ -136,7 +133,9 @@ impl Request {
 
     /// The path as it was sent, percent-encoded, or as somebody has [rewritten](crate::Rewrite) it; `*` has none.
     pub fn path(&self) -> &str {
-<<<<<<< HEAD
+        if let Some(path) = self.0.rewritten.get() {
+            return path;
+        }
         match self.target().get(self.0.path.clone()) {
             Some("") if !self.target().starts_with(['/', '*']) => "/",
             path => path.unwrap_or_default(),
@@ -146,11 +145,6 @@ impl Request {
     /// The method as a set of its own; none if no resource can have it.
     pub(crate) fn asks_for(&self) -> Option<Methods> {
         self.0.method
-=======
-        match self.0.rewritten.get() {
-            Some(path) => path,
-            None => self.head().target().path(),
-        }
     }
 
     /// Puts another path in the place of that which was sent, once; what was passed of it is to be passed again.
@@ -162,7 +156,6 @@ impl Request {
         if self.0.rewritten.set(path.into()).is_ok() {
             self.0.passed.set(0);
         }
->>>>>>> a7185f8 (Guard resources by logins, CORS, hosts, https and rates; rewrite paths)
     }
 
     /// What stands behind the first question mark.
