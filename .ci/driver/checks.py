@@ -12,7 +12,7 @@ CHECKS = {}
 # What takes endpoints, and its further arguments: used by the checks that all programs share.
 SERVERS = {
     "greeter": [], "echo": [], "welcome": [], "counter": [], "line_service": [],
-    "hello_web": [], "poetry_server": ["--delay", "1"], "ropewalk echo": [], "ropewalk chat": [],
+    "hello_web": [], "static_files": [], "poetry_server": ["--delay", "1"], "ropewalk echo": [], "ropewalk chat": [],
     "ropewalk discard": [], "ropewalk chargen": [], "ropewalk daytime": [], "ropewalk forward": ["--to", "tcp:127.0.0.1:1"],
 }
 CLIENTS = ["welcome_client", "hello_client", "line_client", "one_shot", "poetry"]

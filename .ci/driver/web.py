@@ -3,8 +3,12 @@
 import contextlib
 import http.client
 import json
+import os
+import shutil
+import subprocess
+import tempfile
 
-from .checks import ANY, abuse, check
+from .checks import ANY, abuse, check, one_line_error
 from .harness import PATIENCE, Peer, Program, in_parallel, must
 
 
@@ -81,3 +85,61 @@ def hello_web():
         abuse(address)
         in_parallel(100, lambda _: check_items(address))
         program.stops()
+
+
+def check_files(address):
+    """P14."""
+    with connected(address) as client:
+        status, headers, body = ask(client, "GET", "/a.txt")
+        must((status, body) == (200, b"0123456789"), f"{status} {body}")
+        modified = headers["Last-Modified"]
+        must(ask(client, "GET", "/a.txt", If_Modified_Since=modified)[0] == 304, "it is sent again")
+        status, headers, _ = ask(client, "GET", "/sub")
+        must(status in (301, 302) and headers["Location"].endswith("/sub/"), f"{status} {headers}")
+        for path in ("/../secret", "/%2e%2e/secret", "/..%2fsecret", "/sub/../../secret", "//etc/passwd", "/out"):
+            must(ask(client, "GET", path)[0] == 404, f"{path} is there")
+        status, headers, body = ask(client, "GET", "/a.txt", Range="bytes=2-4")
+        must((status, body, headers["Content-Range"]) == (206, b"234", "bytes 2-4/10"), f"{status} {body} {headers}")
+        status, headers, _ = ask(client, "GET", "/a.txt", Range="bytes=10-")
+        must((status, headers["Content-Range"]) == (416, "bytes */10"), f"{status} {headers}")
+        must(ask(client, "GET", "/b.txt.gz")[1]["Content-Encoding"] == "gzip", "it is not said to be packed")
+        status, _, body = ask(client, "GET", "/sub/large")
+        must(status == 200 and body == b"x" * 3_000_000, f"{status}, {len(body)} bytes")
+
+
+def mirror(address, folder):
+    """wget finds everything by the listings."""
+    if not shutil.which("wget"):
+        print("skipped: wget, which is not installed")
+        return
+    with tempfile.TemporaryDirectory() as copy:
+        url = "http://{}:{}/".format(*address)
+        subprocess.run(["wget", "-q", "-r", "-nH", "-P", copy, url], check=True, timeout=PATIENCE)
+        for name in ("a.txt", "sub/large", "sub/odd & name#?.txt"):
+            with open(os.path.join(folder, name), "rb") as ours, open(os.path.join(copy, name), "rb") as theirs:
+                must(ours.read() == theirs.read(), f"{name} differs")
+
+
+@check("static_files")
+def static_files():
+    """P14: from outside, with wget, with 100 clients at once, with clients that mean no good; a wrong directory."""
+    with tempfile.TemporaryDirectory() as place:
+        root = os.path.join(place, "root")
+        os.makedirs(os.path.join(root, "sub"))
+        for name, content in (
+            ("root/a.txt", b"0123456789"), ("root/b.txt.gz", b"packed"), ("root/sub/odd & name#?.txt", b"odd"),
+            ("root/sub/large", b"x" * 3_000_000), ("secret", b"SECRET"),
+        ):
+            with open(os.path.join(place, name), "wb") as file:
+                file.write(content)
+        os.symlink("../secret", os.path.join(root, "out"))
+        with Program("static_files", "--path", root, ANY) as program:
+            address = program.listening()
+            check_files(address)
+            mirror(address, root)
+            abuse(address)
+            in_parallel(100, lambda _: check_files(address))
+            program.stops()
+        missing = os.path.join(place, "missing")
+        with Program("static_files", "--path", missing, ANY) as program:
+            one_line_error(program, missing, "give a folder")

@@ -1,5 +1,6 @@
 //! What a message carries: the bytes of a response on their way to the client, or of a request on their way to a server.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -8,6 +9,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http_body::{Frame, SizeHint};
 use ropewalk_core::Failure;
+use ropewalk_core::buffer::FileRange;
 
 /// The content of a message: bytes that are here, or a stream that is pulled at the speed of the peer.
 ///
@@ -26,9 +28,29 @@ pub struct Body(pub(crate) Content);
 pub(crate) enum Content {
     Bytes(Bytes),
     Stream(Source),
+    /// Bytes and stretches of files, one behind the other.
+    Joined(VecDeque<Piece>),
     /// They will be ordered one by one.
     Pieces,
 }
+
+/// A part of a body whose bytes are here, or can be had whenever.
+pub(crate) enum Piece {
+    Bytes(Bytes),
+    File(FileRange),
+}
+
+impl Piece {
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File(range) => range.len() as u64,
+        }
+    }
+}
+
+/// How much of a file is read at a time, where somebody wants the bytes instead of the file.
+const READ_BYTES: usize = 64 * 1024;
 
 /// Where the pieces of a stream come from.
 pub(crate) type Source = Pin<Box<dyn http_body::Body<Data = Bytes, Error = Failure>>>;
@@ -37,6 +59,20 @@ impl Body {
     /// No bytes.
     pub const fn empty() -> Self {
         Self(Content::Bytes(Bytes::new()))
+    }
+
+    /// A stretch of a file, which is read as the peer takes it, by the kernel where nothing between needs its bytes.
+    pub fn file(range: FileRange) -> Self {
+        Self::joined([Piece::File(range)])
+    }
+
+    /// One behind the other.
+    pub(crate) fn joined(pieces: impl IntoIterator<Item = Piece>) -> Self {
+        let mut pieces: VecDeque<Piece> = pieces.into_iter().collect();
+        match pieces.make_contiguous() {
+            [Piece::Bytes(bytes)] => Self(Content::Bytes(std::mem::take(bytes))),
+            _ => Self(Content::Joined(pieces)),
+        }
     }
 
     /// The pieces of a stream, whose number of bytes is not known: sent in chunks. An error cuts the message short, so that the peer
@@ -79,6 +115,9 @@ impl http_body::Body for Body {
             Content::Bytes(bytes) if bytes.is_empty() => Poll::Ready(None),
             Content::Bytes(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Content::Stream(source) => source.as_mut().poll_frame(context),
+            Content::Joined(pieces) => {
+                Poll::Ready(next_bytes(pieces).map(|read| read.map(Frame::data)))
+            }
             Content::Pieces => Poll::Ready(None),
         }
     }
@@ -87,6 +126,7 @@ impl http_body::Body for Body {
         match &self.0 {
             Content::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Content::Stream(source) => source.size_hint(),
+            Content::Joined(pieces) => SizeHint::with_exact(pieces.iter().map(Piece::len).sum()),
             Content::Pieces => SizeHint::default(),
         }
     }
@@ -95,7 +135,23 @@ impl http_body::Body for Body {
         match &self.0 {
             Content::Bytes(bytes) => bytes.is_empty(),
             Content::Stream(source) => source.is_end_stream(),
+            Content::Joined(pieces) => pieces.iter().all(|piece| piece.len() == 0),
             Content::Pieces => false,
+        }
+    }
+}
+
+/// The next bytes of a body that is joined of pieces, for those who change it on its way.
+fn next_bytes(pieces: &mut VecDeque<Piece>) -> Option<Result<Bytes, Failure>> {
+    loop {
+        match pieces.front_mut()? {
+            piece if piece.len() == 0 => drop(pieces.pop_front()),
+            Piece::Bytes(bytes) => return Some(Ok(std::mem::take(bytes))),
+            Piece::File(range) => {
+                let mut read = Vec::new();
+                let outcome = range.read(&mut read, READ_BYTES);
+                return Some(outcome.map(|()| read.into()).map_err(Into::into));
+            }
         }
     }
 }

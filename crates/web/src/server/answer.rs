@@ -1,9 +1,11 @@
 //! From a request to the bytes of its response.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use http::StatusCode;
+use ropewalk_core::buffer::FileRange;
 use ropewalk_core::{Failure, Transport};
 use ropewalk_grammar::http1::{
     BodyLength, Expect, Name, RequestHead, SendName, ServerExchange, reason_phrase,
@@ -12,7 +14,7 @@ use ropewalk_grammar::http1::{
 
 use super::current::Current;
 use super::{HttpServer, Stream};
-use crate::body::{Content, Source};
+use crate::body::{Content, Piece, Source};
 use crate::body_error::BodyError;
 use crate::error_page::error_page;
 use crate::exchange::{Order, Phase};
@@ -156,6 +158,7 @@ impl Stream {
                 self.send_end(&Headers::new(), transport);
             }
             Content::Stream(source) => self.send_stream(source),
+            Content::Joined(pieces) => self.send_joined(pieces, transport),
             Content::Pieces => {}
         }
         Ok(())
@@ -202,6 +205,33 @@ impl Stream {
         };
         if let Err(error) = sent {
             self.cut_short(&error.into(), transport);
+        }
+    }
+
+    /// Queues all pieces at once: of files, nothing is read before the client takes it.
+    fn send_joined(&mut self, pieces: VecDeque<Piece>, transport: &Transport) {
+        for piece in pieces {
+            match piece {
+                Piece::Bytes(bytes) => self.send_chunk(&bytes, transport),
+                Piece::File(range) => self.send_file(range, transport),
+            }
+        }
+        self.send_end(&Headers::new(), transport);
+    }
+
+    fn send_file(&mut self, range: FileRange, transport: &Transport) {
+        let Some(current) = &mut self.current else {
+            return;
+        };
+        current.count_sent(range.len());
+        let (wire, length) = (&mut current.wire, range.len() as u64);
+        match transport.write_with(|out| wire.send_body_apart(length, out)) {
+            Ok(None) => {}
+            Ok(Some(behind)) => {
+                transport.write_file(range);
+                transport.write(behind);
+            }
+            Err(error) => self.cut_short(&error.into(), transport),
         }
     }
 
@@ -358,6 +388,7 @@ fn length_of(content: &Content) -> BodyLength {
             Some(length) => BodyLength::Known(length),
             None => BodyLength::Chunked,
         },
+        Content::Joined(pieces) => BodyLength::Known(pieces.iter().map(Piece::len).sum()),
         Content::Pieces => BodyLength::Chunked,
     }
 }
