@@ -59,13 +59,13 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
 
 /// A server that our own would refuse to be: any certificate, any version.
 pub(crate) fn bare_server(pair: &Pair, version: &'static SupportedProtocolVersion) -> Connection {
-    let cert = CertificateDer::from_pem_slice(pair.cert.as_bytes()).unwrap();
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pair.cert.as_bytes()).collect();
     let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).unwrap();
     let builder = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[version])
         .unwrap();
     let builder = builder.with_no_client_auth();
-    let mut config = builder.with_single_cert(vec![cert], key).unwrap();
+    let mut config = builder.with_single_cert(chain.unwrap(), key).unwrap();
     config.enable_secret_extraction = true;
     config.send_tls13_tickets = 0;
     ServerConnection::new(Arc::new(config)).unwrap().into()

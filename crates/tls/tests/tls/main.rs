@@ -1,5 +1,6 @@
 //! TLS by the rules R73 to R84 and the advisories TLS-01 to TLS-11, in simulated networks.
 
+mod advisories;
 mod after;
 mod authority;
 mod early;
