@@ -16,6 +16,8 @@ mod law;
 mod multipart_law;
 #[path = "../../crates/grammar/tests/grammar/proxy_law.rs"]
 mod proxy_law;
+#[path = "../../crates/tls/tests/tls/law.rs"]
+mod tls_law;
 #[path = "../../crates/web/tests/fields/law.rs"]
 mod web_law;
 #[path = "../../crates/grammar/tests/grammar/websocket_law.rs"]
@@ -30,6 +32,7 @@ use ropewalk_grammar::multipart::{self, MultipartDecoder};
 use ropewalk_grammar::proxy::ProxyDecoder;
 use ropewalk_grammar::websocket::{Decoder, Deflate, Encoder, Extension, Role};
 use ropewalk_grammar::{Delimiter, LengthPrefixedGrammar, LineGrammar, NetstringGrammar, Width};
+use ropewalk_tls::{Certificates, ClientOptions, Roots, ServerOptions, TlsClient, TlsServer};
 
 /// Limits from tight to none.
 const LIMITS: [usize; 4] = [3, 40, 16_384, usize::MAX];
@@ -193,6 +196,32 @@ pub fn endpoint(text: &str) {
     ONCE.call_once(|| register(ropewalk_protocols::PROXY_KIND));
     endpoint_law::every_text_is_understood_or_its_fault_is_shown(text);
     endpoint_law::a_quoted_text_is_one_field(text);
+}
+
+/// A hello, records after the handshake, and records that were changed: any split makes the same of them, and only what the peer
+/// said comes up.
+pub fn tls(input: &[u8]) {
+    thread_local! {
+        // Made once: they sign. The key protects nothing, everybody has it.
+        static ENDS: (TlsServer, TlsClient) = {
+            let (cert, key) = (include_str!("tls.pem"), include_str!("tls.key.pem"));
+            let certificates = Certificates::from_pem(cert, key).expect("a pair");
+            let server = TlsServer::new(ServerOptions::new(certificates).alpn(["h2"]));
+            let roots = Roots::from_pem(cert).expect("a root");
+            let client = TlsClient::new(ClientOptions::new(roots).without_resumption());
+            (server.expect("a server"), client.expect("a client"))
+        };
+    }
+    let Some((settings, plan, data)) = settings(input) else {
+        return;
+    };
+    ENDS.with(|(server, client)| match settings % 8 {
+        0 => tls_law::changed_records_bring_nothing_up(server, client, data, &plan.sizes),
+        1 => tls_law::raw_bytes_bring_nothing_up(server, client, data, &plan.sizes),
+        2 => tls_law::any_answer_to_a_hello_is_survived(client, data, &plan.sizes),
+        3 => tls_law::changed_hellos_end_the_same(server, client, data, &plan.sizes),
+        _ => tls_law::any_split_of_a_hello_is_the_same(server, data, &plan.sizes),
+    });
 }
 
 fn settings(input: &[u8]) -> Option<(usize, Plan, &[u8])> {

@@ -173,6 +173,8 @@ proptest! {
     ) {
         let (server, client) = couple();
         law::any_split_of_a_hello_is_the_same(&server, &bytes, &[size]);
+        law::changed_hellos_end_the_same(&server, &client, &bytes, &[size]);
+        law::any_answer_to_a_hello_is_survived(&client, &bytes, &[size]);
         law::changed_records_bring_nothing_up(&server, &client, &bytes, &[size]);
         law::raw_bytes_bring_nothing_up(&server, &client, &bytes, &[size]);
     }

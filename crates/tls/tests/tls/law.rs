@@ -30,6 +30,39 @@ pub(crate) fn any_split_of_a_hello_is_the_same(server: &TlsServer, bytes: &[u8],
     assert!(whole.down.max(cut.down) < 10_000, "more is said than heard");
 }
 
+/// A client's hello that was changed on its way is answered, or refused, the same however it is cut.
+pub(crate) fn changed_hellos_end_the_same(
+    server: &TlsServer,
+    client: &TlsClient,
+    change: &[u8],
+    sizes: &[usize],
+) {
+    let mut layer = TlsLayer::client(client, "a.example").expect("a name");
+    let mut hello = Vec::new();
+    layer.start(&mut hello).expect("a hello");
+    // Two bytes say where, one how; so that few bytes reach every place.
+    for change in change.chunks_exact(3) {
+        let place = usize::from(u16::from_be_bytes([change[0], change[1]]));
+        let place = place % hello.len();
+        hello[place] ^= change[2];
+    }
+    any_split_of_a_hello_is_the_same(server, &hello, sizes);
+}
+
+/// A client that waits for an answer hears anything: nothing comes up, and little is said.
+pub(crate) fn any_answer_to_a_hello_is_survived(client: &TlsClient, bytes: &[u8], sizes: &[usize]) {
+    let layer = || {
+        let mut layer = TlsLayer::client(client, "a.example").expect("a name");
+        layer.start(&mut Vec::new()).expect("a hello");
+        layer
+    };
+    let whole = feed(&mut layer(), bytes, &[usize::MAX]);
+    let cut = feed(&mut layer(), bytes, sizes);
+    assert_eq!(whole.failed, cut.failed);
+    assert!(whole.up.is_empty() && cut.up.is_empty() && !whole.ended);
+    assert!(whole.down.max(cut.down) < 1000);
+}
+
 /// An open layer, fed bytes of the peer's that were changed: only an unchanged beginning comes up.
 pub(crate) fn changed_records_bring_nothing_up(
     server: &TlsServer,
