@@ -3,6 +3,7 @@
 import itertools
 import json
 import pathlib
+import re
 import signal
 import socket
 import ssl
@@ -96,6 +97,64 @@ def reload():
             over.set()
             other.join(PATIENCE)
             must(not wrong and next(count) > 100, f"{wrong}, {next(count)} handshakes beside")
+            program.stops()
+
+
+def hello():
+    """What a client says first."""
+    heard, said = ssl.MemoryBIO(), ssl.MemoryBIO()
+    session = ssl.create_default_context().wrap_bio(heard, said, server_hostname="localhost")
+    try:
+        session.do_handshake()
+    except ssl.SSLWantReadError:
+        return said.read()
+
+
+def resident(program):
+    """Bytes of its memory."""
+    status = pathlib.Path(f"/proc/{program.process.pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) * 1024
+
+
+@check("tls server, bad peers")
+def bad_peers():
+    """Whoever stalls in a handshake or lies about lengths is left within the deadline, costs little memory, and hinders nobody."""
+    whole = hello()
+    one_byte_each = b"".join(b"\x16\x03\x01\0\1" + bytes([byte]) for byte in whole[5:])
+    endless = b"\x16\x03\x01\0\4\1\0\xff\0" + b"\x16\x03\x01\0\1\0" * 5000
+    stalling = [b"", whole[:1], whole[:5], whole[: len(whole) // 2], whole[:-1], whole, one_byte_each, endless]
+    lying = [b"\x16\x03\x01\0\6\1\xff\xff\xff\3\3", b"\x16\x03\x01\xff\xff", b"GET / HTTP/1.1\r\n\r\n", b"\x15\x03\x01\0\2\2\x28"]
+    with tempfile.TemporaryDirectory() as folder:
+        cert, key = certificate(folder)
+        file = pathlib.Path(folder, "app.toml")
+        file.write_text(f'[[service]]\ntype = "echo"\nendpoint = "{TLS}:cert={cert}:key={key}"\n[service.limits]\nhandshake = 2\n')
+        with Program("ropewalk", "run", file) as program:
+            address = program.listening()
+
+            def ask():
+                context = ssl.create_default_context(cafile=cert)
+                with socket.create_connection(address, PATIENCE) as plain:
+                    with context.wrap_socket(plain, server_hostname="localhost") as peer:
+                        peer.sendall(b"hello")
+                        must(peer.recv(5) == b"hello", "no echo")
+
+            ask()
+            before = resident(program)
+            peers = []
+            for said in (stalling + lying) * 30:
+                peers.append(Peer(address))
+                try:
+                    peers[-1].send(said)
+                except ConnectionError:
+                    pass  # it was left already
+            ask()
+            each = (resident(program) - before) / len(peers)
+            must(each < 32 * 1024, f"{each:.0f} bytes for each")
+            for peer in peers:
+                with peer:
+                    peer.must_end()
+            ask()
+            program.stderr.matching("the handshake took longer than 2s")
             program.stops()
 
 
