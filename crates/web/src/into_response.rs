@@ -6,7 +6,7 @@ use ropewalk_core::Failure;
 
 use crate::body::Body;
 use crate::body_error::BodyError;
-use crate::error_page::error_page;
+use crate::error_page::{described, error_page, failure_page};
 use crate::form::FormError;
 use crate::form_data_error::FormDataError;
 use crate::param_error::ParamError;
@@ -134,6 +134,6 @@ impl IntoResponse for Failure {
             None => StatusCode::INTERNAL_SERVER_ERROR,
         };
         tracing::error!(error = %format_args!("{self:#}"), made = %self.location(), "a request failed");
-        status.into_response()
+        failure_page(status, described(&self))
     }
 }

@@ -7,6 +7,7 @@ use ropewalk_core::Protocol;
 use ropewalk_grammar::http1::Name;
 
 use crate::body::Body;
+use crate::error_page::ErrorPage;
 use crate::field_name::FieldName;
 use crate::header_error::HeaderError;
 use crate::headers::Headers;
@@ -28,6 +29,8 @@ pub struct Response {
     status: StatusCode,
     headers: Headers,
     body: Body,
+    /// Whose page it is, until somebody gives it another body.
+    pub(crate) error: Option<Box<ErrorPage>>,
     pub(crate) switch: Option<Box<dyn Protocol>>,
 }
 
@@ -38,6 +41,7 @@ impl Response {
             status: StatusCode::OK,
             headers: Headers::new(),
             body: body.into(),
+            error: None,
             switch: None,
         }
     }
@@ -106,7 +110,7 @@ impl Response {
     /// The same with another body.
     #[must_use]
     pub fn with_body(mut self, body: impl Into<Body>) -> Self {
-        self.body = body.into();
+        (self.body, self.error) = (body.into(), None);
         self
     }
 
@@ -132,6 +136,7 @@ impl Response {
 
     /// The body, to be changed or taken.
     pub fn body_mut(&mut self) -> &mut Body {
+        self.error = None;
         &mut self.body
     }
 

@@ -9,10 +9,12 @@ use ropewalk_grammar::http1::RequestHead;
 
 use crate::access_log::AccessFormat;
 use crate::date::Date;
+use crate::error_page::{ErrorPage, Painter};
 use crate::incoming::Incoming;
 use crate::load::Load;
 use crate::request::Request;
 use crate::resource::Resource;
+use crate::response::Response;
 use crate::server::{AccessRecorder, HttpServer};
 use crate::site_limits::SiteLimits;
 use crate::trusted_proxies::TrustedProxies;
@@ -39,6 +41,8 @@ pub(crate) struct SiteShared {
     pub(crate) access: Option<Rc<AccessRecorder>>,
     pub(crate) proxies: Option<Rc<TrustedProxies>>,
     pub(crate) load: Load,
+    pub(crate) painter: Option<Rc<Painter>>,
+    pub(crate) shows_failures: bool,
     /// Requests whose memory serves the next ones.
     spare: RefCell<Vec<Request>>,
 }
@@ -56,6 +60,8 @@ impl Site {
             access: None,
             proxies: None,
             load: Load::default(),
+            painter: None,
+            shows_failures: false,
             spare: RefCell::default(),
         }))
     }
@@ -98,6 +104,37 @@ impl Site {
         self.changed(|site| site.proxies = Some(Rc::new(proxies)))
     }
 
+    /// The same tree, with pages of your own for errors; where `paint` makes none, the usual one is shown. The status stays.
+    ///
+    /// ```
+    /// use ropewalk_testing::StringTransport;
+    /// use ropewalk_web::{ErrorPage, Escaped, Request, Response, Router, Site};
+    ///
+    /// let paint = |_: &Request, error: &ErrorPage| {
+    ///     let detail = Escaped(error.detail().unwrap_or_default());
+    ///     Some(Response::html(format!("<h1>Sorry: {}</h1>{detail}", error.status())))
+    /// };
+    /// let site = Site::new(Router::new()).with_error_page(paint);
+    /// let mut client = StringTransport::builder().factory(site);
+    /// client.receive("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n");
+    /// let sent = String::from_utf8(client.take_sent()).unwrap();
+    /// assert!(sent.starts_with("HTTP/1.1 404 ") && sent.contains("<h1>Sorry: 404 Not Found</h1>"));
+    /// ```
+    #[must_use]
+    pub fn with_error_page(
+        self,
+        paint: impl Fn(&Request, &ErrorPage) -> Option<Response> + 'static,
+    ) -> Self {
+        self.changed(|site| site.painter = Some(Rc::new(paint)))
+    }
+
+    /// The same tree, whose pages tell clients what failed, and where: for developing, and never for the public (R148).
+    #[doc(alias = "displayTracebacks")]
+    #[must_use]
+    pub fn dangerous_show_failures(self) -> Self {
+        self.changed(|site| site.shows_failures = true)
+    }
+
     fn changed(self, change: impl FnOnce(&mut SiteShared)) -> Self {
         let mut shared = SiteShared {
             root: Rc::clone(&self.0.root),
@@ -106,6 +143,8 @@ impl Site {
             access: self.0.access.clone(),
             proxies: self.0.proxies.clone(),
             load: Load::default(),
+            painter: self.0.painter.clone(),
+            shows_failures: self.0.shows_failures,
             spare: RefCell::default(),
         };
         change(&mut shared);

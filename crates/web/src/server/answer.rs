@@ -16,7 +16,7 @@ use super::current::Current;
 use super::{HttpServer, Stream};
 use crate::body::{Content, Piece, Source};
 use crate::body_error::BodyError;
-use crate::error_page::error_page;
+use crate::error_page::{dress, error_page, failure_page};
 use crate::exchange::{Order, Phase};
 use crate::field_name::FieldName;
 use crate::headers::Headers;
@@ -98,6 +98,7 @@ impl Stream {
             current.waiting = Some(Box::new(response));
             return;
         }
+        response = dress(response, &current.request, &self.site);
         while let Some(filter) = current.request.0.exchange.next_filter() {
             response = filter(&current.request, response);
         }
@@ -350,9 +351,12 @@ fn incoming(head: &RequestHead<'_>, transport: &Transport) -> Option<Incoming> {
 /// Has the tree answer; a panic in it is logged, and answered with 500 (R148).
 fn guarded(root: &dyn crate::resource::Resource, request: &Request) -> Reply {
     let reply = catch_unwind(AssertUnwindSafe(|| serve(root, request)));
-    reply.unwrap_or_else(|_| {
+    reply.unwrap_or_else(|payload| {
         tracing::error!(?request, "a handler panicked");
-        StatusCode::INTERNAL_SERVER_ERROR.into()
+        let text = payload.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        let told = format_args!("a panic: {}", text.unwrap_or("of no text")).to_string();
+        failure_page(StatusCode::INTERNAL_SERVER_ERROR, told).into()
     })
 }
 

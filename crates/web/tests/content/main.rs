@@ -4,6 +4,7 @@ mod events;
 mod forms;
 mod gzip;
 mod json;
+mod pages;
 mod sessions;
 
 use ropewalk_testing::StringTransport;
