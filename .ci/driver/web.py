@@ -1,15 +1,18 @@
 """The programs that speak HTTP, asked by Python's own client."""
 
 import contextlib
+import gzip
 import http.client
+import http.server
 import json
 import os
 import shutil
 import subprocess
 import tempfile
+import threading
 
 from .checks import ANY, abuse, check, one_line_error
-from .harness import PATIENCE, Peer, Program, in_parallel, must
+from .harness import PATIENCE, Peer, Program, free_port, in_parallel, must
 
 
 @contextlib.contextmanager
@@ -143,3 +146,66 @@ def static_files():
         missing = os.path.join(place, "missing")
         with Program("static_files", "--path", missing, ANY) as program:
             one_line_error(program, missing, "give a folder")
+
+
+class Canned(http.server.BaseHTTPRequestHandler):
+    """Python's server, which speaks HTTP/1.0, or 1.1 with chunks."""
+
+    def do_GET(self):
+        body = gzip.compress(b"zipped") if self.path == "/zipped" else b"a page of " + self.path.encode()
+        if self.path == "/moved":
+            self.send_response(302)
+            self.send_header("Location", "/here?x=y")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        self.send_response(404 if self.path == "/none" else 200)
+        if self.path == "/zipped":
+            self.send_header("Content-Encoding", "gzip")
+        if self.path == "/chunked":
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for letter in body:
+                self.wfile.write(b"1\r\n%c\r\n" % letter)
+                self.wfile.flush()
+            self.wfile.write(b"0\r\n\r\n")
+            return
+        if self.path != "/until-close":
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@check("http_get")
+def http_get():
+    """P33: after a second the status, then the body; of Python's server, in both versions and all framings."""
+    for version in ("HTTP/1.0", "HTTP/1.1"):
+        handler = type("Handler", (Canned,), {"protocol_version": version})
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as peer:
+            threading.Thread(target=peer.serve_forever, daemon=True).start()
+            at = f"http://127.0.0.1:{peer.server_port}"
+            pages = [("/page", 200, "a page of /page"), ("/none", 404, "a page of /none"), ("/zipped", 200, "zipped")]
+            pages.append(("/moved", 200, "a page of /here?x=y"))
+            if version == "HTTP/1.1":
+                pages.append(("/chunked", 200, "a page of /chunked"))
+            else:
+                pages.append(("/until-close", 200, "a page of /until-close"))
+
+            def visit(number):
+                path, status, body = pages[number]
+                with Program("http_get", at + path) as program:
+                    took = program.ends(0)
+                    must(0.9 < took, f"{path} after {took:g} s")
+                    told = program.stdout.lines
+                    must(told == [f"Status Code: {status}", body], f"{path}: {told}")
+
+            in_parallel(len(pages), visit)
+            peer.shutdown()
+    for url in (f"http://127.0.0.1:{free_port()}/", "http://a b/", "ftp://127.0.0.1/"):
+        with Program("http_get", url) as program:
+            program.ends(1)
+            told = program.stderr.lines
+            must(len(told) == 1 and told[0].startswith("Request failed: ") and url in told[0], f"{told}")

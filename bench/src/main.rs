@@ -79,6 +79,8 @@ enum Command {
     Cores,
     /// HTTP: a greeting, and JSON from one of a hundred routes.
     Http,
+    /// GETs of a client over connections that are kept.
+    HttpClient,
     /// All of the above, one after the other.
     All,
     /// Becomes a server (used by the bench itself).
@@ -128,6 +130,7 @@ fn run(arguments: Arguments) -> Outcome<()> {
         Command::Forward => &[Work::Forward],
         Command::Cores => &[Work::Cores],
         Command::Http => &[Work::Http],
+        Command::HttpClient => &[Work::HttpClient],
         Command::All => &Work::ALL,
         Command::Serve {
             peer,

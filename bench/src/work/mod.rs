@@ -6,6 +6,7 @@ mod cores;
 mod echo;
 mod forward;
 mod http;
+pub(crate) mod http_client;
 mod idle;
 mod latency;
 pub(crate) mod tasks;
@@ -46,10 +47,11 @@ pub(crate) enum Work {
     Cores,
     Udp,
     Http,
+    HttpClient,
 }
 
 impl Work {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Echo,
         Self::Latency,
         Self::Idle,
@@ -66,6 +68,7 @@ impl Work {
         Self::Cores,
         Self::Udp,
         Self::Http,
+        Self::HttpClient,
     ];
 
     /// Runs it and prints its tables.
@@ -87,6 +90,7 @@ impl Work {
             Self::Unix => unix::run(bench),
             Self::Forward => forward::run(bench),
             Self::Cores => cores::run(bench),
+            Self::HttpClient => http_client::run(bench),
         }
     }
 }
@@ -97,6 +101,7 @@ pub(crate) fn compute(work: &str, peer: &Peer) -> Outcome<Record> {
     let mut record = match work {
         "timers" => timers::compute(peer)?,
         "tasks" => tasks::compute(peer)?,
+        "http-client" => http_client::compute(peer)?,
         other => return Err(format!("no work named {other:?}").into()),
     };
     record.set("others", watch.stop()?);

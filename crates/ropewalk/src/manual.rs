@@ -10,6 +10,8 @@ pub mod deferreds;
 pub mod endpoints;
 pub mod from_tokio;
 pub mod from_twisted;
+#[cfg(feature = "web")]
+pub mod http_client;
 pub mod limits;
 pub mod services;
 pub mod tutorial;

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
@@ -21,6 +21,7 @@ use futures_core::Stream;
 use http_body::{Frame, SizeHint};
 
 use crate::body_error::BodyError;
+use crate::client::Decoding;
 use crate::headers::Headers;
 
 /// How much of a body may wait for its reader before the connection stops reading.
@@ -53,7 +54,37 @@ struct State {
     end: Option<Result<Headers, BodyError>>,
     waker: Option<Waker>,
     is_wanted: bool,
+    /// It has no length: it ends when the connection does.
+    ends_with_connection: bool,
+    /// What turns the bytes as they were sent into those that are read.
+    decoding: Option<Box<Decoding>>,
     poke: Option<Rc<dyn Fn()>>,
+}
+
+/// How a body ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BodyEnd {
+    /// All of it came.
+    #[doc(alias = "ResponseDone")]
+    Done,
+    /// The connection was closed, and the server had not said how long the body is: perhaps there was more.
+    #[doc(alias = "PotentialDataLoss")]
+    PotentialLoss,
+    /// It ended early.
+    #[doc(alias = "ResponseFailed")]
+    Failed(BodyError),
+}
+
+/// The connection's side of a body whose reader may be gone.
+#[derive(Clone)]
+pub(crate) struct Feed(Weak<RefCell<State>>);
+
+impl Feed {
+    /// The body, if anybody can still read it.
+    pub(crate) fn body(&self) -> Option<Incoming> {
+        self.0.upgrade().map(Incoming)
+    }
 }
 
 impl Incoming {
@@ -66,12 +97,30 @@ impl Incoming {
 
     /// A body of which nothing has come; `poke` is called when its reader begins, and when a full one was emptied.
     pub(crate) fn new(length: Option<u64>, poke: Option<Rc<dyn Fn()>>) -> Self {
-        let state = State {
-            length,
-            poke,
-            ..State::default()
-        };
+        let mut state = State::default();
+        (state.length, state.poke) = (length, poke);
         Self(Rc::new(RefCell::new(state)))
+    }
+
+    /// The same for a response: it may have no end of its own, and may be compressed. When the last handle of its reader is dropped before
+    /// the end, `poke` is called, too.
+    pub(crate) fn of_response(
+        length: Option<u64>,
+        ends_with_connection: bool,
+        decoding: Option<Decoding>,
+        poke: Rc<dyn Fn()>,
+    ) -> Self {
+        let body = Self::new(length.filter(|_| decoding.is_none()), Some(poke));
+        let mut state = body.0.borrow_mut();
+        state.ends_with_connection = ends_with_connection;
+        state.decoding = decoding.map(Box::new);
+        drop(state);
+        body
+    }
+
+    /// What the connection keeps, so that it notices when there is no reader any more.
+    pub(crate) fn feed(&self) -> Feed {
+        Feed(Rc::downgrade(&self.0))
     }
 
     /// The next bytes, never none; `None` at the end. Where they are cut means nothing.
@@ -130,20 +179,32 @@ impl Incoming {
         state.chunks.is_empty() && matches!(state.end, Some(Ok(_)))
     }
 
+    /// How it ended, once all that came was read; `None` before that.
+    pub fn end(&self) -> Option<BodyEnd> {
+        let state = self.0.borrow();
+        match state.end.as_ref()? {
+            _ if !state.chunks.is_empty() => None,
+            Ok(_) if state.ends_with_connection => Some(BodyEnd::PotentialLoss),
+            Ok(_) => Some(BodyEnd::Done),
+            Err(error) => Some(BodyEnd::Failed(error.clone())),
+        }
+    }
+
     pub(crate) fn poll_chunk(
         &self,
         context: &Context<'_>,
     ) -> Poll<Result<Option<Bytes>, BodyError>> {
         let mut state = self.0.borrow_mut();
         let was_full = state.bytes >= FULL_BYTES;
-        let told = match (state.chunks.pop_front(), &state.end) {
-            (Some(chunk), _) => {
-                state.bytes -= chunk.len();
-                Poll::Ready(Ok(Some(chunk)))
+        let told = match (state.take_chunk(), &state.end) {
+            (Ok(Some(chunk)), _) => Poll::Ready(Ok(Some(chunk))),
+            (Err(error), _) => {
+                state.end = Some(Err(error.clone()));
+                Poll::Ready(Err(error))
             }
-            (None, Some(Ok(_))) => Poll::Ready(Ok(None)),
-            (None, Some(Err(error))) => Poll::Ready(Err(error.clone())),
-            (None, None) => {
+            (Ok(None), Some(Ok(_))) => Poll::Ready(Ok(None)),
+            (Ok(None), Some(Err(error))) => Poll::Ready(Err(error.clone())),
+            (Ok(None), None) => {
                 state.waker = Some(context.waker().clone());
                 Poll::Pending
             }
@@ -202,6 +263,37 @@ impl Incoming {
     /// Whether nobody can read it any more: only the connection has a handle, and its request, which somebody may hold.
     pub(crate) fn is_abandoned(&self, request_is_held: bool) -> bool {
         Rc::strong_count(&self.0) <= 2 && !request_is_held
+    }
+}
+
+impl State {
+    /// The next bytes for the reader, as far as they are here.
+    fn take_chunk(&mut self) -> Result<Option<Bytes>, BodyError> {
+        let Some(mut decoding) = self.decoding.take() else {
+            return Ok(self.take_sent());
+        };
+        let read = decoding.read(|| self.take_sent());
+        if let (Ok(None), Some(Ok(_))) = (&read, &self.end) {
+            decoding.check_end()?;
+        }
+        self.decoding = Some(decoding);
+        read
+    }
+
+    /// The next bytes as they were sent.
+    fn take_sent(&mut self) -> Option<Bytes> {
+        let chunk = self.chunks.pop_front()?;
+        self.bytes -= chunk.len();
+        Some(chunk)
+    }
+}
+
+/// Whoever read it is gone before the end: the connection may want to know.
+impl Drop for State {
+    fn drop(&mut self) {
+        if let Some(poke) = self.poke.take() {
+            poke();
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod access_log;
 mod body;
 mod body_error;
 mod branch;
+mod client;
 mod conditional;
 mod content_type;
 mod cookie;
@@ -85,11 +86,16 @@ pub use ropewalk_core::buffer::{FileRange, FileSource};
 pub use ropewalk_grammar::http1::Name;
 pub use ropewalk_grammar::multipart;
 pub use ropewalk_protocols::{PeerKey, RateLimit};
+pub use url::Url;
 
 pub use self::access_log::{Access, AccessFormat, AccessLog};
 pub use self::body::Body;
 pub use self::body_error::BodyError;
 pub use self::branch::Branch;
+pub use self::client::{
+    Agent, AgentError, AgentLimits, AgentProblem, ClientRequest, ClientResponse, CookieJar,
+    IntoMethod, IntoUrl, Phase as AgentPhase, Proxies, Redirects, TunnelError, Upgraded,
+};
 pub use self::conditional::{Conditions, ETag, ETagError, Validators, Verdict};
 pub use self::content_type::{ContentType, FileType};
 pub use self::cookie::Cookies;
@@ -115,7 +121,7 @@ pub use self::header_error::HeaderError;
 pub use self::headers::Headers;
 pub use self::http_date::HttpDate;
 pub use self::https_only::HttpsOnly;
-pub use self::incoming::Incoming;
+pub use self::incoming::{BodyEnd, Incoming};
 pub use self::into_response::IntoResponse;
 #[cfg(feature = "json")]
 pub use self::json::{Json, JsonError};

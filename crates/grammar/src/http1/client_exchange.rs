@@ -105,6 +105,27 @@ impl<'a> ClientExchange<'a> {
         Ok(())
     }
 
+    /// The same without its method, which matters to the head only: for those who keep the exchange longer than the request.
+    #[must_use]
+    pub fn without_method(self) -> ClientExchange<'static> {
+        let Self {
+            is_persistent,
+            is_waiting,
+            is_switched,
+            has_ended,
+            outgoing,
+            method: _,
+        } = self;
+        ClientExchange {
+            method: Method::Get,
+            is_persistent,
+            is_waiting,
+            is_switched,
+            has_ended,
+            outgoing,
+        }
+    }
+
     /// Whether the body should be held back until an interim 100 has come, or a moment has passed: the head has `Expect`.
     pub fn is_waiting(&self) -> bool {
         self.is_waiting

@@ -1,0 +1,125 @@
+//! Which redirects are followed (R170).
+
+use http::{Method, StatusCode};
+use ropewalk_grammar::http1::Name;
+
+use super::agent_error::AgentProblem;
+use super::hop::Hop;
+
+/// Which redirects an agent follows, and how many.
+///
+/// Credentials (`Authorization`, `Cookie`, `Proxy-Authorization`, those in the URL) do not go along to another scheme, host or port (CL-01).
+/// What is not followed is the response that you get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Redirects {
+    most: usize,
+    policy: Policy,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Policy {
+    None,
+    Strict,
+    BrowserLike,
+}
+
+impl Redirects {
+    /// Follows none.
+    pub const fn none() -> Self {
+        Self::new(Policy::None)
+    }
+
+    /// Follows 301, 302, 307 and 308 of GET and HEAD, and 303 of all with a GET; at most 20. This is the default.
+    #[doc(alias = "RedirectAgent")]
+    pub const fn strict() -> Self {
+        Self::new(Policy::Strict)
+    }
+
+    /// Follows as [`strict`](Self::strict), and also 301 and 302 of other methods, with a GET, as browsers do with forms.
+    #[doc(alias = "BrowserLikeRedirectAgent")]
+    pub const fn browser_like() -> Self {
+        Self::new(Policy::BrowserLike)
+    }
+
+    /// At most so many, one after another; more are an error.
+    #[must_use]
+    pub const fn at_most(mut self, most: usize) -> Self {
+        self.most = most;
+        self
+    }
+
+    const fn new(policy: Policy) -> Self {
+        Self { most: 20, policy }
+    }
+
+    /// Turns a hop into the one that a response leads to; `None` if it is the last. `passed` hops were before it.
+    pub(super) fn follow(
+        self,
+        hop: &Hop,
+        status: StatusCode,
+        location: Option<&[u8]>,
+        passed: usize,
+    ) -> Result<Option<Hop>, AgentProblem> {
+        let Some(location) = location else {
+            return Ok(None);
+        };
+        let Some(method) = self.method(&hop.method, status) else {
+            return Ok(None);
+        };
+        if passed >= self.most {
+            return Err(AgentProblem::TooManyRedirects(self.most));
+        }
+        let refused = |why: &dyn std::fmt::Display| {
+            let location = String::from_utf8_lossy(location);
+            AgentProblem::Redirect(format!("\"{}\": {why}", location.escape_debug()))
+        };
+        let text = std::str::from_utf8(location).map_err(|error| refused(&error))?;
+        if text.contains(|letter: char| letter.is_control()) {
+            return Err(refused(&"it has a control character"));
+        }
+        let mut url = hop.url.join(text).map_err(|error| refused(&error))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(refused(&"an agent knows http and https"));
+        }
+        if url.fragment().is_none() {
+            url.set_fragment(hop.url.fragment()); // RFC 9110 10.2.2
+        }
+        Ok(Some(hop.redirected(url, method)))
+    }
+
+    /// The method for the next hop; `None` if this status is not followed.
+    fn method(self, method: &Method, status: StatusCode) -> Option<Method> {
+        let is_safe = matches!(*method, Method::GET | Method::HEAD);
+        let other = if *method == Method::HEAD {
+            Method::HEAD
+        } else {
+            Method::GET
+        };
+        match (self.policy, status.as_u16()) {
+            (Policy::None, _) => None,
+            (_, 303) => Some(other),
+            (_, 301 | 302 | 307 | 308) if is_safe => Some(method.clone()),
+            (Policy::BrowserLike, 301 | 302) => Some(Method::GET),
+            _ => None,
+        }
+    }
+}
+
+impl Default for Redirects {
+    fn default() -> Self {
+        Self::strict()
+    }
+}
+
+/// What belongs to one origin and goes to no other (CL-01).
+pub(super) const CREDENTIALS: [Name; 3] =
+    [Name::Authorization, Name::Cookie, Name::ProxyAuthorization];
+
+/// What describes a body that is not sent any more.
+pub(super) const OF_CONTENT: [Name; 5] = [
+    Name::ContentType,
+    Name::ContentEncoding,
+    Name::ContentLanguage,
+    Name::ContentLocation,
+    Name::Expect,
+];
