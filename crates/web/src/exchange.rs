@@ -201,9 +201,19 @@ impl Exchange {
         }
     }
 
+    /// Whether nobody waits for anything, as with most requests: they are answered at once.
+    fn is_unused(&self) -> bool {
+        self.waiting.borrow().is_empty()
+            && self.task.borrow().is_none()
+            && self.wakers.borrow().is_empty()
+    }
+
     /// The response is out as a whole (R141).
     pub(crate) fn finish(&self) {
         self.phase.set(Phase::Finished);
+        if self.is_unused() {
+            return;
+        }
         for resolver in self.waiting.take() {
             let _nobody_else_has_it = resolver.resolve(());
         }

@@ -112,7 +112,9 @@ impl Headers {
     }
 
     pub(crate) fn replace(&mut self, name: FieldName, value: HeaderValue) {
-        self.remove(&name);
+        if !self.is_empty() {
+            self.remove(&name);
+        }
         self.push(name, value);
     }
 

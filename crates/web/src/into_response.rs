@@ -10,7 +10,7 @@ use crate::error_page::{described, error_page, failure_page};
 use crate::form::FormError;
 use crate::form_data_error::FormDataError;
 use crate::param_error::ParamError;
-use crate::response::Response;
+use crate::response::{OCTETS, Response};
 use crate::session_error::SessionError;
 use crate::status_error::StatusError;
 
@@ -60,7 +60,7 @@ macro_rules! octets {
         $(
             impl IntoResponse for $kind {
                 fn into_response(self) -> Response {
-                    Response::new(self).with_type("application/octet-stream")
+                    Response::new(self).of_type(OCTETS)
                 }
             }
         )*

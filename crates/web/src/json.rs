@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::body_error::BodyError;
 use crate::into_response::IntoResponse;
 use crate::request::Request;
-use crate::response::Response;
+use crate::response::{JSON, Response};
 
 /// Answers a value as JSON.
 ///
@@ -28,7 +28,7 @@ pub struct Json<T>(pub T);
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
-            Ok(text) => Response::new(text).with_type("application/json"),
+            Ok(text) => Response::new(text).of_type(JSON),
             Err(error) => ropewalk_core::Failure::new(error).into_response(),
         }
     }

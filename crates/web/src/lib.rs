@@ -53,6 +53,7 @@ mod range;
 mod rate_limited;
 mod redirect;
 mod redirect_error;
+mod recent_heads;
 mod reply;
 mod request;
 mod resource;

@@ -14,6 +14,10 @@ use http::{HeaderMap, Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use ropewalk_core::{Address, Deferred, Encrypted, Failure, Handle, Transport};
 use ropewalk_grammar::http1::{self, Authority, Fields, KeptHead, Key, RequestHead, Version};
+use ropewalk_core::{Address, Deferred, Encrypted, Handle, Transport};
+use ropewalk_grammar::http1::{
+    self, Authority, Fields, KeptHead, Key, RequestHead, Target, Version,
+};
 
 use crate::body_error::BodyError;
 use crate::exchange::{Exchange, Order, Phase};
@@ -139,6 +143,10 @@ impl Request {
         match self.target().get(self.0.path.clone()) {
             Some("") if !self.target().starts_with(['/', '*']) => "/",
             path => path.unwrap_or_default(),
+        let target = self.target();
+        match &target[self.0.path.clone()] {
+            "" if target.contains("://") => "/",
+            path => path,
         }
     }
 
@@ -486,11 +494,14 @@ fn path_of(head: &RequestHead<'_>) -> Range<usize> {
         .iter()
         .position(|byte| *byte == b'?')
         .unwrap_or(target.len());
-    let start = match target.first() {
-        Some(b'/') => 0,
-        _ => end - head.target().path().len().min(end),
+    let length = match target.first() {
+        Some(b'/') => end,
+        _ => match head.target() {
+            Target::Absolute { path, .. } => path.len(),
+            _ => 0,
+        },
     };
-    start..end
+    end - length..end
 }
 
 impl fmt::Debug for Request {

@@ -34,6 +34,13 @@ pub struct Response {
     pub(crate) switch: Option<Box<dyn Protocol>>,
 }
 
+// Checked once, by the compiler: every response of a usual kind has one.
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+pub(crate) const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
+#[cfg(feature = "json")]
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
 impl Response {
     /// 200 with this body, and no type.
     pub fn new(body: impl Into<Body>) -> Self {
@@ -54,12 +61,12 @@ impl Response {
 
     /// 200 with text in UTF-8.
     pub fn text(text: impl Into<Body>) -> Self {
-        Self::new(text).with_type("text/plain; charset=utf-8")
+        Self::new(text).of_type(TEXT)
     }
 
     /// 200 with a page in UTF-8. What came from a client must be escaped in it.
     pub fn html(page: impl Into<Body>) -> Self {
-        Self::new(page).with_type("text/html; charset=utf-8")
+        Self::new(page).of_type(HTML)
     }
 
     /// 101: the connection belongs to `protocol` from here on, which gets what has come behind the request (R161).
@@ -102,8 +109,12 @@ impl Response {
     /// When the text has a control character.
     #[must_use]
     pub fn with_type(mut self, content_type: &'static str) -> Self {
-        let value = HeaderValue::from_static(content_type);
-        self.headers.replace(Name::ContentType.into(), value);
+        self.of_type(HeaderValue::from_static(content_type))
+    }
+
+    /// The same with a type that was checked before.
+    pub(crate) fn of_type(mut self, content_type: HeaderValue) -> Self {
+        self.headers.replace(Name::ContentType.into(), content_type);
         self
     }
 

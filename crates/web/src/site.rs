@@ -12,6 +12,7 @@ use crate::date::Date;
 use crate::error_page::{ErrorPage, Painter};
 use crate::incoming::Incoming;
 use crate::load::Load;
+use crate::recent_heads::RecentHeads;
 use crate::request::Request;
 use crate::resource::Resource;
 use crate::response::Response;
@@ -38,6 +39,7 @@ pub(crate) struct SiteShared {
     pub(crate) root: Rc<dyn Resource>,
     pub(crate) limits: SiteLimits,
     pub(crate) date: Date,
+    pub(crate) heads: RecentHeads,
     pub(crate) access: Option<Rc<AccessRecorder>>,
     pub(crate) proxies: Option<Rc<TrustedProxies>>,
     pub(crate) load: Load,
@@ -57,6 +59,7 @@ impl Site {
             root: Rc::new(root),
             limits: SiteLimits::default(),
             date: Date::default(),
+            heads: RecentHeads::default(),
             access: None,
             proxies: None,
             load: Load::default(),
@@ -140,6 +143,7 @@ impl Site {
             root: Rc::clone(&self.0.root),
             limits: self.0.limits.clone(),
             date: Date::default(),
+            heads: RecentHeads::default(),
             access: self.0.access.clone(),
             proxies: self.0.proxies.clone(),
             load: Load::default(),

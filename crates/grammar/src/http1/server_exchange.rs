@@ -3,7 +3,10 @@
 use super::encode::{send_body_length, send_fields, send_status_line, whole_or_nothing};
 use super::outgoing::Outgoing;
 use super::response::Asked;
-use super::{BodyLength, Event, Expect, Name, Request, RequestHead, SendError, SendName, Version};
+use super::{
+    BodyLength, Event, Expect, Name, PreparedHead, Request, RequestHead, SendError, SendName,
+    Version,
+};
 
 /// What may be answered to one request, and what becomes of the connection then.
 ///
@@ -189,17 +192,47 @@ impl ServerExchange {
         body: BodyLength,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
-        self.must_be_unsent()?;
         if status < 200 {
             return Err(SendError::Status(status));
         }
+        self.send_head_with(status, body, out, |out| {
+            send_status_line(status, reason, out)?;
+            send_fields(fields, &[Name::Connection], out).map(drop)
+        })
+    }
+
+    /// [`send_head`](Self::send_head) with a head that was checked before.
+    ///
+    /// # Errors
+    ///
+    /// When the response has begun. Nothing has changed then.
+    pub fn send_prepared_head(
+        &mut self,
+        head: &PreparedHead,
+        body: BodyLength,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        self.send_head_with(head.status(), body, out, |out| {
+            out.extend_from_slice(head.as_bytes());
+            Ok(())
+        })
+    }
+
+    #[inline]
+    fn send_head_with(
+        &mut self,
+        status: u16,
+        body: BodyLength,
+        out: &mut Vec<u8>,
+        send_fields: impl FnOnce(&mut Vec<u8>) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        self.must_be_unsent()?;
         let is_tunnel = self.asked == Asked::Connect && status < 300;
         let (said, outgoing) = self.fitting(status, body);
         let is_persistent =
             self.is_persistent && !self.is_waiting && outgoing != Outgoing::UntilClose;
         whole_or_nothing(out, |out| {
-            send_status_line(status, reason, out)?;
-            send_fields(fields, &[Name::Connection], out)?;
+            send_fields(out)?;
             send_body_length(said, out);
             if !is_persistent && !is_tunnel {
                 out.extend_from_slice(b"Connection: close\r\n");

@@ -8,8 +8,7 @@ use http::StatusCode;
 use ropewalk_core::buffer::FileRange;
 use ropewalk_core::{Failure, Transport};
 use ropewalk_grammar::http1::{
-    BodyLength, Expect, Name, RequestHead, SendName, ServerExchange, reason_phrase,
-    send_response_head,
+    BodyLength, Expect, Name, RequestHead, ServerExchange, reason_phrase, send_response_head,
 };
 
 use super::current::Current;
@@ -18,7 +17,6 @@ use crate::body::{Content, Piece, Source};
 use crate::body_error::BodyError;
 use crate::error_page::{dress, error_page, failure_page};
 use crate::exchange::{Order, Phase};
-use crate::field_name::FieldName;
 use crate::headers::Headers;
 use crate::incoming::Incoming;
 use crate::into_response::IntoResponse;
@@ -129,29 +127,20 @@ impl Stream {
         }
         let content = response.take_body().0;
         let length = length_of(&content);
-        let (status, wire) = (response.status().as_u16(), &mut current.wire);
-        let mut fields = response.headers().iter();
-        let has_date = fields.any(|(name, _)| name.known() == Some(Name::Date));
-        let date = (!has_date).then_some((Sent::Date, &date[..]));
-        let fields = response.headers().iter();
-        let fields = fields.map(|(name, value)| (Sent::Other(name), value.as_bytes()));
-        transport.write_with(|out| {
-            wire.send_head(
-                status,
-                reason_phrase(status),
-                date.into_iter().chain(fields),
-                length,
-                out,
-            )?;
-            match &content {
-                Content::Bytes(bytes) if bytes.len() <= COPIED_BYTES => {
-                    wire.send_body(bytes, out)?;
-                    wire.send_end(out)
+        let wire = &mut current.wire;
+        self.site.heads.with(&response, &date, |head| {
+            transport.write_with(|out| {
+                wire.send_prepared_head(head, length, out)?;
+                match &content {
+                    Content::Bytes(bytes) if bytes.len() <= COPIED_BYTES => {
+                        wire.send_body(bytes, out)?;
+                        wire.send_end(out)
+                    }
+                    _ => Ok(()),
                 }
-                _ => Ok(()),
-            }
-        })?;
-        current.record.status = status;
+            })
+        })??;
+        current.record.status = response.status().as_u16();
         match content {
             Content::Bytes(bytes) if bytes.len() <= COPIED_BYTES => current.count_sent(bytes.len()),
             Content::Bytes(bytes) => {
@@ -310,30 +299,6 @@ fn overloaded(limits: &SiteLimits) -> Response {
         .headers_mut()
         .replace(Name::RetryAfter.into(), seconds.into());
     response
-}
-
-/// The name of a header: ours, or of the response.
-enum Sent<'a> {
-    Date,
-    Other(&'a FieldName),
-}
-
-impl AsRef<[u8]> for Sent<'_> {
-    fn as_ref(&self) -> &[u8] {
-        match self {
-            Self::Date => Name::Date.as_str().as_bytes(),
-            Self::Other(name) => name.as_ref(),
-        }
-    }
-}
-
-impl SendName for Sent<'_> {
-    fn known(&self) -> Option<Name> {
-        match self {
-            Self::Date => Some(Name::Date),
-            Self::Other(name) => name.known(),
-        }
-    }
 }
 
 /// What will come of the body; none if there is none.
