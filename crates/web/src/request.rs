@@ -13,8 +13,6 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use ropewalk_core::{Address, Deferred, Encrypted, Failure, Handle, Transport};
-use ropewalk_grammar::http1::{self, Authority, Fields, KeptHead, Key, RequestHead, Version};
-use ropewalk_core::{Address, Deferred, Encrypted, Handle, Transport};
 use ropewalk_grammar::http1::{
     self, Authority, Fields, KeptHead, Key, RequestHead, Target, Version,
 };
@@ -140,9 +138,6 @@ impl Request {
         if let Some(path) = self.0.rewritten.get() {
             return path;
         }
-        match self.target().get(self.0.path.clone()) {
-            Some("") if !self.target().starts_with(['/', '*']) => "/",
-            path => path.unwrap_or_default(),
         let target = self.target();
         match &target[self.0.path.clone()] {
             "" if target.contains("://") => "/",
