@@ -1,29 +1,27 @@
 //! What a client asks for.
 
+mod path;
+
 use std::any::Any;
-use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::net::IpAddr;
 use std::ops::Range;
 use std::rc::Rc;
-use std::str::FromStr;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
-use percent_encoding::percent_decode_str;
 use ropewalk_core::{Address, Deferred, Encrypted, Failure, Handle, Transport};
-use ropewalk_grammar::http1::{
-    self, Authority, Fields, KeptHead, Key, RequestHead, Target, Version,
-};
+use ropewalk_grammar::http1::{self, Authority, Fields, KeptHead, Key, RequestHead, Version};
 
+use self::path::path_of;
+pub(crate) use self::path::slash;
 use crate::body_error::BodyError;
 use crate::exchange::{Exchange, Order, Phase};
 use crate::headers::Headers;
 use crate::incoming::Incoming;
 use crate::into_response::IntoResponse;
 use crate::methods::Methods;
-use crate::param_error::ParamError;
 use crate::reply::{Reply, When};
 use crate::responder::Responder;
 use crate::response::Response;
@@ -133,32 +131,9 @@ impl Request {
         self.head().target_text()
     }
 
-    /// The path as it was sent, percent-encoded, or as somebody has [rewritten](crate::Rewrite) it; `*` has none.
-    pub fn path(&self) -> &str {
-        if let Some(path) = self.0.rewritten.get() {
-            return path;
-        }
-        let target = self.target();
-        match &target[self.0.path.clone()] {
-            "" if target.contains("://") => "/",
-            path => path,
-        }
-    }
-
     /// The method as a set of its own; none if no resource can have it.
     pub(crate) fn asks_for(&self) -> Option<Methods> {
         self.0.method
-    }
-
-    /// Puts another path in the place of that which was sent, once; what was passed of it is to be passed again.
-    pub(crate) fn rewrite_path(&self, path: String) {
-        assert!(
-            path.starts_with('/'),
-            "a path was rewritten to {path:?}; let the rule give one that begins with a slash"
-        );
-        if self.0.rewritten.set(path.into()).is_ok() {
-            self.0.passed.set(0);
-        }
     }
 
     /// What stands behind the first question mark.
@@ -268,69 +243,6 @@ impl Request {
     /// What a layer of the connection found out: TLS, for example.
     pub fn fact<T: 'static>(&self) -> Option<Rc<T>> {
         self.carrier().fact()
-    }
-
-    // ── The way down the tree ───────────────────────────────────────────────────────────────────────────────────────
-
-    /// The part of the path that no resource has passed, as it was sent: for a leaf, what is behind its own name.
-    #[doc(alias = "postpath")]
-    pub fn rest(&self) -> &str {
-        &self.path()[self.0.passed.get()..]
-    }
-
-    /// The part of the path that was passed on the way to this resource, as it was sent.
-    #[doc(alias = "prepath")]
-    pub fn passed(&self) -> &str {
-        &self.path()[..self.0.passed.get()]
-    }
-
-    /// The next segment of the path, decoded (R145); `None` at its end.
-    ///
-    /// # Errors
-    ///
-    /// The segment is not UTF-8 once it is decoded.
-    pub fn next_segment(&self) -> Result<Option<Cow<'_, str>>, std::str::Utf8Error> {
-        let Some(rest) = self.rest().strip_prefix('/') else {
-            return Ok(None);
-        };
-        let segment = &rest[..slash(rest).unwrap_or(rest.len())];
-        match segment.contains('%') {
-            false => Ok(Some(Cow::Borrowed(segment))),
-            true => percent_decode_str(segment).decode_utf8().map(Some),
-        }
-    }
-
-    /// Passes the next segment: what comes next belongs to a child.
-    pub fn pass_segment(&self) {
-        if let Some(rest) = self.rest().strip_prefix('/') {
-            let length = 1 + slash(rest).unwrap_or(rest.len());
-            self.0.passed.set(self.0.passed.get() + length);
-        }
-    }
-
-    pub(crate) fn pass_all(&self) {
-        self.0.passed.set(self.path().len());
-    }
-
-    /// A parameter of the route, decoded and read as the wanted type.
-    ///
-    /// # Errors
-    ///
-    /// The path says something else; by `?` in a handler that is a 404.
-    pub fn param<T: FromStr<Err: fmt::Display>>(&self, name: &str) -> Result<T, ParamError> {
-        let params = self.0.params.borrow();
-        let found = params.iter().rfind(|(other, _)| **other == *name);
-        let problem = match found.map(|(_, text)| text.parse()) {
-            Some(Ok(value)) => return Ok(value),
-            Some(Err(error)) => Some(error.to_string().into()),
-            None => None,
-        };
-        let name = name.into();
-        Err(ParamError { name, problem })
-    }
-
-    pub(crate) fn add_param(&self, name: &Rc<str>, value: String) {
-        self.0.params.borrow_mut().push((Rc::clone(name), value));
     }
 
     // ── The body ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -475,28 +387,6 @@ impl Request {
             .iter()
             .find_map(|value| Rc::clone(value).downcast().ok())
     }
-}
-
-/// Where the next slash is. Segments are short: looking at each byte beats what is made for long texts.
-pub(crate) fn slash(path: &str) -> Option<usize> {
-    path.bytes().position(|byte| byte == b'/')
-}
-
-/// Where the path lies in the target: behind the authority, if there is one.
-fn path_of(head: &RequestHead<'_>) -> Range<usize> {
-    let target = head.target_text().as_bytes();
-    let end = target
-        .iter()
-        .position(|byte| *byte == b'?')
-        .unwrap_or(target.len());
-    let length = match target.first() {
-        Some(b'/') => end,
-        _ => match head.target() {
-            Target::Absolute { path, .. } => path.len(),
-            _ => 0,
-        },
-    };
-    end - length..end
 }
 
 impl fmt::Debug for Request {

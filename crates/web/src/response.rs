@@ -108,7 +108,7 @@ impl Response {
     ///
     /// When the text has a control character.
     #[must_use]
-    pub fn with_type(mut self, content_type: &'static str) -> Self {
+    pub fn with_type(self, content_type: &'static str) -> Self {
         self.of_type(HeaderValue::from_static(content_type))
     }
 
