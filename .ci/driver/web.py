@@ -6,13 +6,17 @@ import http.client
 import http.server
 import json
 import os
+import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 
 from .checks import ANY, abuse, check, one_line_error
 from .harness import PATIENCE, Peer, Program, free_port, in_parallel, must
+from .tls import certificate, issued
+from .tls_peers import Tool
 
 
 @contextlib.contextmanager
@@ -209,3 +213,73 @@ def http_get():
             program.ends(1)
             told = program.stderr.lines
             must(len(told) == 1 and told[0].startswith("Request failed: ") and url in told[0], f"{told}")
+
+
+TWISTED_SITE = """
+import sys
+from twisted.internet import endpoints, reactor
+from twisted.web import resource, server, util
+class Page(resource.Resource):
+    isLeaf = True
+    def render_GET(self, request):
+        if request.path == b"/moved":
+            return util.redirectTo(b"/page", request)
+        if request.path == b"/long":
+            return b"x" * 3000000
+        if request.path == b"/pieces":
+            for _ in range(1000):
+                request.write(b"piece ")
+            reactor.callLater(0.2, request.finish)
+            return server.NOT_DONE_YET
+        if request.path == b"/cut":
+            request.write(b"piece ")
+            reactor.callLater(0.2, request.transport.abortConnection)
+            return server.NOT_DONE_YET
+        if request.path == b"/none":
+            request.setResponseCode(404)
+        return b"a page for " + (request.getHeader(b"user-agent") or b"").split(b"/")[0]
+where = f"ssl:0:interface=127.0.0.1:certKey={sys.argv[1]}:privateKey={sys.argv[2]}" if sys.argv[1:] else "tcp:0:interface=127.0.0.1"
+packed = resource.EncodingResourceWrapper if hasattr(resource, "EncodingResourceWrapper") else None
+site = server.Site(packed(Page(), [server.GzipEncoderFactory()]) if packed else Page())
+endpoints.serverFromString(reactor, where).listen(site).addCallback(lambda port: print("port", port.getHost().port, flush=True))
+reactor.run()
+"""
+
+
+def visit_twisted(at, environment=None):
+    """Every page of the site, all at once."""
+    pages = {
+        "/page": (200, "a page for ropewalk"), "/none": (404, "a page for ropewalk"), "/moved": (200, "a page for ropewalk"),
+        "/long": (200, "x" * 3_000_000), "/pieces": (200, "piece " * 1000),
+    }
+
+    def visit(number):
+        path, (status, body) = list(pages.items())[number]
+        with Program("http_get", at + path, environment=environment) as program:
+            program.ends(0)
+            must(program.stdout.lines == [f"Status Code: {status}", body], f"{path}: {program.stdout.text()[:200]}")
+
+    in_parallel(len(pages), visit)
+    with Program("http_get", at + "/cut", environment=environment) as program:
+        program.ends(1)
+        must("the connection ended within the body" in program.stderr.text(), program.stderr.text())
+
+
+@check("http_get, Twisted")
+def http_get_of_twisted():
+    """Twisted's Site as the peer of our client, in clear and under TLS, and a certificate that nobody vouches for."""
+    imports = subprocess.run([sys.executable, "-c", "import twisted.web.server, twisted.internet.ssl"], capture_output=True)
+    if imports.returncode:
+        print("skipped: no Twisted with TLS here")
+        return
+    with Tool(sys.executable, "-c", TWISTED_SITE) as site:
+        visit_twisted("http://127.0.0.1:{}".format(site.port(r"^port (\d+)")))
+    with tempfile.TemporaryDirectory() as folder:
+        authority = certificate(folder)
+        cert, key = issued(folder, "localhost", *authority)
+        with Tool(sys.executable, "-c", TWISTED_SITE, cert, key) as site:
+            at = "https://localhost:{}".format(site.port(r"^port (\d+)"))
+            visit_twisted(at, {"SSL_CERT_FILE": str(authority[0])})
+            with Program("http_get", at, environment={"SSL_CERT_FILE": str(certificate(folder, "other")[0])}) as program:
+                program.ends(1)
+                must(re.match("Request failed: .*handshake failed: .*certificate", program.stderr.text()), program.stderr.text())
