@@ -15,3 +15,5 @@ pub mod http_client;
 pub mod limits;
 pub mod services;
 pub mod tutorial;
+#[cfg(feature = "web")]
+pub mod web;

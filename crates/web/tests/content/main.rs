@@ -4,6 +4,7 @@ mod events;
 mod forms;
 mod gzip;
 mod json;
+mod order;
 mod pages;
 mod sessions;
 

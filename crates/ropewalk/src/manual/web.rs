@@ -1,0 +1,45 @@
+//! The web: a site, its resources, and what requests bring. Feature `web`, on by default.
+//!
+//! ```
+//! use ropewalk::testing::StringTransport;
+//! use ropewalk::web::{Branch, Failure, Gzip, Request, Router, Sessions, Site};
+//!
+//! async fn order(request: Request) -> Result<String, Failure> {
+//!     let form = request.form().await?; // or json, text, bytes, multipart: each with limits
+//!     let session = request.session()?;
+//!     session.set(form.value("tea").unwrap_or("black").to_owned());
+//!     Ok("ordered".to_owned())
+//! }
+//!
+//! fn cup(request: &Request) -> Result<String, Failure> {
+//!     let size: u32 = request.param("size")?; // not a number: 404
+//!     let tea = request.session()?.get::<String>();
+//!     Ok(format!("{size} ml of {}", tea.map_or("water".to_owned(), |tea| (*tea).clone())))
+//! }
+//!
+//! let router = Router::new().post("/order", order).get("/cup/{size}", cup);
+//! let tree = Branch::new().with_child("shop", router);
+//! let site = Site::new(Gzip::new().wrap(Sessions::new().wrap(tree)));
+//! // reactor.listen("tcp:8080", site.clone())?; or without a network:
+//! let mut client = StringTransport::builder().factory(site);
+//! client.receive("GET /shop/cup/200 HTTP/1.1\r\nHost: a\r\n\r\n");
+//! assert!(client.take_sent().ends_with(b"\r\n\r\n200 ml of water"));
+//! ```
+//!
+//! - **Two ways to find who answers**: a tree of [`Resource`](crate::web::Resource)s, as in Twisted, whose nodes are asked for their children, and
+//!   a [`Router`](crate::web::Router) of patterns. A router is a leaf of the tree; resources are mounted in a router.
+//! - **A handler gives** text, bytes, [`Json`](crate::web::Json), a [`Response`](crate::web::Response), a status, a `Result` of these, a future or
+//!   a Deferred of these; or it keeps a [`Responder`](crate::web::Responder) and answers whenever, which is a long poll.
+//! - **Bodies stream both ways.** `request.body()` gives chunks, and the client is not read faster than you read; `responder.respond_in_pieces`
+//!   and [`Body::stream`](crate::web::Body::stream) send no faster than the client reads. What is collected whole has a limit: 2 MiB, 413.
+//! - **Forms**: `request.form()` reads both encodings. Files of more than 100 kB in all go to temporary files, written by threads;
+//!   `upload.persist(path)` keeps one. `request.multipart()` gives parts as they come, for what is larger than the disk.
+//! - **Sessions**: on the server by [`Sessions`](crate::web::Sessions), 15 minutes and bounded; call `renew_id` when somebody logs in. Or in the
+//!   browser by `SealedSessions`, which need no memory and cannot be revoked.
+//! - **Events**: [`EventTopic`](crate::web::EventTopic) sends to all who listen by `EventSource`, and what they missed when they come back.
+//! - **Wrapping**: [`Wrapped`](crate::web::Wrapped) sees each request before a resource; `request.on_response` changes the response, and
+//!   `request.set` passes values down. [`Gzip`](crate::web::Gzip) and sessions are made so.
+//! - **Errors**: `?` on anything. What is the client's fault says so (400, 404, 413, 415); all else is 500, in the log with its place, and not on
+//!   the page. [`StatusError`](crate::web::StatusError) says what you want; `Site::with_error_page` makes the pages yours.
+//! - **Redirects** by `Response::redirect` stay on the site, whatever a client put in `?next=`.
+//! - **Testing** needs no network: a `StringTransport` is a client that you feed, and its clock is yours.
