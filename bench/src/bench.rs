@@ -101,7 +101,7 @@ impl Bench {
     pub(crate) fn engines(&self) -> Vec<Peer> {
         let built_in = self.peers.iter().filter(|peer| peer.is_built_in());
         built_in
-            .filter(|peer| **peer != Peer::Bare)
+            .filter(|peer| matches!(peer, Peer::Tokio | Peer::Ropewalk))
             .cloned()
             .collect()
     }

@@ -63,6 +63,8 @@ enum Command {
     Broadcast,
     /// Datagrams sent back, one by one or many in a system call.
     Udp,
+    /// WebSocket messages sent back.
+    Ws,
     /// What a TLS connection takes of the heap, and how often a message goes there.
     TlsMemory,
     /// Full TLS 1.3 handshakes.
@@ -122,6 +124,7 @@ fn run(arguments: Arguments) -> Outcome<()> {
         Command::Tasks => &[Work::Tasks],
         Command::Broadcast => &[Work::Broadcast],
         Command::Udp => &[Work::Udp],
+        Command::Ws => &[Work::Ws],
         Command::TlsMemory => &[Work::TlsMemory],
         Command::TlsHandshake => &[Work::TlsHandshake],
         Command::TlsEcho => &[Work::TlsEcho],

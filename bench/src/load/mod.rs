@@ -10,6 +10,7 @@ mod slice;
 pub(crate) mod swarm;
 pub(crate) mod udp;
 pub(crate) mod wire;
+pub(crate) mod ws;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -120,6 +121,15 @@ pub(crate) enum Load {
         #[arg(long, default_value_t = 64)]
         size: usize,
     },
+    /// Closed loop over WebSockets: `depth` binary messages of `size` bytes are always under way on each connection.
+    Ws {
+        #[command(flatten)]
+        target: Target,
+        #[arg(long, default_value_t = 1)]
+        depth: usize,
+        #[arg(long, default_value_t = 64)]
+        size: usize,
+    },
     /// Closed loop over HTTP: `depth` requests are always under way on each connection.
     Http {
         #[command(flatten)]
@@ -171,6 +181,9 @@ impl Load {
                 browser,
                 ..
             } => slice::serve(target, http::Requests::new(target, *depth, path, *browser)?),
+            Self::Ws { depth, size, .. } => {
+                slice::serve(target, ws::Messages::new(target, *depth, *size)?)
+            }
             Self::Udp { depth, size, .. } => {
                 slice::serve(target, udp::Datagrams::new(target, *depth, *size)?)
             }
@@ -185,6 +198,7 @@ impl Load {
             | Self::Connect { target }
             | Self::Broadcast { target, .. }
             | Self::Http { target, .. }
+            | Self::Ws { target, .. }
             | Self::Udp { target, .. } => target,
         }
     }

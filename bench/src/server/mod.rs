@@ -2,12 +2,14 @@
 
 pub(crate) mod bare;
 mod bare_forward;
+mod bare_ws;
 mod foreign;
 pub(crate) mod http;
 mod our_cores;
 pub(crate) mod ours;
 pub(crate) mod tokio;
 mod tokio_streams;
+mod tokio_ws;
 mod udp;
 
 use std::io::{self, Write};
@@ -59,6 +61,8 @@ pub(crate) enum Mode {
     Http,
     /// The same, and 1 KiB of JSON at each of a hundred paths.
     HttpRoutes,
+    /// WebSocket: sends back every message.
+    Ws,
     /// Sends back every datagram.
     Udp,
     /// The same, many in one system call.
@@ -103,6 +107,8 @@ pub(crate) enum Peer {
     Tokio,
     /// Us.
     Ropewalk,
+    /// fastwebsockets, on tokio's current-thread runtime.
+    Fastwebsockets,
     /// Twisted on its epoll reactor, run by this Python.
     Twisted(PathBuf),
     /// asyncio's protocols on uvloop, run by this Python.
@@ -120,7 +126,12 @@ const BUILT: [&str; 3] = ["hyper", "axum", "actix-web"];
 
 impl Peer {
     /// The peers built into this binary, the base of all ratios first.
-    pub(crate) const BUILT_IN: [Self; 3] = [Self::Bare, Self::Tokio, Self::Ropewalk];
+    pub(crate) const BUILT_IN: [Self; 4] = [
+        Self::Bare,
+        Self::Tokio,
+        Self::Fastwebsockets,
+        Self::Ropewalk,
+    ];
 
     /// The servers of others that the bench knows how to start.
     pub(crate) const FOREIGN: [Self; 2] = [Self::Nginx, Self::Haproxy];
@@ -130,6 +141,7 @@ impl Peer {
             Self::Bare => "bare",
             Self::Tokio => "tokio",
             Self::Ropewalk => "ropewalk",
+            Self::Fastwebsockets => "fastwebsockets",
             Self::Twisted(_) => "twisted",
             Self::Uvloop(_) => "uvloop",
             Self::Nginx => "nginx",
@@ -167,7 +179,7 @@ impl Peer {
 
     /// Whether its allocations can be counted: it runs on this binary's allocator.
     pub(crate) fn is_built_in(&self) -> bool {
-        matches!(self, Self::Bare | Self::Tokio | Self::Ropewalk)
+        Self::BUILT_IN.contains(self)
     }
 
     /// Whether it has a server of this kind.
@@ -178,6 +190,7 @@ impl Peer {
             }
             Self::Tokio => !mode.tells_core() && mode != Mode::UdpBatched && !mode.is_http(),
             Self::Ropewalk => mode != Mode::UdpBatched,
+            Self::Fastwebsockets => mode == Mode::Ws,
             Self::Nginx => matches!(mode, Mode::TlsHandshake | Mode::Forward | Mode::Http),
             Self::Built(..) => mode.is_http(),
             Self::Twisted(_) if mode == Mode::Http => true,
@@ -215,8 +228,11 @@ impl Peer {
             Self::Bare if mode == Mode::Forward => bare_forward::serve(backend),
             Self::Bare if mode == Mode::Udp => udp::serve_singly(),
             Self::Bare if mode == Mode::UdpBatched => udp::serve_batches(),
+            Self::Bare if mode == Mode::Ws => bare_ws::serve(),
             Self::Bare => bare::serve(mode),
             Self::Tokio if mode == Mode::Udp => udp::serve_tokio(),
+            Self::Tokio if mode == Mode::Ws => tokio_ws::serve(tokio_ws::Library::Tungstenite),
+            Self::Fastwebsockets => tokio_ws::serve(tokio_ws::Library::Fastwebsockets),
             Self::Tokio => tokio::serve(mode, backend),
             Self::Ropewalk => ours::serve(mode, backend),
             Self::Nginx => foreign::nginx(mode, backend),

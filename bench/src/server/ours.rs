@@ -9,6 +9,7 @@ use bytes::Bytes;
 use ropewalk::protocols::PortForwarder;
 use ropewalk::timer::DelayedCall;
 use ropewalk::tls::{Certificates, ServerOptions, TlsFactory, TlsServer};
+use ropewalk::web::websocket::{WebSocket, WebSocketProtocol, WebSocketServer};
 use ropewalk::{
     Address, DatagramProtocol, DatagramTransport, Deferred, Handle, Limits, Protocol, Reactor,
     Transport,
@@ -35,6 +36,7 @@ pub(crate) fn serve(mode: Mode, backend: u16) -> Outcome<()> {
         Mode::Echo | Mode::Idle => reactor.listen(endpoint, || Echo)?,
         Mode::EchoTimeout => reactor.listen(endpoint, || EchoWithTimeout)?,
         Mode::Accept => reactor.listen(endpoint, || WaitForEnd)?,
+        Mode::Ws => reactor.listen(endpoint, WebSocketServer::new(|_| EchoMessages))?,
         Mode::Udp | Mode::UdpBatched => return serve_udp(reactor),
         Mode::Http | Mode::HttpRoutes => reactor.listen(endpoint, http::site())?,
         Mode::Broadcast => {
@@ -70,6 +72,17 @@ fn serve_udp(mut reactor: Reactor) -> Outcome<()> {
     let port = reactor.listen_datagram("udp:127.0.0.1:0", EchoDatagrams)?;
     announce(port.host().port().ok_or("no port")?)?;
     Ok(reactor.run()?)
+}
+
+struct EchoMessages;
+
+impl WebSocketProtocol for EchoMessages {
+    fn text_received(&mut self, socket: &WebSocket, text: &str) {
+        socket.send_text(text);
+    }
+    fn binary_received(&mut self, socket: &WebSocket, data: &[u8]) {
+        socket.send_binary(data);
+    }
 }
 
 struct EchoDatagrams;

@@ -15,6 +15,7 @@ mod tls;
 mod tls_memory;
 mod udp;
 mod unix;
+mod ws;
 
 use crate::Outcome;
 use crate::bench::Bench;
@@ -48,10 +49,11 @@ pub(crate) enum Work {
     Udp,
     Http,
     HttpClient,
+    Ws,
 }
 
 impl Work {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Echo,
         Self::Latency,
         Self::Idle,
@@ -69,6 +71,7 @@ impl Work {
         Self::Udp,
         Self::Http,
         Self::HttpClient,
+        Self::Ws,
     ];
 
     /// Runs it and prints its tables.
@@ -88,6 +91,7 @@ impl Work {
             Self::TlsEcho => tls::echo(bench),
             Self::TlsIdle => idle::run(bench, "tls-idle", Mode::TlsIdle, TLS_BURST),
             Self::Unix => unix::run(bench),
+            Self::Ws => ws::run(bench),
             Self::Forward => forward::run(bench),
             Self::Cores => cores::run(bench),
             Self::HttpClient => http_client::run(bench),
