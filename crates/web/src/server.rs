@@ -44,6 +44,8 @@ struct Stream {
     clock: Clock,
     /// No further request is read: what was sent says so, or the client broke the rules.
     is_closing: bool,
+    /// The client sends no more; what has come is still answered.
+    has_ended: bool,
     /// The connection is one too many: its first request is answered 503, and it ends.
     is_surplus: bool,
 }
@@ -67,6 +69,7 @@ impl HttpServer {
                 current: None,
                 clock: Clock::default(),
                 is_closing: false,
+                has_ended: false,
                 is_surplus: site.load.is_over(&site.limits),
             },
         }
@@ -95,6 +98,7 @@ impl HttpServer {
             match input.next_event() {
                 Some(Ok(event)) => stream.event(&event, transport),
                 Some(Err(error)) => stream.refuse(&error, transport),
+                None if stream.has_ended => stream.end(transport),
                 None => break,
             }
             then = stream.settle(transport);
@@ -233,6 +237,13 @@ impl Stream {
         }
     }
 
+    /// All is answered that came whole; what did not will never be.
+    fn end(&mut self, transport: &Transport) {
+        self.give_up();
+        self.is_closing = true;
+        transport.lose_connection();
+    }
+
     /// The client leaves: nobody will get an answer.
     fn give_up(&mut self) {
         if let Some(current) = self.current.take() {
@@ -258,13 +269,8 @@ impl Protocol for HttpServer {
 
     /// A client that sends no more may still wait for its answer.
     fn eof_received(&mut self, transport: &Transport) {
-        match &mut self.stream.current {
-            Some(current) if !current.is_receiving() => current.wire.close(),
-            _ => {
-                self.stream.give_up();
-                transport.lose_connection();
-            }
-        }
+        self.stream.has_ended = true;
+        self.read(transport, &[]);
     }
 
     fn writing_paused(&mut self, _: &Transport) {

@@ -140,6 +140,25 @@ fn r129_pipelined_requests_are_answered_in_order() {
 }
 
 #[test]
+fn a_client_that_sends_no_more_gets_all_its_answers() {
+    let waiting = Rc::new(RefCell::new(Vec::<Responder>::new()));
+    let shelf = Rc::clone(&waiting);
+    let later = move |request: &Request| {
+        request.respond_later(|responder| shelf.borrow_mut().push(responder))
+    };
+    let mut client = client(Router::new().get("/", later));
+    client.receive(get("/") + &get("/") + "GET / HT");
+    client.eof();
+    for name in ["first", "second"] {
+        assert!(!client.is_disconnecting(), "before the {name}");
+        let responder = waiting.borrow_mut().pop();
+        responder.unwrap().respond(name);
+        assert!(sent(&mut client).ends_with(name));
+    }
+    assert!(client.is_disconnecting() || client.is_disconnected());
+}
+
+#[test]
 fn r130_too_much_behind_an_unanswered_request_pauses_reading() {
     let kept = Rc::new(RefCell::new(None));
     let place = Rc::clone(&kept);
