@@ -123,6 +123,11 @@ class Program:
         must(not panic, f"it panicked: {self.stderr.text()}")
         return time.monotonic() - self.began
 
+    def memory_kib(self):
+        """What the process has in memory."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+
     def stops(self, with_signal=signal.SIGTERM):
         """Asks the program to end, which it must do cleanly."""
         self.process.send_signal(with_signal)

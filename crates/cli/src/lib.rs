@@ -30,6 +30,7 @@ mod scratch;
 mod servers;
 mod setup;
 mod watchdog;
+mod web;
 
 pub use clap;
 
@@ -57,6 +58,7 @@ pub fn command() -> Command {
         .serving(servers::Daytime::start)
         .serving(servers::forward)
         .serving(servers::procmon)
+        .serving(web::Web::start)
 }
 
 const ABOUT: &str =
@@ -78,6 +80,7 @@ Examples:
   ropewalk forward tcp:127.0.0.1:8080 tcp:intranet:80
                                       passes port 8080 on to another machine
   ropewalk procmon 'worker --fast'    keeps a program running
+  ropewalk web                        serves this folder at http://127.0.0.1:8080/
   ropewalk run chat.toml              what a file says; `ropewalk run --help`
                                       shows one
 

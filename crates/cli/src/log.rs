@@ -21,6 +21,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
+pub(crate) use self::file::LogFile;
 pub use self::options::{LogFormat, LogOptions, Rotation};
 use self::sink::Sink;
 

@@ -23,6 +23,8 @@ pub struct Setup {
     manner: Manner,
     words: Rc<Words>,
     longest_stop: Duration,
+    /// What is said of each port that is opened from here on.
+    of_port: Option<OfPort>,
     /// Nothing will be run: what is read when it starts, such as certificates, is read now.
     is_check: bool,
 }
@@ -50,6 +52,7 @@ pub(crate) struct Words {
     occupation: Rc<Occupation>,
 }
 
+type OfPort = fn(&ListeningPort) -> Option<String>;
 type Hint = Box<dyn FnOnce(&[ListeningPort]) -> Option<String>>;
 
 impl Setup {
@@ -70,6 +73,7 @@ impl Setup {
             manner,
             words,
             longest_stop: Duration::ZERO,
+            of_port: None,
             is_check: false,
         }
     }
@@ -98,6 +102,11 @@ impl Setup {
     #[must_use]
     pub fn services(&self) -> &MultiService {
         &self.services
+    }
+
+    /// Whether the options are only looked at, so that nothing may be made.
+    pub(crate) const fn is_check(&self) -> bool {
+        self.is_check
     }
 
     /// Adds a service, the last to be started. What needs the privileges that the process was started with belongs into its
@@ -162,12 +171,12 @@ impl Setup {
             if self.is_check {
                 listening.wrap(&self.handle, Box::new(Nobody))?;
             }
-            let words = Rc::clone(&self.words);
+            let (words, of_port) = (Rc::clone(&self.words), self.of_port);
             let occupation = &self.words.occupation;
             let factory = occupation.add_port(&self.handle, factory.clone());
             let server = StreamServer::with_limits(endpoint, limits.clone(), factory)
                 .privileged()
-                .on_listening(move |port| words.ports.borrow_mut().push(port.clone()));
+                .on_listening(move |port| words.opened(port, of_port));
             let name = format!("port {}", self.services.names().len() + 1);
             self.insert(name, server)?;
         }
@@ -177,6 +186,11 @@ impl Setup {
     /// Prints a line on stdout once it serves: for programs.
     pub fn say(&mut self, line: impl fmt::Display) {
         self.words.lines.borrow_mut().push(line.to_string());
+    }
+
+    /// Prints a line on stdout for each port that [`listen`](Self::listen) opens from here on, once it serves: the URL, for example.
+    pub fn say_of_ports(&mut self, line: fn(&ListeningPort) -> Option<String>) {
+        self.of_port = Some(line);
     }
 
     /// Prints a line on stderr once it serves, made of the ports that are open then: for people.
@@ -226,6 +240,12 @@ impl Manner {
 }
 
 impl Words {
+    fn opened(&self, port: &ListeningPort, of_port: Option<OfPort>) {
+        self.ports.borrow_mut().push(port.clone());
+        let line = of_port.and_then(|of_port| of_port(port));
+        self.lines.borrow_mut().extend(line);
+    }
+
     /// Says everything; hints only where people read stderr.
     ///
     /// # Errors

@@ -17,3 +17,5 @@ pub mod services;
 pub mod tutorial;
 #[cfg(feature = "web")]
 pub mod web;
+#[cfg(feature = "web")]
+pub mod web_in_production;

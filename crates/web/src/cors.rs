@@ -73,15 +73,21 @@ impl Cors {
     /// When it is no origin: a scheme, a host and perhaps a port, with no slash behind.
     #[must_use]
     pub fn with_origin(self, origin: &str) -> Self {
-        let (scheme, host) = origin.split_once("://").unwrap_or_default();
-        let is_plain = |text: &str| text.bytes().all(|byte| matches!(byte, b'!'..=b'~'));
         assert!(
-            !scheme.is_empty() && !host.is_empty() && !host.contains('/') && is_plain(origin),
+            Self::is_origin(origin),
             "Cors::with_origin({origin:?}): an origin is like https://example.com or http://localhost:3000, without a path; for all there \
              is with_any_origin"
         );
         let value = HeaderValue::try_from(origin.to_ascii_lowercase()).expect("it is plain");
         self.changed(|policy| policy.origins.get_or_insert_default().push(value))
+    }
+
+    /// Whether a text is an origin, as [`with_origin`](Self::with_origin) wants it.
+    #[must_use]
+    pub fn is_origin(text: &str) -> bool {
+        let (scheme, host) = text.split_once("://").unwrap_or_default();
+        let is_plain = text.bytes().all(|byte| matches!(byte, b'!'..=b'~'));
+        !scheme.is_empty() && !host.is_empty() && !host.contains('/') && is_plain
     }
 
     /// Pages of all origins may ask, without credentials.

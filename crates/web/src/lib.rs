@@ -60,6 +60,7 @@ mod request;
 mod resource;
 mod responder;
 mod response;
+mod reverse_proxy;
 mod rewrite;
 mod router;
 #[cfg(all(feature = "json", any(feature = "aws-lc-rs", feature = "ring")))]
@@ -143,6 +144,7 @@ pub use self::request::Request;
 pub use self::resource::Resource;
 pub use self::responder::{BodySender, Responder};
 pub use self::response::Response;
+pub use self::reverse_proxy::ReverseProxy;
 pub use self::rewrite::Rewrite;
 pub use self::router::Router;
 #[cfg(all(feature = "json", any(feature = "aws-lc-rs", feature = "ring")))]

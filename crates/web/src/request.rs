@@ -226,6 +226,11 @@ impl Request {
         }
     }
 
+    /// Whether the peer is a proxy that is believed.
+    pub(crate) fn trusts_peer(&self) -> bool {
+        (self.0.proxies.as_ref()).is_some_and(|proxies| proxies.trusts(self.peer()))
+    }
+
     /// The address of the client: the peer's, or the one that a [trusted proxy](crate::TrustedProxies) asks for. `None` if it has none.
     #[doc(alias = "getClientIP")]
     pub fn client(&self) -> Option<IpAddr> {
@@ -246,6 +251,11 @@ impl Request {
     }
 
     // ── The body ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// Whether there is a body, perhaps of no bytes.
+    pub(crate) fn has_body(&self) -> bool {
+        self.0.body.is_some()
+    }
 
     /// The body, to be read as it comes. A client that waits for a go-ahead gets it when reading begins (R136).
     #[doc(alias = "content")]

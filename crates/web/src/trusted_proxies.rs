@@ -59,6 +59,10 @@ impl TrustedProxies {
         }
     }
 
+    pub(crate) fn trusts(&self, peer: &Address) -> bool {
+        self.peers.contains(peer)
+    }
+
     pub(crate) fn client(&self, peer: &Address, head: &RequestHead<'_>) -> Client {
         let unproxied = Client {
             ip: peer.ip(),

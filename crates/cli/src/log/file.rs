@@ -12,7 +12,7 @@ const SECONDS_OF_A_DAY: u64 = 24 * 60 * 60;
 
 /// Lines go to the end of `path`; what was there before a rotation is `path.1`, and before that `path.2`.
 #[derive(Debug)]
-pub(super) struct LogFile {
+pub(crate) struct LogFile {
     path: PathBuf,
     file: File,
     rotation: Option<Rotation>,
@@ -25,7 +25,7 @@ pub(super) struct LogFile {
 }
 
 impl LogFile {
-    pub(super) fn open(path: &Path, rotation: Option<Rotation>, keep: u32) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path, rotation: Option<Rotation>, keep: u32) -> io::Result<Self> {
         // Once the working folder changes, a relative name would mean another file.
         let path = std::path::absolute(path)?;
         let file = append_to(&path)?;
@@ -47,7 +47,7 @@ impl LogFile {
 
     /// Writes a line, in a new file if its time has come. If there can be no new file, the line is in the old one, and what
     /// is given is why.
-    pub(super) fn write_line(
+    pub(crate) fn write_line(
         &mut self,
         line: &[u8],
         now: SystemTime,
@@ -63,7 +63,7 @@ impl LogFile {
     }
 
     /// Goes on in the file that has the name now.
-    pub(super) fn reopen(&mut self) -> io::Result<()> {
+    pub(crate) fn reopen(&mut self) -> io::Result<()> {
         self.file = append_to(&self.path)?;
         self.length = self.file.metadata()?.len();
         self.torn = false;
