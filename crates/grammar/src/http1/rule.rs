@@ -83,8 +83,8 @@ rules! {
     Authority, 400, "the authority of a target is a host and at most a port, without user information";
     /// The version is written `HTTP/1.1` or `HTTP/1.0` (RFC 9112 2.3), and nothing follows it on a request line.
     VersionText, 400, "a version is written HTTP/1.1 or HTTP/1.0, in capitals, and ends a request line";
-    /// The version is 1.0 or 1.1.
-    Version, 505, "the version is neither HTTP/1.1 nor HTTP/1.0";
+    /// The version is 1.0 or 1.1 (R131; RFC 9110 15.6.6 has 505, which Twisted, and so we, do not tell from any other wrong line).
+    Version, 400, "the version is neither HTTP/1.1 nor HTTP/1.0";
     /// The first line has a limit ([`Limits::line_bytes`](super::Limits::line_bytes)).
     LineTooLong, 414, "the first line is longer than is accepted; if such lines are right, raise Limits::line_bytes";
     /// The status is three digits, of which the first is not zero (RFC 9112 4).

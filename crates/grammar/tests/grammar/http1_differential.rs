@@ -109,7 +109,7 @@ fn compare(data: &[u8]) {
         (Outcome::Refused(rule), _) => {
             assert!(stricter(*rule, data), "{rule:?} of {shown}: {they:?}");
         }
-        // It judges each byte of a version; we wait for all, to tell a version that we lack (505) from what is none (400).
+        // It judges each byte of a version; we wait for all, to tell a version that we lack from what is none.
         (Outcome::Partial, Outcome::Refused(httparse::Error::Version)) => {
             let whole = ours(&[data, b"\r\n\r\n"].concat());
             assert!(matches!(whole, Outcome::Refused(_)), "{shown}: {whole:?}");

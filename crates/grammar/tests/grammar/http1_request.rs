@@ -641,10 +641,10 @@ fn r135_trailers_are_restricted_and_bounded() {
 #[test]
 fn r131_versions() {
     for (version, rule, status) in [
-        ("HTTP/2.0", Rule::Version, 505),
-        ("HTTP/1.2", Rule::Version, 505),
-        ("HTTP/0.9", Rule::Version, 505),
-        ("HTTP/3.0", Rule::Version, 505),
+        ("HTTP/2.0", Rule::Version, 400),
+        ("HTTP/1.2", Rule::Version, 400),
+        ("HTTP/0.9", Rule::Version, 400),
+        ("HTTP/3.0", Rule::Version, 400),
         ("HTTP/1.x", Rule::VersionText, 400),
     ] {
         let error = broken(format!("GET / {version}\r\n\r\n").as_bytes()).unwrap();
