@@ -181,6 +181,8 @@ def check_passed_on(address):
         must(names["x-forwarded-for"] == names["x-real-ip"] == "127.0.0.1", f"{names}")
         must(names["forwarded"] == "for=127.0.0.1;host=tea.example;proto=http", f"{names}")
         must("X-Hop" not in headers and headers["X-Kept"] == "yes", f"{headers}")
+        _, _, body = ask(client, "GET", "http://coffee.example/", Host="tea.example", Connection="Host")
+        must(["Host", "coffee.example"] in json.loads(body)["fields"] and b"tea" not in body, f"{body}")
         must(ask(client, "GET", "/missing")[0] == 404, "another status")
         status, headers, body = ask(client, "HEAD", "/")
         must((status, body) == (200, b"") and int(headers["Content-Length"]) > 100, f"{status} {body} {headers}")

@@ -50,7 +50,12 @@ pub(super) fn of_request(request: &Request, upgrade: Option<&str>) -> Headers {
     if let Some(upgrade) = upgrade {
         put(&mut headers, "upgrade", upgrade);
     }
-    let host = request.header(Name::Host).unwrap_or_default();
+    // Of an absolute target, which counts for more than `Host` (RFC 9112 3.2.2): else the server would see another host than we did.
+    let authority = request.authority();
+    let host = authority.map_or("", |authority| authority.as_str());
+    if !host.is_empty() {
+        put(&mut headers, "host", host);
+    }
     let (scheme, peer) = (request.scheme(), request.peer().ip());
     if let Some(peer) = peer {
         extend(&mut headers, "x-forwarded-for", &peer.to_string());
@@ -94,9 +99,7 @@ fn passing(fields: Fields<'_>, is_unwanted: impl Fn(&str) -> bool) -> Headers {
         let is_named = named
             .iter()
             .any(|name| field.name.eq_ignore_ascii_case(name));
-        // `Host` is who is asked: nobody takes that out.
-        let is_host = field.name.eq_ignore_ascii_case("host");
-        if !is_of_one_hop && (!is_named || is_host) && !is_unwanted(field.name) {
+        if !is_of_one_hop && !is_named && !is_unwanted(field.name) {
             let _unsendable_is_left_out = headers.append(field.name, field.value);
         }
     }
