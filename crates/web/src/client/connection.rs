@@ -396,9 +396,12 @@ impl State {
 
     /// Sets the deadline of what the exchange is at.
     fn watch(&mut self, transport: &Transport) {
-        let Some(current) = &self.current else { return };
+        let Some(current) = &mut self.current else {
+            return;
+        };
         let now = transport.reactor().turn_time();
         let stage = match current.stage() {
+            Stage::Waiting if std::mem::replace(&mut current.is_timed, true) => return,
             Stage::Waiting => Some(now + current.limits.first_byte),
             Stage::Reading => Some(now + current.limits.body_idle),
             Stage::Held => None,

@@ -52,6 +52,8 @@ pub(super) struct Current {
     /// None before the head.
     body: Option<Feed>,
     dropped_bytes: u64,
+    /// Whether the time for the head runs: bytes of it do not lengthen it, or one a minute would never be too slow.
+    pub(super) is_timed: bool,
     /// Whether a byte of the response has come.
     pub(super) has_heard: bool,
     /// How long the server says that it keeps idle connections.
@@ -83,6 +85,7 @@ impl Current {
             poke: None,
             body: None,
             dropped_bytes: 0,
+            is_timed: false,
             has_heard: false,
             keep_alive: None,
             is_uploading,
@@ -123,6 +126,7 @@ impl Current {
     }
 
     fn interim(&mut self, head: &ResponseHead<'_>, transport: &Transport) {
+        self.is_timed = false; // the server works on it, and says so
         if !self.wire.is_waiting() {
             self.wake_uploader();
         }

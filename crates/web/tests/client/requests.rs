@@ -266,6 +266,39 @@ fn times_end_each_phase() {
 }
 
 #[test]
+fn a_head_that_comes_byte_by_byte_takes_no_longer() {
+    for (part, seconds) in [
+        ("HTTP/1.1 200 OK\r\nX: 0123456789", 60),
+        ("HTTP/1.1 102 x\r\n\r\n", 110),
+    ] {
+        let (mut reactor, _) = stage(move |transport, _, _, _| {
+            // A byte every second, or an interim response every ten, five times.
+            let whole = part.starts_with("HTTP/1.1 102");
+            let step = if whole { part.len() } else { 1 };
+            let pieces = part
+                .as_bytes()
+                .chunks(step)
+                .cycle()
+                .take(if whole { 5 } else { 500 });
+            for (number, piece) in pieces.enumerate() {
+                let later = transport.clone();
+                let piece = piece.to_vec();
+                let after = if whole { 10 } else { 1 } * (number as u64 + 1);
+                transport
+                    .reactor()
+                    .call_later(Duration::from_secs(after), move |_| later.write(piece));
+            }
+        });
+        let (error, time) = run(&mut reactor, async |handle| {
+            let error = Agent::new(&handle).get(HOST).await.unwrap_err();
+            (error, handle.now().as_secs())
+        });
+        assert!(error.is_timeout(), "{error}");
+        assert_eq!(time, seconds);
+    }
+}
+
+#[test]
 fn nobody_there_and_nobody_answering_are_told_with_the_address() {
     let (mut reactor, _) = always("");
     run(&mut reactor, async |handle| {
