@@ -83,6 +83,8 @@ enum Command {
     Http,
     /// GETs of a client over connections that are kept.
     HttpClient,
+    /// Static files of 1 KiB and 1 MiB.
+    Static,
     /// All of the above, one after the other.
     All,
     /// Becomes a server (used by the bench itself).
@@ -134,6 +136,7 @@ fn run(arguments: Arguments) -> Outcome<()> {
         Command::Cores => &[Work::Cores],
         Command::Http => &[Work::Http],
         Command::HttpClient => &[Work::HttpClient],
+        Command::Static => &[Work::Static],
         Command::All => &Work::ALL,
         Command::Serve {
             peer,

@@ -13,7 +13,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Mode, announce, http};
+use super::{Mode, announce, http, static_files};
 use crate::Outcome;
 use crate::{socket, tls};
 
@@ -41,6 +41,8 @@ pub(crate) fn nginx(mode: Mode, backend: u16) -> Outcome<()> {
         )
     } else if mode == Mode::Http {
         nginx_greeting(port, &place.to_string())
+    } else if mode == Mode::Static {
+        static_files::nginx(port, &places(&place.to_string()))?
     } else {
         nginx_handshakes(port, &place.to_string())?
     };

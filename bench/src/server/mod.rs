@@ -7,6 +7,7 @@ mod foreign;
 pub(crate) mod http;
 mod our_cores;
 pub(crate) mod ours;
+mod static_files;
 pub(crate) mod tokio;
 mod tokio_streams;
 mod tokio_ws;
@@ -63,6 +64,8 @@ pub(crate) enum Mode {
     HttpRoutes,
     /// WebSocket: sends back every message.
     Ws,
+    /// Answers with the content of files.
+    Static,
     /// Sends back every datagram.
     Udp,
     /// The same, many in one system call.
@@ -186,12 +189,20 @@ impl Peer {
     pub(crate) fn serves(&self, mode: Mode) -> bool {
         match self {
             Self::Bare => {
-                !matches!(mode, Mode::EchoTimeout | Mode::HttpRoutes) && !mode.tells_core()
+                !matches!(mode, Mode::EchoTimeout | Mode::HttpRoutes | Mode::Static)
+                    && !mode.tells_core()
             }
-            Self::Tokio => !mode.tells_core() && mode != Mode::UdpBatched && !mode.is_http(),
+            Self::Tokio => {
+                !mode.tells_core()
+                    && !matches!(mode, Mode::UdpBatched | Mode::Static)
+                    && !mode.is_http()
+            }
             Self::Ropewalk => mode != Mode::UdpBatched,
             Self::Fastwebsockets => mode == Mode::Ws,
-            Self::Nginx => matches!(mode, Mode::TlsHandshake | Mode::Forward | Mode::Http),
+            Self::Nginx => matches!(
+                mode,
+                Mode::TlsHandshake | Mode::Forward | Mode::Http | Mode::Static
+            ),
             Self::Built(..) => mode.is_http(),
             Self::Twisted(_) if mode == Mode::Http => true,
             Self::Haproxy => mode == Mode::Forward,

@@ -15,7 +15,7 @@ use ropewalk::{
     Transport,
 };
 
-use super::{Mode, announce, http, our_cores};
+use super::{Mode, announce, http, our_cores, static_files};
 use crate::Outcome;
 use crate::cpu::ThreadWatch;
 use crate::record::Record;
@@ -39,6 +39,7 @@ pub(crate) fn serve(mode: Mode, backend: u16) -> Outcome<()> {
         Mode::Ws => reactor.listen(endpoint, WebSocketServer::new(|_| EchoMessages))?,
         Mode::Udp | Mode::UdpBatched => return serve_udp(reactor),
         Mode::Http | Mode::HttpRoutes => reactor.listen(endpoint, http::site())?,
+        Mode::Static => reactor.listen(endpoint, static_files::site()?)?,
         Mode::Broadcast => {
             let everyone = Everyone::default();
             reactor.listen(endpoint, move || Broadcast(Rc::clone(&everyone)))?

@@ -9,6 +9,7 @@ mod http;
 pub(crate) mod http_client;
 mod idle;
 mod latency;
+mod static_files;
 pub(crate) mod tasks;
 pub(crate) mod timers;
 mod tls;
@@ -50,10 +51,11 @@ pub(crate) enum Work {
     Http,
     HttpClient,
     Ws,
+    Static,
 }
 
 impl Work {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Echo,
         Self::Latency,
         Self::Idle,
@@ -72,6 +74,7 @@ impl Work {
         Self::Http,
         Self::HttpClient,
         Self::Ws,
+        Self::Static,
     ];
 
     /// Runs it and prints its tables.
@@ -87,6 +90,7 @@ impl Work {
             Self::TlsMemory => tls_memory::run(),
             Self::Udp => udp::run(bench),
             Self::Http => http::run(bench),
+            Self::Static => static_files::run(bench),
             Self::TlsHandshake => tls::handshakes(bench),
             Self::TlsEcho => tls::echo(bench),
             Self::TlsIdle => idle::run(bench, "tls-idle", Mode::TlsIdle, TLS_BURST),
