@@ -50,7 +50,7 @@ use crate::response::Response;
 /// let proxy = ReverseProxy::new(&reactor.handle(), "http://127.0.0.1:3000/app")?;
 /// let site = Site::new(Branch::new().with_child("shop", proxy)); // /shop/tea is /app/tea there
 /// reactor.listen("tcp:127.0.0.1:80", site)?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), ropewalk_core::Failure>(())
 /// ```
 #[doc(alias = "ReverseProxyResource")]
 pub struct ReverseProxy {
