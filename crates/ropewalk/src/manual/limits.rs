@@ -25,4 +25,5 @@
 //! | the rows of one query | 64 MiB | a query without its `WHERE` |
 //!
 //! A server out of descriptors closes the peers that wait, backs off, logs a line per 5 s, and is back within a second.
+//! Those of the web are in [its page on production](super::web_in_production).
 //! How many may connect at all, and per address, say the policies in [`protocols`](crate::protocols).

@@ -54,7 +54,7 @@ mod without {
 
     /// There is no TLS in this program.
     #[derive(Clone, Debug, Default)]
-    pub(in super::super) struct Secure;
+    pub(in super::super) struct Secure(());
 
     impl Secure {
         pub(in super::super) fn wrap(
