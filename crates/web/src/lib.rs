@@ -76,6 +76,12 @@ mod site_limits;
 mod static_files;
 mod status_error;
 mod target_path;
+#[cfg(feature = "templates")]
+mod template_error;
+#[cfg(feature = "templates")]
+mod template_folder;
+#[cfg(feature = "templates")]
+mod templates;
 mod trusted_proxies;
 mod upload;
 mod user;
@@ -159,6 +165,10 @@ pub use self::site_limits::SiteLimits;
 pub use self::static_files::StaticFiles;
 pub use self::status_error::StatusError;
 pub use self::target_path::{FilePath, PathError, TargetPath, split_query};
+#[cfg(feature = "templates")]
+pub use self::template_error::TemplateError;
+#[cfg(feature = "templates")]
+pub use self::templates::{TemplateLimits, Templates};
 pub use self::trusted_proxies::TrustedProxies;
 pub use self::upload::Upload;
 pub use self::user::User;

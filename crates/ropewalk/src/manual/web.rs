@@ -41,5 +41,37 @@
 //!   `request.set` passes values down. [`Gzip`](crate::web::Gzip) and sessions are made so.
 //! - **Errors**: `?` on anything. What is the client's fault says so (400, 404, 413, 415); all else is 500, in the log with its place, and not on
 //!   the page. [`StatusError`](crate::web::StatusError) says what you want; `Site::with_error_page` makes the pages yours.
+//! - **Templates**, in the language of Jinja, feature `templates`: see [below](#templates).
 //! - **Redirects** by `Response::redirect` stay on the site, whatever a client put in `?next=`.
 //! - **Testing** needs no network: a `StringTransport` is a client that you feed, and its clock is yours.
+//!
+//! # Templates
+//!
+#![cfg_attr(feature = "templates", doc = "```")]
+#![cfg_attr(not(feature = "templates"), doc = "```ignore")]
+//! use ropewalk::testing::StringTransport;
+//! use ropewalk::web::{Failure, Request, Response, Router, Site, Templates};
+//! use serde_json::json; // or a struct that derives Serialize
+//!
+//! // Templates::of("templates")? reads a folder; a wrong template in it is an error at the start, with its line.
+//! let templates = Templates::from_texts([
+//!     ("base.html", "<!doctype html><title>Tea</title>{% block body %}{% endblock %}"),
+//!     ("cup.html", "{% extends 'base.html' %}{% block body %}<p>{{ size }} ml of {{ tea }}{% endblock %}"),
+//! ])?;
+//! let cup = move |request: &Request| -> Result<Response, Failure> {
+//!     let tea: String = request.param("tea")?;
+//!     templates.render("cup.html", json!({ "tea": tea, "size": 200 }))
+//! };
+//! let mut client = StringTransport::builder().factory(Site::new(Router::new().get("/cup/{tea}", cup)));
+//! client.receive("GET /cup/%3Cb%3E HTTP/1.1\r\nHost: a\r\n\r\n");
+//! assert!(client.take_sent().ends_with(b"<p>200 ml of &lt;b&gt;"));
+//! # Ok::<(), Failure>(())
+//! ```
+//!
+//! - **Values are escaped** as the ending of the template's name says: for HTML, but as JSON in `.json` and `.js`, and not at all in `.txt`. Put
+//!   attributes in quotes, and values into scripts by `{{ value|tojson }}`.
+//! - **A value that is not in the context** is an error that names template, line and expression: 500, and in the log. `{{ value|default("") }}`
+//!   says that it may be missing.
+//! - **While you write pages**, `.reloading()` reads what changed before each page. Without it no page touches the disk.
+//! - **Templates are trusted, data is not**: a page has at most 4 MiB and a million steps of the engine, however long the list that a client sent;
+//!   see `TemplateLimits`. Templates that users write are programs of strangers: do not run them.
