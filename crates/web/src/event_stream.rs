@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderValue;
+use ropewalk_core::Handle;
 use ropewalk_core::timer::DelayedCall;
-use ropewalk_core::{Failure, Handle};
 use ropewalk_grammar::http1::{Method, Name};
 
 use crate::body_error::BodyError;
@@ -128,7 +128,9 @@ impl State {
         sender.push(bytes)?;
         if sender.unsent_bytes() > self.limits.unsent_bytes {
             if let Some(sender) = self.sender.take() {
-                sender.fail(Failure::new(BodyError::TooSlow));
+                let unsent_bytes = sender.unsent_bytes();
+                tracing::debug!(request = ?sender.request(), unsent_bytes, "a client reads its events too slowly, and is dropped");
+                sender.drop_client();
             }
             return Err(BodyError::TooSlow);
         }

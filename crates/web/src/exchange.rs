@@ -32,6 +32,8 @@ pub(crate) enum Order {
     End(Headers),
     /// Cut the response short, so that the client sees that it is not whole.
     Fail(Failure),
+    /// The same, by nobody's fault here: who orders it has said why.
+    Drop,
 }
 
 /// Changes a response on its way out.

@@ -141,6 +141,12 @@ impl BodySender {
         self.request.order(Order::Fail(why.into()));
     }
 
+    /// Cuts the response short for what the client did to itself, which is no error of ours.
+    pub(crate) fn drop_client(mut self) {
+        self.is_spent = true;
+        self.request.order(Order::Drop);
+    }
+
     /// The request.
     pub fn request(&self) -> &Request {
         &self.request

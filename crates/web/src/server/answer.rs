@@ -81,6 +81,7 @@ impl Stream {
                 Order::Chunk(chunk) => self.send_chunk(&chunk, transport),
                 Order::End(trailers) => self.send_end(&trailers, transport),
                 Order::Fail(failure) => self.cut_short(&failure, transport),
+                Order::Drop => self.drop_client(transport),
             }
         }
     }
@@ -240,6 +241,10 @@ impl Stream {
     fn cut_short(&mut self, failure: &Failure, transport: &Transport) {
         let Some(current) = &self.current else { return };
         tracing::error!(request = ?current.request, error = %format_args!("{failure:#}"), "a response was cut short");
+        self.drop_client(transport);
+    }
+
+    fn drop_client(&mut self, transport: &Transport) {
         self.give_up();
         self.is_closing = true;
         transport.abort_connection();

@@ -1,5 +1,6 @@
 //! Static files, asked for on a connection that a test feeds, and over simulated networks.
 
+mod compressed;
 mod disk;
 mod folders;
 mod paths;
