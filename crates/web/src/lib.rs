@@ -81,6 +81,8 @@ mod template_error;
 #[cfg(feature = "templates")]
 mod template_folder;
 #[cfg(feature = "templates")]
+mod template_set;
+#[cfg(feature = "templates")]
 mod templates;
 mod trusted_proxies;
 mod upload;
