@@ -46,7 +46,7 @@ def procmon():
         program.process.send_signal(signal.SIGTERM)
         program.ends(0)
         must(not alive(second) and not alive(sleeper), "a program outlives the monitor")
-        must(count(program, "monitor: ends") == 1, program.stderr.text())
+        must(count(program, "logged: ends") == 1, program.stderr.text())
 
 
 @check("ropewalk procmon: restarts")

@@ -139,6 +139,10 @@ def bad_peers():
                         must(peer.recv(5) == b"hello", "no echo")
 
             ask()
+            with Peer(address) as peer:
+                peer.send(whole[:5])
+                peer.must_end()
+            program.stderr.matching("the handshake took longer than 2s")
             before = resident(program)
             peers = []
             for said in (stalling + lying) * 30:
@@ -154,7 +158,6 @@ def bad_peers():
                 with peer:
                     peer.must_end()
             ask()
-            program.stderr.matching("the handshake took longer than 2s")
             program.stops()
 
 

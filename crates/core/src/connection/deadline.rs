@@ -142,7 +142,7 @@ impl Connection {
             .as_ref()
             .and_then(|stack| stack.opening())
             .unwrap_or("layer");
-        tracing::info!(peer = %self.transport.peer(), layer, "the handshake took too long");
+        tracing::debug!(peer = %self.transport.peer(), layer, "the handshake took too long");
         let after = self.link().limits.handshake.unwrap_or_default();
         self.time_out(Timeout::Handshake(after));
     }
