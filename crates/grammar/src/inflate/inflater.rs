@@ -85,10 +85,11 @@ impl Inflater {
             let (used_before, made_before) = (self.codec.total_in(), out.len());
             let status = self
                 .codec
-                .decompress_vec(&data[used..], out, FlushDecompress::Sync)
-                .map_err(|_damaged| InflateError::Corrupt)?;
+                .decompress_vec(&data[used..], out, FlushDecompress::Sync);
             used += (self.codec.total_in() - used_before) as usize;
+            // What came out before the damage counts first: so any split of the input tells the same.
             limit.made(out.len() - made_before)?;
+            let status = status.map_err(|_damaged| InflateError::Corrupt)?;
             let is_end = status == Status::StreamEnd;
             if is_end || out.len() < out.capacity() {
                 // It had room and stopped: there is no more to be had of this input.
@@ -111,5 +112,33 @@ impl fmt::Debug for Inflater {
         f.debug_struct("Inflater")
             .field("wrap", &self.wrap)
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ws_04_any_split_of_what_is_damaged_and_too_much_tells_the_same() {
+        let data = b"\xf2\x48\xcd\xc9\xc9\x07\x00\x01\x01\x61\x80\x01\x62";
+        for limit_bytes in 0..8 {
+            let told = |pieces: [&[u8]; 2]| {
+                let (mut inflater, mut out) = (Inflater::raw(), Vec::new());
+                let mut limit = ExpansionLimit::new(limit_bytes);
+                pieces
+                    .iter()
+                    .try_for_each(|piece| inflater.inflate(piece, &mut out, &mut limit).map(drop))
+            };
+            let whole = told([data, b""]);
+            for cut in 0..data.len() {
+                let (front, back) = data.split_at(cut);
+                assert_eq!(
+                    told([front, back]),
+                    whole,
+                    "limit {limit_bytes}, cut at {cut}"
+                );
+            }
+        }
     }
 }
