@@ -71,9 +71,7 @@ impl ExpansionLimit {
     /// How much room to lend a codec for its next step: never none, and one byte more than is left, so that too much is
     /// noticed.
     pub fn room(&self) -> usize {
-        (self.limit_bytes - self.made_bytes)
-            .saturating_add(1)
-            .min(STEP_BYTES)
+        self.left().saturating_add(1).min(STEP_BYTES)
     }
 
     /// So many bytes came out.
@@ -93,6 +91,11 @@ impl ExpansionLimit {
                 Err(TooLarge { limit_bytes })
             }
         }
+    }
+
+    /// How many bytes may still come out.
+    pub const fn left(&self) -> usize {
+        self.limit_bytes - self.made_bytes
     }
 
     /// How many bytes came out so far.

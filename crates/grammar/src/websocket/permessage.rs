@@ -115,14 +115,17 @@ mod codec {
                     true => &mut self.piece,
                     false => assembly.bytes_mut(),
                 };
+                let left = limit.left();
                 let inflated = self.inflater.inflate(data, out, limit);
+                if is_text {
+                    // What came out before the damage, or within the limit, is judged first: so any split tells the same.
+                    self.piece.truncate(left);
+                    assembly.push_text(&self.piece, 0)?;
+                }
                 let inflated = inflated.map_err(|error| match error {
                     InflateError::TooLarge(_) => Rule::MessageTooBig,
                     _ => Rule::Compression,
                 })?;
-                if is_text {
-                    assembly.push_text(&self.piece, 0)?;
-                }
                 data = &data[inflated.used..];
                 if inflated.is_end {
                     // A final block (RFC 7692 7.2.3.4): what follows is a new stream.
