@@ -82,7 +82,7 @@ def errors():
             (["echo", ANY, "--user", "no-such-user"], "no-such-user"),
             (["echo", ANY, "--group", "no-such-group"], "no-such-group"),
             (["echo", ANY, "--chroot", "/no/such/folder"], "/no/such/folder"),
-            (["echo", ANY, "--rundir", "/no/such/folder"], "/no/such/folder"),
+            (["echo", ANY, "--rundir", "/no/such/folder"], "/no/such/folder\" (--rundir): No such file or directory"),
             (["echo", ANY, "--log-file", name], name),
             (["echo", ANY, "--pidfile", name], name),
             (["echo", ANY, "--pidfile", "/no/such/folder/pid"], "/no/such/folder/pid"),

@@ -135,7 +135,7 @@ impl Life {
 
     fn settle_in(&self) -> Result<(), Failure> {
         if let Some(folder) = &self.daemon.rundir {
-            chdir(folder).map_err(|error| wrong("--rundir", folder, &error))?;
+            chdir(folder).map_err(|error| wrong("--rundir", folder, error))?;
         }
         if let Some(Umask(mode)) = self.daemon.umask() {
             umask(Mode::from_bits_truncate(mode as nix::libc::mode_t));
@@ -272,14 +272,15 @@ fn keep_telling(reactor: &Handle, manager: &Rc<Manager>) {
 fn enter(root: &Path) -> Result<PathBuf, Failure> {
     let outside = root
         .canonicalize()
-        .map_err(|error| wrong("--chroot", root, &error))?;
+        .map_err(|error| wrong("--chroot", root, error))?;
     chroot(&outside)
         .and_then(|()| chdir("/"))
-        .map_err(|error| wrong("--chroot", root, &error))?;
+        .map_err(|error| wrong("--chroot", root, error))?;
     Ok(outside)
 }
 
-fn wrong(option: &str, path: &Path, error: &dyn std::fmt::Display) -> Failure {
+fn wrong(option: &str, path: &Path, error: impl Into<std::io::Error>) -> Failure {
+    let error = error.into();
     Failure::message(format!(
         "cannot go to the folder {path:?} ({option}): {error}"
     ))
