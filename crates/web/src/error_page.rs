@@ -107,10 +107,7 @@ fn of(error: ErrorPage) -> Response {
 
 /// 405, with what there is instead (R147).
 pub(crate) fn not_allowed(methods: Methods) -> Response {
-    let mut response = error_page(StatusCode::METHOD_NOT_ALLOWED, None);
-    let allow = HeaderValue::try_from(methods.to_string()).expect("methods are tokens");
-    response.headers_mut().replace(Name::Allow.into(), allow);
-    response
+    error_page(StatusCode::METHOD_NOT_ALLOWED, None).allowing(methods)
 }
 
 /// The response as it suits the site and the client: who accepts HTML, and says so, gets a page.

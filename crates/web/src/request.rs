@@ -15,7 +15,7 @@ use ropewalk_core::{Address, Deferred, Encrypted, Failure, Handle, Transport};
 use ropewalk_grammar::http1::{self, Authority, Fields, KeptHead, Key, RequestHead, Version};
 
 use self::path::path_of;
-pub(crate) use self::path::slash;
+pub(crate) use self::path::{decoded, slash};
 use crate::body_error::BodyError;
 use crate::exchange::{Exchange, Order, Phase};
 use crate::headers::Headers;

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use http::{HeaderValue, StatusCode};
-use ropewalk_grammar::http1::{Method, Name};
+use http::StatusCode;
+use ropewalk_grammar::http1::Method;
 
 use crate::error_page::not_allowed;
 use crate::into_response::IntoResponse;
@@ -169,8 +169,5 @@ pub(crate) fn answer(resource: &dyn Resource, request: &Request) -> Reply {
 
 /// 204 and `Allow`.
 pub(crate) fn options(methods: Methods) -> Response {
-    let mut response = StatusCode::NO_CONTENT.into_response();
-    let allow = HeaderValue::try_from(methods.to_string()).expect("methods are tokens");
-    response.headers_mut().replace(Name::Allow.into(), allow);
-    response
+    StatusCode::NO_CONTENT.into_response().allowing(methods)
 }

@@ -11,6 +11,7 @@ use crate::error_page::ErrorPage;
 use crate::field_name::FieldName;
 use crate::header_error::HeaderError;
 use crate::headers::Headers;
+use crate::methods::Methods;
 
 /// A response: status, headers and body.
 ///
@@ -115,6 +116,13 @@ impl Response {
     /// The same with a type that was checked before.
     pub(crate) fn of_type(mut self, content_type: HeaderValue) -> Self {
         self.headers.replace(Name::ContentType.into(), content_type);
+        self
+    }
+
+    /// The same with these methods in `Allow`.
+    pub(crate) fn allowing(mut self, methods: Methods) -> Self {
+        let allow = HeaderValue::try_from(methods.to_string()).expect("methods are tokens");
+        self.headers.replace(Name::Allow.into(), allow);
         self
     }
 

@@ -5,13 +5,12 @@ use std::fmt;
 use std::rc::Rc;
 
 use http::StatusCode;
-use percent_encoding::percent_decode_str;
 
 use crate::error_page::not_allowed;
 use crate::handler::Handler;
 use crate::methods::Methods;
 use crate::reply::Reply;
-use crate::request::{Request, slash};
+use crate::request::{Request, decoded, slash};
 use crate::resource::{Resource, options, serve};
 
 /// Routes: a pattern and a method to a [`Handler`].
@@ -185,12 +184,7 @@ fn found_above<'a>(
 }
 
 fn decode(segment: &str) -> Result<std::borrow::Cow<'_, str>, StatusCode> {
-    match segment.contains('%') {
-        false => Ok(segment.into()),
-        true => percent_decode_str(segment)
-            .decode_utf8()
-            .map_err(|_| StatusCode::BAD_REQUEST),
-    }
+    decoded(segment).map_err(|_| StatusCode::BAD_REQUEST)
 }
 
 impl Node {

@@ -153,7 +153,7 @@ impl Stream {
         let Some(current) = &mut self.current else {
             return;
         };
-        current.received(event, &self.site.limits);
+        current.received(event);
         if let (Event::End, Some(response)) = (event, current.waiting.take()) {
             self.respond(*response, transport);
         }

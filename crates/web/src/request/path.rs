@@ -47,10 +47,7 @@ impl Request {
             return Ok(None);
         };
         let segment = &rest[..slash(rest).unwrap_or(rest.len())];
-        match segment.contains('%') {
-            false => Ok(Some(Cow::Borrowed(segment))),
-            true => percent_decode_str(segment).decode_utf8().map(Some),
-        }
+        decoded(segment).map(Some)
     }
 
     /// Passes the next segment: what comes next belongs to a child.
@@ -95,6 +92,14 @@ impl Request {
         if self.0.rewritten.set(path.into()).is_ok() {
             self.0.passed.set(0);
         }
+    }
+}
+
+/// A part of a path, decoded.
+pub(crate) fn decoded(segment: &str) -> Result<Cow<'_, str>, std::str::Utf8Error> {
+    match segment.contains('%') {
+        false => Ok(Cow::Borrowed(segment)),
+        true => percent_decode_str(segment).decode_utf8(),
     }
 }
 

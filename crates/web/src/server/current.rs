@@ -78,7 +78,7 @@ impl Current {
         self.dropped_bytes > self.drain_bytes
     }
 
-    pub(super) fn received(&mut self, event: &Event<'_, http1::Request>, _: &SiteLimits) {
+    pub(super) fn received(&mut self, event: &Event<'_, http1::Request>) {
         self.wire.received(event);
         match event {
             Event::Head(_) => {}
