@@ -36,6 +36,8 @@ struct Inner {
 #[derive(Default)]
 struct Queue {
     waiting: Vec<u8>,
+    /// How many bytes the thread has taken out and is writing: they count until all of them are written.
+    under_way: usize,
     /// A thread writes, and will look here again.
     is_drained: bool,
 }
@@ -66,7 +68,7 @@ impl Spool {
         if !queue.is_drained && line.len() <= AT_ONCE && self.0.takes_some() {
             return Ok(self.0.write_all(line)?);
         }
-        if queue.waiting.len() + line.len() > LIMIT_BYTES {
+        if queue.waiting.len() + queue.under_way + line.len() > LIMIT_BYTES {
             return Err(io::Error::new(io::ErrorKind::WouldBlock, "nobody reads it"));
         }
         queue.waiting.extend_from_slice(line);
@@ -122,9 +124,11 @@ impl Inner {
         let mut queue = self.lock();
         while !queue.waiting.is_empty() {
             let lines = std::mem::take(&mut queue.waiting);
+            queue.under_way = lines.len();
             drop(queue);
             let _nobody_to_tell = self.write_all(&lines);
             queue = self.lock();
+            queue.under_way = 0;
         }
         queue.is_drained = false;
         self.emptied.notify_all();
@@ -133,7 +137,8 @@ impl Inner {
 
 impl std::fmt::Debug for Spool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Spool({} bytes wait)", self.0.lock().waiting.len())
+        let queue = self.0.lock();
+        write!(f, "Spool({} bytes wait)", queue.waiting.len() + queue.under_way)
     }
 }
 
