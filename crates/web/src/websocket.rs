@@ -46,6 +46,8 @@ mod client;
 mod connect_error;
 mod conversation;
 mod ending;
+mod frames;
+mod members;
 mod message;
 mod options;
 mod origins;

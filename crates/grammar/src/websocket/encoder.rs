@@ -206,25 +206,30 @@ impl Encoder {
 
     /// Takes note that a whole message which another encoder made is sent at this place, as one that many receivers share is.
     ///
+    /// One that is compressed enters the peer's context and not ours. So ours is let go, and the next message refers to nothing
+    /// before it; what refers to nothing is right in any context (RFC 7692 7.2.3.2).
+    ///
     /// # Errors
     ///
     /// A close was sent, or another message is under way.
-    pub fn send_shared(&mut self) -> Result<(), SendError> {
+    pub fn send_shared(&mut self, is_compressed: bool) -> Result<(), SendError> {
         self.must_be_between_messages()?;
-        if let Some(deflating) = &mut self.deflating {
+        if is_compressed && let Some(deflating) = &mut self.deflating {
             deflating.forget();
         }
         Ok(())
     }
 
-    /// Whether a message of `length` bytes that another encoder compressed, by itself and with the largest window, may be sent
-    /// here, and should.
-    pub fn may_share_deflated(&self, length: usize) -> bool {
-        let fits = self
-            .deflating
-            .as_ref()
-            .is_some_and(Deflating::has_largest_window);
-        fits && length >= self.compress_from_bytes.max(1)
+    /// With which window another encoder, one without context, must compress a message of `length` bytes that is to be
+    /// [sent here](Self::send_shared) as well; none if it shall not be compressed here.
+    ///
+    /// A message that fits into the window agreed on refers to nothing outside of it, however it was compressed: the answer is
+    /// then the largest window, so that most receivers have one in common.
+    pub fn shared_window_bits(&self, length: usize) -> Option<u8> {
+        let agreed = self.deflating.as_ref()?.window_bits();
+        let is_worth_it = length >= self.compress_from_bytes.max(1);
+        let fits = length <= 1 << agreed;
+        is_worth_it.then_some(if fits { 15 } else { agreed })
     }
 
     /// Whether a message is being sent in fragments.

@@ -179,8 +179,8 @@ mod codec {
             }
         }
 
-        pub(in super::super) fn has_largest_window(&self) -> bool {
-            self.window_bits == 15
+        pub(in super::super) fn window_bits(&self) -> u8 {
+            self.window_bits
         }
 
         /// The next message refers to nothing before it.
@@ -309,7 +309,7 @@ mod none {
             match *self {}
         }
 
-        pub(in super::super) fn has_largest_window(&self) -> bool {
+        pub(in super::super) fn window_bits(&self) -> u8 {
             match *self {}
         }
 

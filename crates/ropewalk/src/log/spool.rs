@@ -138,7 +138,11 @@ impl Inner {
 impl std::fmt::Debug for Spool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let queue = self.0.lock();
-        write!(f, "Spool({} bytes wait)", queue.waiting.len() + queue.under_way)
+        write!(
+            f,
+            "Spool({} bytes wait)",
+            queue.waiting.len() + queue.under_way
+        )
     }
 }
 

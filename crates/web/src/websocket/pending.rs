@@ -26,8 +26,14 @@ pub enum SlowPeer {
 /// What waits, oldest first.
 #[derive(Default)]
 pub(super) struct Pending {
-    messages: VecDeque<(Option<u64>, Waiting)>,
+    messages: VecDeque<Entry>,
     bytes: usize,
+}
+
+struct Entry {
+    lane: usize,
+    key: Option<u64>,
+    waiting: Waiting,
 }
 
 /// A message, as it is or framed already.
@@ -35,6 +41,23 @@ pub(super) enum Waiting {
     Message(Message),
     Framed(Bytes),
 }
+
+/// How a message waits.
+#[derive(Clone, Copy)]
+pub(super) struct Queueing {
+    /// Only messages of the same lane are dropped for it: those of one topic, or (0) of all who have no policy of their own.
+    pub(super) lane: usize,
+    /// What it is about.
+    pub(super) key: Option<u64>,
+    pub(super) policy: SlowPeer,
+    /// It is one of many receivers: of those that are slow none may cost much.
+    pub(super) is_for_many: bool,
+}
+
+/// So many messages for many wait for one that is slow, and bytes, before it is closed. The attack: thousands that
+/// subscribe and never read (WS-03).
+const MOST_WAITING: usize = 1024;
+const MOST_WAITING_BYTES: usize = 4 * 1024 * 1024;
 
 impl Waiting {
     fn len(&self) -> usize {
@@ -46,34 +69,43 @@ impl Waiting {
 }
 
 impl Pending {
-    pub(super) fn push(&mut self, key: Option<u64>, waiting: Waiting, policy: SlowPeer) {
+    pub(super) fn push(&mut self, queueing: Queueing, waiting: Waiting) {
+        let Queueing {
+            lane, key, policy, ..
+        } = queueing;
         self.bytes += waiting.len();
-        match policy {
-            SlowPeer::Coalesce(most) => {
-                let same = |slot: &&mut (Option<u64>, Waiting)| key.is_some() && slot.0 == key;
-                if let Some(slot) = self.messages.iter_mut().find(same) {
-                    self.bytes -= std::mem::replace(&mut slot.1, waiting).len();
-                    return;
-                }
-                self.messages.push_back((key, waiting));
-                self.drop_beyond(most);
-            }
-            SlowPeer::DropOldest(most) => {
-                self.messages.push_back((key, waiting));
-                self.drop_beyond(most);
-            }
-            SlowPeer::Wait | SlowPeer::Disconnect => self.messages.push_back((key, waiting)),
+        if let SlowPeer::Coalesce(_) = policy
+            && let Some(older) = self.find(lane, key)
+        {
+            let older = std::mem::replace(&mut older.waiting, waiting);
+            self.bytes -= older.len();
+            return;
+        }
+        self.messages.push_back(Entry { lane, key, waiting });
+        if let SlowPeer::Coalesce(most) | SlowPeer::DropOldest(most) = policy {
+            self.drop_beyond(most, lane);
         }
     }
 
-    fn drop_beyond(&mut self, most: usize) {
-        while self.messages.len() > most.max(1) {
-            drop(self.pop());
+    fn find(&mut self, lane: usize, key: Option<u64>) -> Option<&mut Entry> {
+        let key = key?;
+        let mut entries = self.messages.iter_mut();
+        entries.find(|entry| entry.lane == lane && entry.key == Some(key))
+    }
+
+    fn drop_beyond(&mut self, most: usize, lane: usize) {
+        let of_lane = |entry: &&Entry| entry.lane == lane;
+        let count = self.messages.iter().filter(of_lane).count();
+        for _ in most.max(1)..count {
+            let oldest = self.messages.iter().position(|entry| entry.lane == lane);
+            if let Some(entry) = oldest.and_then(|at| self.messages.remove(at)) {
+                self.bytes -= entry.waiting.len();
+            }
         }
     }
 
     pub(super) fn pop(&mut self) -> Option<Waiting> {
-        let (_, waiting) = self.messages.pop_front()?;
+        let Entry { waiting, .. } = self.messages.pop_front()?;
         self.bytes -= waiting.len();
         Some(waiting)
     }
@@ -82,8 +114,20 @@ impl Pending {
         self.messages.is_empty()
     }
 
+    /// Whether no message for many may be added that nothing else bounds.
+    pub(super) fn is_over(&self, queueing: Queueing) -> bool {
+        let is_long = self.messages.len() >= MOST_WAITING || self.bytes >= MOST_WAITING_BYTES;
+        queueing.is_for_many && queueing.policy == SlowPeer::Wait && is_long
+    }
+
+    /// How many bytes wait to be sent.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// How much memory that takes, about.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.bytes + self.messages.len() * size_of::<Entry>()
     }
 }
 
@@ -108,7 +152,13 @@ mod tests {
             (None, "c"),
             (Some(1), "a2"),
         ] {
-            pending.push(key, Waiting::Message(text.into()), policy);
+            let queueing = Queueing {
+                lane: 0,
+                key,
+                policy,
+                is_for_many: false,
+            };
+            pending.push(queueing, Waiting::Message(text.into()));
         }
         pending
     }
@@ -129,5 +179,26 @@ mod tests {
         assert_eq!(pending.bytes(), 5);
         texts(&mut pending);
         assert_eq!((pending.bytes(), pending.is_empty()), (0, true));
+    }
+
+    #[test]
+    fn a_lane_drops_only_its_own() {
+        let mut pending = Pending::default();
+        let queueing = |lane, policy| Queueing {
+            lane,
+            key: Some(1),
+            policy,
+            is_for_many: true,
+        };
+        let mut push = |lane, policy, text: &str| {
+            pending.push(queueing(lane, policy), Waiting::Message(text.into()));
+        };
+        push(0, SlowPeer::Wait, "first");
+        push(1, SlowPeer::DropOldest(1), "old");
+        push(2, SlowPeer::Coalesce(3), "a");
+        push(1, SlowPeer::DropOldest(1), "new");
+        push(2, SlowPeer::Coalesce(3), "b");
+        assert_eq!(pending.bytes(), 9);
+        assert_eq!(texts(&mut pending), ["first", "b", "new"]);
     }
 }

@@ -10,9 +10,10 @@ use ropewalk_core::timer::DelayedCall;
 use ropewalk_core::{Failure, Handle, Transport};
 use ropewalk_grammar::websocket::{Close, CloseCode, Deflate, Encoder, Event, Kind, SendError};
 
+use super::frames::is_compressed;
 use super::message::Message;
 use super::options::WebSocketOptions;
-use super::pending::{Pending, SlowPeer, Waiting};
+use super::pending::{Pending, Queueing, SlowPeer, Waiting};
 
 /// From this size on bytes that somebody owns already are queued as they are.
 const SHARE_FROM_BYTES: usize = ropewalk_core::buffer::COPY_BELOW_BYTES;
@@ -92,7 +93,7 @@ impl Shared {
         {
             return;
         }
-        self.send_later(None, || {
+        self.send_later(self.queueing(None), || {
             Waiting::Message(match event {
                 Event::Text(text) => text.into(),
                 Event::Binary(data) => data.to_vec().into(),
@@ -106,15 +107,33 @@ impl Shared {
         if self.may_send_now() && self.send_owned(&message).is_ok() {
             return;
         }
-        self.send_later(key, || Waiting::Message(message));
+        self.send_later(self.queueing(key), || Waiting::Message(message));
     }
 
-    /// Sends what is framed already.
-    pub(super) fn send_framed(self: &Rc<Self>, frame: &Bytes) {
-        if self.may_send_now() && self.write_framed(frame).is_ok() {
+    /// Sends what is framed already, for many.
+    pub(super) fn send_framed(self: &Rc<Self>, frame: &Bytes, queueing: Queueing) {
+        if !self.is_full() && self.write_framed(frame).is_ok() {
             return;
         }
-        self.send_later(None, || Waiting::Framed(frame.clone()));
+        self.send_later(queueing, || Waiting::Framed(frame.clone()));
+    }
+
+    /// Sends what is for many and must be framed for each, as a client does.
+    pub(super) fn send_masked(self: &Rc<Self>, message: &Message, queueing: Queueing) {
+        if !self.is_full() && self.send_owned(message).is_ok() {
+            return;
+        }
+        self.send_later(queueing, || Waiting::Message(message.clone()));
+    }
+
+    /// How messages wait that belong to no topic with a policy of its own.
+    fn queueing(&self, key: Option<u64>) -> Queueing {
+        Queueing {
+            lane: 0,
+            key,
+            policy: self.options.slow_peer,
+            is_for_many: false,
+        }
     }
 
     #[inline]
@@ -127,7 +146,8 @@ impl Shared {
     }
 
     fn write_framed(&self, frame: &Bytes) -> Result<(), SendError> {
-        self.encoder.borrow_mut().send_shared()?;
+        let is_compressed = is_compressed(frame);
+        self.encoder.borrow_mut().send_shared(is_compressed)?;
         self.transport.write_owned(frame.clone());
         Ok(())
     }
@@ -152,14 +172,11 @@ impl Shared {
         !self.is_deflated && !self.is_client()
     }
 
-    /// How a message of this length is compressed that many receivers share; none if this one gets it as it is.
-    pub(super) fn shares_deflated(&self, length: usize) -> Option<Deflate> {
-        let encoder = self.encoder.borrow();
-        let deflate = self
-            .options
-            .deflate
-            .filter(|_| encoder.may_share_deflated(length));
-        deflate.filter(|_| self.is_deflated)
+    /// How a message of this length is compressed that many receivers share, and with which window; none if this one gets it
+    /// as it is.
+    pub(super) fn shares_deflated(&self, length: usize) -> Option<(Deflate, u8)> {
+        let window_bits = self.encoder.borrow().shared_window_bits(length)?;
+        Some((self.options.deflate?, window_bits))
     }
 
     pub(super) fn is_client(&self) -> bool {
@@ -167,19 +184,23 @@ impl Shared {
     }
 
     #[cold]
-    fn send_later(self: &Rc<Self>, key: Option<u64>, waiting: impl FnOnce() -> Waiting) {
+    fn send_later(self: &Rc<Self>, queueing: Queueing, waiting: impl FnOnce() -> Waiting) {
         if !self.is_open() {
             return;
         }
-        let policy = self.options.slow_peer;
-        if policy == SlowPeer::Disconnect && !self.encoder.borrow().is_in_message() {
-            return self.close(CloseCode::TRY_AGAIN_LATER, "you read too slowly");
+        if queueing.policy == SlowPeer::Disconnect && !self.encoder.borrow().is_in_message() {
+            return self.close(CloseCode::TRY_AGAIN_LATER, TOO_SLOW);
         }
         let mut pending = self.pending.borrow_mut();
-        pending.get_or_insert_default().push(key, waiting(), policy);
-        let bytes = pending.as_ref().map_or(0, |pending| pending.bytes());
+        let pending_now = pending.get_or_insert_default();
+        if pending_now.is_over(queueing) {
+            drop(pending);
+            return self.close(CloseCode::TRY_AGAIN_LATER, TOO_SLOW);
+        }
+        pending_now.push(queueing, waiting());
+        let held = pending_now.held_bytes();
         drop(pending);
-        if bytes > PENDING_BYTES {
+        if held > PENDING_BYTES {
             let error = Failure::message("more waits for a slow WebSocket than may");
             return self.transport.reject(error.into_error());
         }
@@ -334,6 +355,8 @@ impl Shared {
 
 /// More never waits, whatever the policy (WS-03): as much as a connection takes by default.
 const PENDING_BYTES: usize = 64 * 1024 * 1024;
+
+const TOO_SLOW: &str = "you read too slowly";
 
 /// As much of a reason as a close frame takes.
 fn cut(reason: &str) -> &str {

@@ -6,7 +6,6 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
 use ropewalk_core::timer::DelayedCall;
 use ropewalk_core::{Address, Deferred, Failure, Handle, Transport};
 use ropewalk_grammar::websocket::{CloseCode, Event, Kind, SendError};
@@ -198,10 +197,6 @@ impl WebSocket {
         transport.when(deferred, move |this: &mut P, _, result| {
             call(this, &socket, result);
         });
-    }
-
-    pub(super) fn send_framed(&self, frame: &Bytes) {
-        self.0.send_framed(frame);
     }
 }
 

@@ -1,20 +1,24 @@
 //! One message to many WebSockets.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
-use bytes::Bytes;
-use ropewalk_grammar::websocket::{Deflate, Encoder, Event, Extension};
-
+use super::frames::Frames;
+use super::members::Members;
 use super::message::Message;
+use super::pending::{Queueing, SlowPeer};
 use super::socket::WebSocket;
 
 /// A set of WebSockets that get the same messages. Clones are the same topic.
 ///
-/// A message is framed once, and compressed once if a receiver takes it so, whatever the number of receivers; large ones are
-/// one piece of memory in all their queues. A receiver that reads slowly is treated as its
-/// [`slow_peer`](super::WebSocketOptions::slow_peer) says. One that is closed leaves by itself.
+/// A message is framed once, and compressed once for each size of window that receivers agreed to, whatever their number;
+/// large ones are one piece of memory in all their queues. (What a *client* sends is masked with a key of its own for each
+/// receiver, so only that is made anew.) One that is closed leaves by itself.
+///
+/// A receiver that reads slowly is treated as the topic [says](Self::with_slow_peer), else as its own
+/// [`slow_peer`](super::WebSocketOptions::slow_peer) does. Where that is to wait, 1024 messages or 4 MiB wait for it beside
+/// what its connection takes; then it is closed with 1013 (WS-03). Stops receivers that never read from filling the memory.
 ///
 /// ```
 /// use ropewalk_web::websocket::{Topic, WebSocket, WebSocketProtocol, WebSocketServer};
@@ -33,18 +37,12 @@ use super::socket::WebSocket;
 /// let server = WebSocketServer::new(move |_| Member(room.clone()));
 /// ```
 #[derive(Clone, Default)]
-pub struct Topic(Rc<RefCell<Inner>>);
+pub struct Topic(Rc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    receivers: Vec<WebSocket>,
-}
-
-/// A message, framed at most once in each way.
-struct Framed<'a> {
-    message: &'a Message,
-    plain: Option<Bytes>,
-    deflated: Option<Bytes>,
+    members: RefCell<Members>,
+    slow_peer: Cell<Option<SlowPeer>>,
 }
 
 impl Topic {
@@ -54,27 +52,30 @@ impl Topic {
         Self::default()
     }
 
+    /// With a policy of its own for receivers that read slowly. It is about this topic's messages only: what else waits for a
+    /// receiver is neither counted nor dropped.
+    #[must_use]
+    pub fn with_slow_peer(self, policy: SlowPeer) -> Self {
+        self.0.slow_peer.set(Some(policy));
+        self
+    }
+
     /// Adds a receiver, once.
     pub fn subscribe(&self, socket: &WebSocket) {
-        let receivers = &mut self.0.borrow_mut().receivers;
-        if socket.is_open() && !receivers.contains(socket) {
-            receivers.push(socket.clone());
-        }
+        self.0.members.borrow_mut().add(socket);
     }
 
     /// Removes a receiver; tells whether it was one.
     pub fn unsubscribe(&self, socket: &WebSocket) -> bool {
-        let receivers = &mut self.0.borrow_mut().receivers;
-        let found = receivers.iter().position(|receiver| receiver == socket);
-        found.map(|at| receivers.swap_remove(at)).is_some()
+        self.0.members.borrow_mut().remove(socket)
     }
 
     /// How many receivers there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        let mut inner = self.0.borrow_mut();
-        inner.receivers.retain(WebSocket::is_open);
-        inner.receivers.len()
+        let mut members = self.0.members.borrow_mut();
+        members.sweep();
+        members.all().len()
     }
 
     /// Whether there is no receiver.
@@ -86,72 +87,123 @@ impl Topic {
     /// Sends to all; tells to how many.
     #[doc(alias = "publish")]
     pub fn send(&self, message: impl Into<Message>) -> usize {
-        self.send_if(&message.into(), |_| true)
+        self.deliver(&Frames::new(message.into()), None, None)
+    }
+
+    /// Sends to all. While a receiver is slow, only the newest message about each thing waits for it, if that is the policy
+    /// ([`SlowPeer::Coalesce`]).
+    pub fn send_keyed(&self, key: u64, message: impl Into<Message>) -> usize {
+        self.deliver(&Frames::new(message.into()), Some(key), None)
     }
 
     /// Sends to all but one; tells to how many.
     pub fn send_to_others(&self, sender: &WebSocket, message: impl Into<Message>) -> usize {
-        self.send_if(&message.into(), |receiver| receiver != sender)
+        self.deliver(&Frames::new(message.into()), None, Some(sender))
     }
 
-    fn send_if(&self, message: &Message, wants: impl Fn(&WebSocket) -> bool) -> usize {
-        let mut framed = Framed {
-            message,
-            plain: None,
-            deflated: None,
-        };
-        let mut sent = 0;
-        self.0.borrow_mut().receivers.retain(|receiver| {
-            let is_open = receiver.is_open();
-            if is_open && wants(receiver) {
-                framed.send(receiver);
+    fn deliver(&self, frames: &Frames, key: Option<u64>, except: Option<&WebSocket>) -> usize {
+        let mut members = self.0.members.borrow_mut();
+        let own_policy = self.0.slow_peer.get();
+        let lane = own_policy.map_or(0, |_| Rc::as_ptr(&self.0).addr());
+        let (mut sent, mut is_any_closed) = (0, false);
+        for receiver in members.all() {
+            if !receiver.is_open() {
+                is_any_closed = true;
+            } else if except != Some(receiver) {
+                let policy = own_policy.unwrap_or(receiver.0.options.slow_peer);
+                let queueing = Queueing {
+                    lane,
+                    key,
+                    policy,
+                    is_for_many: true,
+                };
+                send(receiver, frames, queueing);
                 sent += 1;
             }
-            is_open
-        });
+        }
+        if is_any_closed {
+            members.sweep();
+        }
         sent
     }
 }
 
-impl Framed<'_> {
-    fn send(&mut self, receiver: &WebSocket) {
-        let message = self.message;
-        if receiver.0.is_client() {
-            return receiver.send(message.clone());
+fn send(receiver: &WebSocket, frames: &Frames, queueing: Queueing) {
+    let shared = &receiver.0;
+    match shared.is_client() {
+        true => shared.send_masked(&frames.message, queueing),
+        false => {
+            let deflate = shared.shares_deflated(frames.message.len());
+            shared.send_framed(frames.get(deflate), queueing);
         }
-        let deflate = receiver.0.shares_deflated(message.len());
-        let frame = match deflate {
-            Some(deflate) => self
-                .deflated
-                .get_or_insert_with(|| frame(message, Some(deflate))),
-            None => self.plain.get_or_insert_with(|| frame(message, None)),
-        };
-        receiver.send_framed(frame);
     }
-}
-
-/// The frame of a whole message, compressed by itself if at all.
-fn frame(message: &Message, deflate: Option<Deflate>) -> Bytes {
-    let mut out = Vec::with_capacity(message.len() + 10);
-    let mut encoder = Encoder::server();
-    let alone = deflate.map(|deflate| deflate.with_context_takeover(false).with_window_bits(15));
-    let offer = Extension::parse(b"permessage-deflate").flatten();
-    if let Some(deflate) = alone
-        && let Some(agreed) = deflate.agree(offer)
-    {
-        encoder = encoder.with_deflate(agreed, &deflate);
-    }
-    let event = match message {
-        Message::Text(text) => Event::Text(text),
-        Message::Binary(data) => Event::Binary(data),
-    };
-    let sent = encoder.send(event, &mut out);
-    sent.expect("a new encoder takes any message");
-    out.into()
 }
 
 impl fmt::Debug for Topic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Topic({} receivers)", self.0.borrow().receivers.len())
+        write!(
+            f,
+            "Topic({} receivers)",
+            self.0.members.borrow().all().len()
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ropewalk_testing::StringTransport;
+
+    use super::*;
+    use crate::websocket::{WebSocketProtocol, WebSocketServer};
+
+    struct Member(Topic);
+    impl WebSocketProtocol for Member {
+        fn opened(&mut self, socket: &WebSocket) {
+            self.0.subscribe(socket);
+        }
+    }
+
+    /// Fifty receivers hold the same bytes, while they wait in the connection, behind others, and until all are sent.
+    #[test]
+    fn a_large_message_is_one_piece_of_memory_in_all_queues() {
+        let topic = Topic::new();
+        let join = || {
+            let topic = topic.clone();
+            let server = WebSocketServer::new(move |_| Member(topic.clone()));
+            let mut member = StringTransport::builder().factory(server);
+            member.receive(
+                "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+            );
+            member.take_sent();
+            member.block_sending();
+            member
+        };
+        let mut members: Vec<_> = (0..50).map(|_| join()).collect();
+        let frames: Vec<_> = (0..5)
+            .map(|_| {
+                let frames = Frames::new(vec![7; 100_000].into());
+                assert_eq!(topic.deliver(&frames, None, None), 50);
+                frames
+            })
+            .collect();
+        let is_unique = |frames: &Frames| frames.get(None).is_unique();
+        for member in &mut members {
+            member.settle();
+            assert!(!frames.iter().any(is_unique));
+            member.unblock_sending();
+            member.settle();
+            assert_eq!(member.take_sent().len(), 5 * 100_010);
+        }
+        assert!(frames.iter().all(is_unique), "somebody still holds some");
+    }
+
+    #[test]
+    fn a_message_is_framed_once_in_each_way() {
+        let frames = Frames::new("a".repeat(2000).into());
+        let deflate = ropewalk_grammar::websocket::Deflate::new();
+        for way in [None, Some((deflate, 9)), Some((deflate, 15))] {
+            assert_eq!(frames.get(way).as_ptr(), frames.get(way).as_ptr());
+        }
     }
 }
