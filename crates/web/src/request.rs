@@ -355,7 +355,11 @@ impl Request {
 
     /// Sends 103 with these headers before the response, so that the client can begin to load what the page will need (RFC 8297).
     pub fn send_early_hints(&self, headers: Headers) {
-        self.order(Order::Interim(StatusCode::EARLY_HINTS, headers));
+        self.send_interim(StatusCode::EARLY_HINTS, headers);
+    }
+
+    pub(crate) fn send_interim(&self, status: StatusCode, headers: Headers) {
+        self.order(Order::Interim(status, headers));
     }
 
     /// Fires when the response is out, and fails if the client leaves before (R141).

@@ -16,11 +16,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use http_body::{Frame, SizeHint};
 use percent_encoding::percent_decode_str;
 use ropewalk_core::{Failure, Handle};
-use ropewalk_grammar::http1::Method;
+use ropewalk_grammar::http1::{Method, Name};
 use url::Url;
 
 use self::tunnel::Tunnel;
@@ -34,12 +34,17 @@ use crate::response::Response;
 
 /// Passes requests on to another server: the rest of the path, and the query, behind its URL.
 ///
-/// Fields that are for one hop only stay on their side, those named by `Connection` as well. The server behind is told who asks by
+/// Fields that are for one hop only stay on their side, those named by `Connection` and trailers as well. The server behind is told who asks by
 /// `X-Forwarded-For`, `X-Forwarded-Proto`, `X-Forwarded-Host` and `Forwarded`, `X-Real-IP`; what a client says there itself is dropped, unless the
-/// site [trusts](crate::TrustedProxies) it. `Host` is the client's. `Proxy` never passes (H1-20).
+/// site [trusts](crate::TrustedProxies) it. `Host` is the client's. `Proxy` never passes (H1-20). What is passed on is written anew from what
+/// was understood, so that there is one way to read it.
 ///
-/// A server that cannot be reached, or breaks the rules, is a 502, one that takes too long a 504. Requests without body are asked once more if
-/// a kept connection turns out to be closed.
+/// A server that cannot be reached, or breaks the rules, is a 502, one that takes too long a 504; one that breaks off in the middle of
+/// a body breaks off the client's response, too. Requests without body whose method is idempotent are asked once more if a kept connection
+/// turns out to be closed. Interim responses pass, and who waits for a go-ahead waits for that of the server. When the client leaves, so do we.
+///
+/// A request for another protocol, such as WebSocket, becomes a tunnel once the server agrees; one for HTTP/2 (`h2c`) does not, as its requests
+/// would pass unseen by all that stands before this resource.
 ///
 /// ```
 /// use ropewalk_core::Reactor;
@@ -56,7 +61,11 @@ use crate::response::Response;
 pub struct ReverseProxy {
     agent: Agent,
     base: Url,
+    tunnel_idle: Duration,
 }
+
+/// How long a tunnel may be silent.
+const TUNNEL_IDLE: Duration = Duration::from_secs(600);
 
 impl ReverseProxy {
     /// Passes on to the server at this URL, over a pool of 1024 connections at most. Connecting may take 10 s, an answer 60 s, and a pause in
@@ -78,10 +87,19 @@ impl ReverseProxy {
             connect: Duration::from_secs(10),
             connections_per_host: 1024,
             idle_per_host: 64,
+            // A body that nobody reads is one whose client has left.
+            drain_bytes: 0,
             ..AgentLimits::default()
         };
-        let agent = Agent::new(handle).with_limits(limits);
-        Ok(Self { agent, base }.with_agent(|agent| agent))
+        let agent = Agent::new(handle)
+            .with_limits(limits)
+            .without_header(Name::UserAgent);
+        let proxy = Self {
+            agent,
+            base,
+            tunnel_idle: TUNNEL_IDLE,
+        };
+        Ok(proxy.with_agent(|agent| agent))
     }
 
     /// The same with another agent made of this one: with TLS, or with other limits. It follows no redirects and decompresses nothing.
@@ -94,6 +112,14 @@ impl ReverseProxy {
         self
     }
 
+    /// The same, ending tunnels in which nothing came either way for so long: 10 minutes unless this is called. Against those who leave without
+    /// saying so.
+    #[must_use]
+    pub fn with_tunnel_idle(mut self, idle: Duration) -> Self {
+        self.tunnel_idle = idle;
+        self
+    }
+
     /// Where a request goes; none for paths that could mean another folder there.
     fn target(&self, request: &Request) -> Option<Url> {
         let rest = request.rest();
@@ -101,7 +127,9 @@ impl ReverseProxy {
             let decoded = percent_decode_str(segment).collect::<Vec<u8>>();
             matches!(&*decoded, b"." | b"..") || decoded.contains(&b'\\')
         };
-        if rest.split('/').any(leads_up) {
+        // Without its slash the rest could be read as more of the host.
+        let is_path = rest.is_empty() || rest.starts_with('/');
+        if !is_path || rest.split('/').any(leads_up) {
             return None;
         }
         let base = self.base.as_str().trim_end_matches('/');
@@ -117,27 +145,37 @@ impl ReverseProxy {
             return StatusCode::BAD_REQUEST.into();
         };
         let upgrade = fields::upgrade(request);
-        let headers = fields::of_request(request, upgrade);
-        let mut sending = self.agent.request(request.method(), url).headers(&headers);
+        let headers = fields::of_request(request, upgrade.as_deref());
+        let asking = request.clone();
+        let mut sending = (self.agent.request(request.method(), url))
+            .headers(&headers)
+            .on_interim(move |status, fields| pass_interim(&asking, status, fields));
         if request.has_body() {
             sending = sending.body(request.body());
         }
         let is_head = request.head().method() == Method::Head;
-        let name = format!("{request:?}");
+        let (name, idle) = (format!("{request:?}"), self.tunnel_idle);
         request.reply_later(async move {
             match sending.await {
-                Ok(response) => passed_back(response, is_head).into(),
+                Ok(response) => passed_back(response, is_head, idle).into(),
                 Err(error) => refused(&name, &error).into(),
             }
         })
     }
 }
 
+/// An interim response passes at once (RFC 9110 15.2); but 100 is ours to say, once the server wants the body and we read it.
+fn pass_interim(request: &Request, status: StatusCode, fields: &HeaderMap) {
+    if status != StatusCode::CONTINUE {
+        request.send_interim(status, fields::of_interim(fields));
+    }
+}
+
 /// The response as the client gets it.
-fn passed_back(mut response: ClientResponse, is_head: bool) -> Response {
+fn passed_back(mut response: ClientResponse, is_head: bool, idle: Duration) -> Response {
     let headers = fields::of_response(&response);
     if let Some(upgraded) = response.take_upgraded() {
-        return Response::switch(headers, Tunnel::new(upgraded));
+        return Response::switch(headers, Tunnel::new(upgraded, idle));
     }
     let mut passed = match is_head {
         true => Response::new(Body::wrap(Unseen(fields::length(&response)))),

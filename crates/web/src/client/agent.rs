@@ -133,6 +133,14 @@ impl Agent {
         Ok(self.changed(|shared| shared.headers = headers))
     }
 
+    /// The same agent, which adds no such header of its own: `User-Agent`, for example.
+    #[must_use]
+    pub fn without_header(self, name: impl TryInto<FieldName>) -> Self {
+        let mut headers = self.0.headers.clone();
+        headers.remove(name);
+        self.changed(|shared| shared.headers = headers)
+    }
+
     /// The same, asking for bodies as they are, and leaving them so.
     #[doc(alias = "ContentDecoderAgent")]
     #[must_use]

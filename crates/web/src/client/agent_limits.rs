@@ -35,7 +35,8 @@ pub struct AgentLimits {
     pub body_bytes: u64,
     /// How much may come out of one compressed body: 256 MiB. Against a megabyte that stands for a gigabyte.
     pub decompressed_bytes: usize,
-    /// How much of a body that nobody wants is read and dropped, so that the connection can be used again: 64 KiB.
+    /// How much of a body that nobody wants is read and dropped, so that the connection can be used again, if it comes within 2 s: 64 KiB.
+    /// With 0 the connection ends at once.
     pub drain_bytes: u64,
 }
 

@@ -30,6 +30,9 @@ use crate::headers::Headers;
 /// Chunks up to this length are copied behind what stands before them; larger ones are shared.
 const COPIED_BYTES: usize = 16 * 1024;
 
+/// How long the rest of a body that nobody wants may take: it is short, or not worth waiting for.
+const DRAIN: Duration = Duration::from_secs(2);
+
 pub(super) struct Connection {
     pub(super) transport: Transport,
     host: Weak<Host>,
@@ -403,6 +406,8 @@ impl State {
         let stage = match current.stage() {
             Stage::Waiting if std::mem::replace(&mut current.is_timed, true) => return,
             Stage::Waiting => Some(now + current.limits.first_byte),
+            Stage::Draining if std::mem::replace(&mut current.is_draining, true) => return,
+            Stage::Draining => Some(now + DRAIN.min(current.limits.body_idle)),
             Stage::Reading => Some(now + current.limits.body_idle),
             Stage::Held => None,
         };

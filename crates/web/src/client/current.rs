@@ -37,6 +37,8 @@ pub(super) enum Stage {
     Waiting,
     /// We wait for more of the body.
     Reading,
+    /// Nobody wants the rest of the body, which is read and dropped.
+    Draining,
     /// Our side takes its time: the body of the request is on its way, or nobody reads that of the response.
     Held,
 }
@@ -54,6 +56,8 @@ pub(super) struct Current {
     dropped_bytes: u64,
     /// Whether the time for the head runs: bytes of it do not lengthen it, or one a minute would never be too slow.
     pub(super) is_timed: bool,
+    /// Whether the time to drain runs, which no byte lengthens either.
+    pub(super) is_draining: bool,
     /// Whether a byte of the response has come.
     pub(super) has_heard: bool,
     /// How long the server says that it keeps idle connections.
@@ -86,6 +90,7 @@ impl Current {
             body: None,
             dropped_bytes: 0,
             is_timed: false,
+            is_draining: false,
             has_heard: false,
             keep_alive: None,
             is_uploading,
@@ -193,13 +198,20 @@ impl Current {
 
     /// Whether so much was read that nobody wanted that another connection is cheaper.
     pub(super) fn is_drained_enough(&self) -> bool {
-        self.dropped_bytes > self.limits.drain_bytes
+        let most = self.limits.drain_bytes;
+        self.dropped_bytes > most || most == 0 && self.is_abandoned()
+    }
+
+    /// Whether the body is here, or some of it, and nobody can read it.
+    fn is_abandoned(&self) -> bool {
+        self.body.as_ref().is_some_and(|body| body.body().is_none())
     }
 
     pub(super) fn stage(&self) -> Stage {
         match &self.body {
             None if self.is_uploading => Stage::Held,
             None => Stage::Waiting,
+            Some(_) if self.is_abandoned() => Stage::Draining,
             Some(_) if self.is_held_up() || !self.is_wanted() => Stage::Held,
             Some(_) => Stage::Reading,
         }
@@ -210,7 +222,7 @@ impl Current {
         let total = self.limits.total.unwrap_or_default();
         match self.stage() {
             _ if self.total_due.is_some_and(|due| due <= now) => (Phase::Total, total),
-            Stage::Reading => (Phase::Body, self.limits.body_idle),
+            Stage::Reading | Stage::Draining => (Phase::Body, self.limits.body_idle),
             Stage::Waiting | Stage::Held => (Phase::FirstByte, self.limits.first_byte),
         }
     }

@@ -2,18 +2,17 @@
 
 use std::net::IpAddr;
 
-use http::HeaderValue;
-use ropewalk_grammar::http1::{Fields, Name};
+use http::{HeaderMap, HeaderValue};
+use ropewalk_grammar::http1::{Expect, Fields, Name};
 
 use crate::client::ClientResponse;
 use crate::headers::Headers;
 use crate::request::Request;
 
-/// For one hop only (RFC 9110 7.6.1), or written anew for each. `Expect` is answered by each hop itself.
-const OF_ONE_HOP: [Name; 12] = [
+/// For one hop only (RFC 9110 7.6.1), or written anew for each.
+const OF_ONE_HOP: [Name; 11] = [
     Name::Connection,
     Name::ContentLength,
-    Name::Expect,
     Name::Http2Settings,
     Name::KeepAlive,
     Name::ProxyAuthenticate,
@@ -34,18 +33,29 @@ const CLAIMS: [&str; 5] = [
     "x-real-ip",
 ];
 
-/// The protocol that a client without a body wants to go on with.
-pub(super) fn upgrade(request: &Request) -> Option<&str> {
-    let is_asked = named_by_connection(request.fields()).any(|name| name == "upgrade");
-    let upgrade = request.header(Name::Upgrade)?;
-    (is_asked && !request.has_body()).then_some(upgrade)
+/// The protocols that a client without a body would rather speak. None of those is HTTP or TLS, which would carry requests past us.
+pub(super) fn upgrade(request: &Request) -> Option<String> {
+    let upgrade = std::str::from_utf8(request.head().upgrade()?).ok()?;
+    let carries_requests = |protocol: &str| {
+        let name = protocol.split('/').next().unwrap_or_default();
+        ["h2", "h2c", "http", "tls"]
+            .iter()
+            .any(|refused| name.eq_ignore_ascii_case(refused))
+    };
+    let protocols = upgrade.split(',').map(str::trim);
+    let passing: Vec<&str> = protocols
+        .filter(|protocol| !carries_requests(protocol))
+        .collect();
+    (!passing.is_empty() && !request.has_body()).then(|| passing.join(", "))
 }
 
 pub(super) fn of_request(request: &Request, upgrade: Option<&str>) -> Headers {
     let is_trusted = request.trusts_peer();
+    let waits = request.head().expect() == Expect::Continue && request.has_body();
     let mut headers = passing(request.fields(), |name| {
         let is_claim = CLAIMS.iter().any(|claim| name.eq_ignore_ascii_case(claim));
-        name.eq_ignore_ascii_case("proxy") || is_claim && !is_trusted
+        let is_vain = name.eq_ignore_ascii_case(Name::Expect.as_str()) && !waits;
+        name.eq_ignore_ascii_case("proxy") || is_vain || is_claim && !is_trusted
     });
     if let Some(upgrade) = upgrade {
         put(&mut headers, "upgrade", upgrade);
@@ -69,6 +79,14 @@ pub(super) fn of_request(request: &Request, upgrade: Option<&str>) -> Headers {
     }
     extend(&mut headers, "forwarded", &forwarded(peer, host, scheme));
     extend(&mut headers, "via", "1.1 ropewalk");
+    headers
+}
+
+pub(super) fn of_interim(fields: &HeaderMap) -> Headers {
+    let mut headers = Headers::from(fields.clone());
+    for name in OF_ONE_HOP {
+        headers.remove(name);
+    }
     headers
 }
 

@@ -1,5 +1,7 @@
 //! Two connections that have left HTTP, joined: what one receives the other sends, and neither takes more than the other can send.
 
+use std::time::Duration;
+
 use ropewalk_core::{Protocol, Reason, Transport};
 
 use crate::client::Upgraded;
@@ -8,6 +10,7 @@ use crate::client::Upgraded;
 pub(super) struct Tunnel {
     upgraded: Option<Upgraded>,
     other: Option<Transport>,
+    idle: Duration,
 }
 
 /// The server's end.
@@ -16,16 +19,19 @@ struct FarEnd {
 }
 
 impl Tunnel {
-    pub(super) fn new(upgraded: Upgraded) -> Self {
+    pub(super) fn new(upgraded: Upgraded, idle: Duration) -> Self {
         Self {
             upgraded: Some(upgraded),
             other: None,
+            idle,
         }
     }
 }
 
 impl Protocol for Tunnel {
     fn connection_made(&mut self, transport: &Transport) {
+        // What comes from the server is sent here, so this end sees all.
+        transport.set_timeout(Some(self.idle));
         if let Some(upgraded) = self.upgraded.take() {
             self.other = Some(upgraded.transport().clone());
             let other = transport.clone();
@@ -47,6 +53,11 @@ impl Protocol for Tunnel {
 
     fn writing_resumed(&mut self, _: &Transport) {
         self.other.iter().for_each(Transport::resume_reading);
+    }
+
+    /// The server's end has a handle of this one.
+    fn is_idle(&mut self, transport: &Transport) -> bool {
+        transport.is_idle(1)
     }
 
     fn connection_lost(&mut self, _: &Transport, _: &Reason) {

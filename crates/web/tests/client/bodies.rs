@@ -239,3 +239,30 @@ fn an_error_for_the_status_is_one_for_those_who_want_it() {
         );
     });
 }
+
+#[test]
+fn a_body_that_nobody_reads_and_that_has_no_end_costs_the_connection_soon() {
+    let (mut reactor, diary) = stage(|transport, _, _, _| {
+        transport.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        beat(transport);
+    });
+    run(&mut reactor, async |handle| {
+        let agent = Agent::new(&handle);
+        drop(agent.get(HOST).await.unwrap());
+        pause(&handle, 5).await;
+        assert_eq!(agent.connections(), 0, "each beat is short, all are not");
+    });
+    assert_eq!(diary.take(), ["0: GET / HTTP/1.1", "0: lost"]);
+}
+
+/// Says something each second, as a stream of events does.
+fn beat(transport: &Transport) {
+    transport.write("3\r\n:\n\n\r\n");
+    let again = transport.clone();
+    let soon = std::time::Duration::from_secs(1);
+    transport.reactor().call_later(soon, move |_| {
+        if again.is_open() {
+            beat(&again);
+        }
+    });
+}

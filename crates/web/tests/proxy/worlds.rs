@@ -1,0 +1,122 @@
+//! Networks full of faults, by seed: an answer through the proxy is whole and to its request, or is seen to be cut.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_core::Stream;
+use ropewalk_core::Failure;
+use ropewalk_core::timer::sleep;
+use ropewalk_sim::Faults;
+use ropewalk_testing::World;
+use ropewalk_web::{Agent, Body, BodyError, Request, ReverseProxy, Router, Site};
+
+/// Pieces of a stream, each of which the path can be read off.
+struct Pieces(String, usize);
+
+impl Stream for Pieces {
+    type Item = Result<Bytes, BodyError>;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        let left = self.1.checked_sub(1);
+        std::task::Poll::Ready(left.map(|left| {
+            self.1 = left;
+            Ok(self.0.clone().into())
+        }))
+    }
+}
+
+fn behind() -> Site {
+    let echo = |request: Request| async move {
+        let body = request.bytes().await?;
+        sleep(
+            request.reactor(),
+            Duration::from_millis(body.len() as u64 % 90),
+        )
+        .await?;
+        Ok::<_, Failure>([request.path().as_bytes(), b" ", &body].concat())
+    };
+    let stream = |request: &Request| {
+        let pieces = request.param("pieces").unwrap_or(0);
+        Ok::<_, Failure>(Body::stream(Pieces(request.path().to_owned(), pieces)))
+    };
+    Site::new(
+        Router::new()
+            .post("/echo/{name}", echo)
+            .get("/stream/{name}/{pieces}", stream),
+    )
+}
+
+/// What came of each of many requests: whether the answer was right, if there was one.
+fn visit(seed: u64, faults: Faults) -> Vec<Option<bool>> {
+    let mut world = World::new(seed);
+    world.set_faults(faults);
+    let server = world.reactor("server");
+    server.listen("tcp:10.0.0.1:80", behind()).unwrap();
+    let proxy = world.reactor("proxy");
+    let passes = ReverseProxy::new(&proxy.handle(), "http://10.0.0.1").unwrap();
+    proxy.listen("tcp:10.0.0.2:80", Site::new(passes)).unwrap();
+    let handle = world.reactor("client").handle();
+    let agent = Agent::new(&handle);
+    let asked: Vec<_> = (0..20_usize)
+        .map(|number| {
+            let agent = agent.clone();
+            handle.spawn(async move {
+                let body = "x".repeat(number * number * 100);
+                let path = match number % 2 {
+                    0 => format!("/echo/n{number}"),
+                    _ => format!("/stream/n{number}/{}", number * 100),
+                };
+                let url = format!("http://10.0.0.2{path}");
+                let (sending, wanted) = match number % 2 {
+                    0 => (agent.post(url).body(body.clone()), format!("{path} {body}")),
+                    _ => (agent.get(url), path.repeat(number * 100)),
+                };
+                let response = sending.await?;
+                let status = response.status();
+                let text = response.text().await?;
+                Ok::<_, Failure>((status == 200).then(|| text == wanted))
+            })
+        })
+        .collect();
+    let came = asked
+        .into_iter()
+        .map(|answer| world.wait_for(answer).ok().flatten());
+    came.collect()
+}
+
+#[test]
+fn all_pass_whole_where_nothing_is_cut() {
+    for seed in 0..5 {
+        let came = visit(seed, Faults::gentle());
+        assert!(
+            came.iter().all(|right| *right == Some(true)),
+            "seed {seed}: {came:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_cut_is_seen_to_be_cut() {
+    let (mut whole, mut failed) = (0, 0);
+    for seed in 0..30 {
+        let mut faults = Faults::gentle();
+        (faults.reset, faults.vanish, faults.refuse) = (0.05, 0.02, 0.05);
+        (faults.half_open, faults.unanswered) = (0.02, 0.02);
+        for (number, right) in visit(seed, faults).into_iter().enumerate() {
+            match right {
+                Some(right) => {
+                    assert!(
+                        right,
+                        "seed {seed}, request {number}: another answer, or not all of it"
+                    );
+                    whole += 1;
+                }
+                None => failed += 1,
+            }
+        }
+    }
+    assert!(whole > 100 && failed > 10, "{whole} whole, {failed} failed");
+}
