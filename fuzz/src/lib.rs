@@ -16,6 +16,8 @@ mod law;
 mod multipart_law;
 #[path = "../../crates/grammar/tests/grammar/proxy_law.rs"]
 mod proxy_law;
+#[path = "../../crates/grammar/tests/grammar/pubsub_law.rs"]
+mod pubsub_law;
 #[path = "../../crates/tls/tests/tls/law.rs"]
 mod tls_law;
 #[path = "../../crates/web/tests/fields/law.rs"]
@@ -68,6 +70,20 @@ pub fn length_prefixed(input: &[u8]) {
         &messages(data),
         &plan,
     );
+}
+
+/// Any split tells the same; what is said again is understood as the same.
+pub fn nats(input: &[u8]) {
+    if let Some((settings, plan, data)) = settings(input) {
+        pubsub_law::nats(data, LIMITS[settings % 4], &plan);
+    }
+}
+
+/// Any split tells the same; what is said again is understood as the same.
+pub fn resp(input: &[u8]) {
+    if let Some((settings, plan, data)) = settings(input) {
+        pubsub_law::resp(data, LIMITS[settings % 4], &plan);
+    }
 }
 
 /// Any split tells the same strings; sent strings are received.

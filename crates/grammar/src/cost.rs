@@ -35,7 +35,9 @@ mod tests {
     use super::*;
     use crate::http1::{Event, RequestDecoder};
     use crate::multipart::{Boundary, MultipartDecoder};
+    use crate::nats::NatsGrammar;
     use crate::proxy::ProxyDecoder;
+    use crate::resp::RespGrammar;
     use crate::websocket::{Decoder, Role};
     use crate::{
         Framing, Input, LengthPrefixedGrammar, LineEvent, LineGrammar, NetstringGrammar, Width,
@@ -120,6 +122,31 @@ mod tests {
         }
         assert_linear(&grammar, &wire);
         assert_linear(&grammar, &b"0:,".repeat(20_000));
+    }
+
+    #[test]
+    fn law_linear_cost_nats_and_resp() {
+        let payload = [b"MSG a 1 90000\r\n", &[b'x'; 90_000][..], b"\r\n"].concat();
+        let info = format!("INFO {{{}}}\r\n", " ".repeat(60_000));
+        let nats = [payload, info.into_bytes(), b"PING\r\n".repeat(5000)].concat();
+        assert_linear(&NatsGrammar::new(), &nats);
+        let bytes = [b"$90000\r\n", &[b'x'; 90_000][..], b"\r\n"].concat();
+        let text = format!("+{}\r\n", "x".repeat(60_000));
+        let many = [b"*4000\r\n", &b"_\r\n".repeat(4000)[..]].concat();
+        let resp = [bytes, text.into_bytes(), many, b":1\r\n".repeat(5000)].concat();
+        assert_linear(&RespGrammar::new(), &resp);
+    }
+
+    #[test]
+    fn no_memory_by_declared_length_in_nats_and_resp() {
+        let mut nats = NatsGrammar::new().with_limit_bytes(usize::MAX);
+        let data = b"MSG a 1 999999999999\r\nabc";
+        assert!(nats.receive(data).next_event().is_none());
+        assert!(nats.backlog().capacity() <= 64);
+        let mut resp = RespGrammar::new().with_limit_bytes(usize::MAX);
+        let data = b"*4000\r\n$99999999999\r\nabc";
+        assert!(resp.receive(data).next_event().is_none());
+        assert!(resp.backlog().capacity() <= 64);
     }
 
     #[test]

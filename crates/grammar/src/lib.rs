@@ -1,7 +1,8 @@
 //! Sans-I/O grammars: rules that turn a stream of bytes into events and events into bytes.
 //!
 //! For: whoever has bytes (a protocol on the reactor, a test, a tool in a browser tab) and wants
-//! lines, length-prefixed strings, netstrings, a [PROXY header](proxy), [HTTP/1.1](http1), [multipart bodies](multipart) or [WebSocket](websocket). Not for: sockets, time, back-pressure or
+//! lines, length-prefixed strings, netstrings, a [PROXY header](proxy), [HTTP/1.1](http1), [multipart bodies](multipart), [WebSocket](websocket), or
+//! the protocols of [NATS](nats) and [Redis](resp). Not for: sockets, time, back-pressure or
 //! decisions; those belong to the protocol that owns the grammar.
 //!
 //! ```text
@@ -51,9 +52,12 @@ mod input;
 mod length_prefixed;
 mod line;
 pub mod multipart;
+pub mod nats;
 mod netstring;
 pub mod proxy;
+pub mod resp;
 pub mod websocket;
+mod wire_line;
 
 pub use backlog::Backlog;
 pub use delimiter::Delimiter;

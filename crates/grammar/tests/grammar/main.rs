@@ -18,6 +18,9 @@ mod netstring;
 mod proxy;
 mod proxy_law;
 mod proxy_laws;
+mod pubsub;
+mod pubsub_law;
+mod pubsub_laws;
 mod websocket;
 #[cfg(feature = "deflate")]
 mod websocket_deflate;

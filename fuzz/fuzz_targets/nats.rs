@@ -1,0 +1,4 @@
+//! Fuzzes the laws of the protocol of NATS.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| ropewalk_fuzz::nats(data));
