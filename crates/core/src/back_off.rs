@@ -65,7 +65,9 @@ impl BackOff {
         Duration::try_from_secs_f64(jittered).unwrap_or(self.maximum) + self.spread.mul_f64(chance)
     }
 
-    pub(crate) fn draw(&self, failures: u32, handle: &Handle) -> Duration {
+    /// The same, by chance.
+    #[must_use]
+    pub fn draw(&self, failures: u32, handle: &Handle) -> Duration {
         self.delay(failures, handle.chance())
     }
 }

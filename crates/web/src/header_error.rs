@@ -14,11 +14,21 @@ pub struct HeaderError(Problem);
 enum Problem {
     Name(Box<str>),
     Value,
+    Handshake(Box<str>),
 }
 
 impl HeaderError {
     pub(crate) fn name(text: &str) -> Self {
         Self(Problem::Name(text.escape_debug().to_string().into()))
+    }
+
+    pub(crate) fn value() -> Self {
+        Self(Problem::Value)
+    }
+
+    /// A header that a WebSocket's handshake makes.
+    pub(crate) fn of_handshake(name: &str) -> Self {
+        Self(Problem::Handshake(name.into()))
     }
 }
 
@@ -38,6 +48,10 @@ impl fmt::Display for HeaderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Problem::Name(name) => write!(f, "'{name}' is no name of a header: it may have letters, digits and !#$%&'*+-.^_`|~"),
+            Problem::Handshake(name) => write!(
+                f,
+                "'{name}' is made by the handshake; subprotocols and compression are offered by other means"
+            ),
             Problem::Value => f.write_str(
                 "the value of a header has a control character, such as a line break; it may have visible characters, blanks and tabs",
             ),

@@ -104,8 +104,8 @@ pub use self::body::Body;
 pub use self::body_error::BodyError;
 pub use self::branch::Branch;
 pub use self::client::{
-    Agent, AgentError, AgentLimits, AgentProblem, ClientRequest, ClientResponse, CookieJar,
-    IntoMethod, IntoUrl, Phase as AgentPhase, Proxies, Redirects, TunnelError, Upgraded,
+    Agent, AgentError, AgentLimits, AgentProblem, AsAgent, ClientRequest, ClientResponse,
+    CookieJar, IntoMethod, IntoUrl, Phase as AgentPhase, Proxies, Redirects, TunnelError, Upgraded,
 };
 pub use self::conditional::{Conditions, ETag, ETagError, Validators, Verdict};
 pub use self::content_type::{ContentType, FileType};

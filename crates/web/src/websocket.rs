@@ -4,7 +4,7 @@
 //!   WebSocketServer ─ Factory ──► reads the request itself ─┐
 //!                   ├ Resource ─► in a Site                 ├─► WebSocketReceiver ─► your WebSocketProtocol
 //!                   └ upgrade ──► wherever a head was read ─┤                          ▲ WebSocket, the handle
-//!   WebSocketClient ─ connect, service ─────────────────────┘
+//!   WebSocketClient ─ connect, service ─► by an Agent ──────┘
 //! ```
 //!
 //! For: messages, heartbeats, closing, slow peers, broadcasts. Not for: the rules of frames and handshakes, which are
@@ -57,11 +57,11 @@ mod protocol;
 mod receiver;
 mod refusal;
 mod server;
+mod service;
 mod shared;
 mod socket;
 mod topic;
 mod upgrading;
-mod url;
 
 pub use ropewalk_grammar::websocket::{CloseCode, Deflate, Kind, WebSocketError};
 
@@ -78,6 +78,6 @@ pub use self::protocol::WebSocketProtocol;
 pub use self::receiver::WebSocketReceiver;
 pub use self::refusal::Refusal;
 pub use self::server::{Opening, Upgrade, WebSocketServer};
+pub use self::service::WebSocketService;
 pub use self::socket::WebSocket;
 pub use self::topic::Topic;
-pub use self::url::{WebSocketUrl, WebSocketUrlError};

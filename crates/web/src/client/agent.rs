@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use http::{HeaderValue, Method};
 use ropewalk_core::Handle;
+use ropewalk_core::endpoint::{ClientEndpoint, Destination, EndpointError};
 use ropewalk_grammar::http1::Name;
 
 use super::agent_limits::AgentLimits;
@@ -65,7 +66,7 @@ impl Agent {
         let name = concat!("ropewalk/", env!("CARGO_PKG_VERSION"));
         headers.replace(Name::UserAgent.into(), HeaderValue::from_static(name));
         Self(Rc::new(Shared {
-            pool: Pool::new(handle, Rc::clone(&limits), Secure::default()),
+            pool: Pool::new(handle, Rc::clone(&limits), Secure::default(), None),
             limits,
             redirects: Redirects::default(),
             proxies: Proxies::none(),
@@ -80,7 +81,7 @@ impl Agent {
     pub fn with_limits(self, limits: AgentLimits) -> Self {
         self.changed(|shared| {
             shared.limits = Rc::new(limits);
-            shared.renew_pool(shared.pool.secure.clone());
+            shared.renew_pool(shared.pool.secure.clone(), shared.pool.endpoint.clone());
         })
     }
 
@@ -95,7 +96,7 @@ impl Agent {
         options: ropewalk_tls::ClientOptions,
     ) -> Result<Self, ropewalk_tls::TlsError> {
         let secure = Secure::new(options)?;
-        Ok(self.changed(|shared| shared.renew_pool(secure)))
+        Ok(self.changed(|shared| shared.renew_pool(secure, shared.pool.endpoint.clone())))
     }
 
     /// The same, following other redirects.
@@ -109,6 +110,18 @@ impl Agent {
     #[must_use]
     pub fn with_proxies(self, proxies: Proxies) -> Self {
         self.changed(|shared| shared.proxies = proxies)
+    }
+
+    /// The same, connecting to this endpoint wherever URLs lead: a UNIX socket, another machine. Requests say what the URL says, and TLS is
+    /// for the host of an `https` URL. If there is a proxy, this is how it is reached.
+    ///
+    /// # Errors
+    ///
+    /// The endpoint cannot be understood.
+    #[doc(alias = "usingEndpointFactory")]
+    pub fn with_endpoint(self, endpoint: impl ClientEndpoint) -> Result<Self, EndpointError> {
+        let endpoint = endpoint.destination()?;
+        Ok(self.changed(|shared| shared.renew_pool(shared.pool.secure.clone(), Some(endpoint))))
     }
 
     /// The same, keeping cookies in this jar and sending them.
@@ -190,8 +203,9 @@ impl Agent {
 }
 
 impl Shared {
-    fn renew_pool(&mut self, secure: Secure) {
-        self.pool = Pool::new(&self.pool.handle, Rc::clone(&self.limits), secure);
+    fn renew_pool(&mut self, secure: Secure, endpoint: Option<Destination>) {
+        let limits = Rc::clone(&self.limits);
+        self.pool = Pool::new(&self.pool.handle, limits, secure, endpoint);
     }
 }
 

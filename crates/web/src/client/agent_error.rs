@@ -89,7 +89,7 @@ pub enum Phase {
 }
 
 impl AgentError {
-    pub(super) fn new(request: impl Into<String>, problem: impl Into<AgentProblem>) -> Self {
+    pub(crate) fn new(request: impl Into<String>, problem: impl Into<AgentProblem>) -> Self {
         Self(Box::new(Inner {
             request: request.into(),
             problem: problem.into(),

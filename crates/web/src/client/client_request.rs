@@ -16,8 +16,9 @@ use super::agent_error::{AgentError, AgentProblem};
 use super::agent_limits::AgentLimits;
 use super::client_response::ClientResponse;
 use super::current::OnInterim;
-use super::errand::{self, Errand};
+use super::errand::{self, BeforeSending, Errand};
 use super::hop::{Hop, basic, secret};
+use super::redirects::Redirects;
 use crate::body::Body;
 use crate::field_name::FieldName;
 use crate::header_error::HeaderError;
@@ -48,8 +49,10 @@ pub struct ClientRequest {
     url: Result<Url, AgentProblem>,
     headers: Headers,
     body: Body,
+    redirects: Redirects,
     keeps_alive: bool,
     on_interim: Option<OnInterim>,
+    before_sending: Option<BeforeSending>,
     /// The first thing that was wrong.
     problem: Option<AgentProblem>,
 }
@@ -93,8 +96,10 @@ impl ClientRequest {
             url,
             headers: Headers::new(),
             body: Body::empty(),
+            redirects: agent.redirects,
             keeps_alive: true,
             on_interim: None,
+            before_sending: None,
             problem,
         }
     }
@@ -200,6 +205,13 @@ impl ClientRequest {
         self
     }
 
+    /// Following other redirects than the agent does.
+    #[must_use]
+    pub fn redirects(mut self, redirects: Redirects) -> Self {
+        self.redirects = redirects;
+        self
+    }
+
     /// Over a connection that is closed afterwards.
     #[must_use]
     pub fn without_keep_alive(mut self) -> Self {
@@ -211,6 +223,18 @@ impl ClientRequest {
     #[must_use]
     pub fn on_interim(mut self, call: impl Fn(StatusCode, &HeaderMap) + 'static) -> Self {
         self.on_interim = Some(Rc::new(call));
+        self
+    }
+
+    /// Calls this with the headers each time that it is sent: for those that must be new after a redirect, too.
+    pub(crate) fn before_sending(mut self, call: impl Fn(&mut Headers) + 'static) -> Self {
+        self.before_sending = Some(Rc::new(call));
+        self
+    }
+
+    /// With so much time for the server to answer.
+    pub(crate) fn first_byte(mut self, limit: Duration) -> Self {
+        Rc::make_mut(&mut self.limits).first_byte = limit;
         self
     }
 
@@ -251,7 +275,9 @@ impl ClientRequest {
         if let Some(problem) = self.problem {
             return Err(AgentError::new(hop.name(), problem));
         }
-        let errand = Errand::new(self.agent, self.limits, self.keeps_alive, self.on_interim);
+        let mut errand = Errand::new(self.agent, self.limits, self.keeps_alive, self.on_interim);
+        errand.redirects = self.redirects;
+        errand.before_sending = self.before_sending;
         Ok((errand, hop))
     }
 }

@@ -44,8 +44,11 @@ pub(super) fn dial(host: &Rc<Host>, pool: &Pool) -> Result<(), AgentProblem> {
         handshake: Some(pool.limits.handshake),
         ..Limits::of_client()
     };
-    let endpoint = TcpClient::new(name.trim_matches(['[', ']']), port);
-    let options = ConnectOptions::new(endpoint).map_err(ConnectError::Endpoint)?;
+    let options = match &pool.endpoint {
+        Some(endpoint) => ConnectOptions::new(endpoint),
+        None => ConnectOptions::new(TcpClient::new(name.trim_matches(['[', ']']), port)),
+    };
+    let options = options.map_err(ConnectError::Endpoint)?;
     let options = options.limits(limits);
     let connector = pool.handle.connect_with(options, factory);
     connector

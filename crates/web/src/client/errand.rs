@@ -28,8 +28,10 @@ use super::current::{Answer, Current, OnInterim};
 use super::decoding::ACCEPTED;
 use super::hop::Hop;
 use super::pool::{Lease, Way};
+use super::redirects::Redirects;
 use super::upload::upload;
 use crate::body::{Body, Content, Source};
+use crate::headers::Headers;
 
 /// Bodies up to this length leave in one piece with their head; larger ones are shared.
 const COPIED_BYTES: usize = 16 * 1024;
@@ -41,7 +43,12 @@ pub(super) struct Errand {
     total_due: Option<Duration>,
     keeps_alive: bool,
     on_interim: Option<OnInterim>,
+    pub(super) redirects: Redirects,
+    pub(super) before_sending: Option<BeforeSending>,
 }
+
+/// What is called with the headers each time that a request is sent.
+pub(super) type BeforeSending = Rc<dyn Fn(&mut Headers)>;
 
 impl Errand {
     pub(super) fn new(
@@ -52,6 +59,8 @@ impl Errand {
     ) -> Self {
         let total_due = limits.total.map(|total| agent.pool.handle.now() + total);
         Self {
+            redirects: agent.redirects,
+            before_sending: None,
             agent,
             limits,
             total_due,
@@ -92,7 +101,6 @@ async fn follow(errand: &Errand, mut hop: Hop) -> Result<ClientResponse, AgentEr
         let status = StatusCode::from_u16(head.status()).unwrap_or_default();
         let location = head.value(Name::Location);
         let next = errand
-            .agent
             .redirects
             .follow(&hop, status, location, passed.len());
         match next {
@@ -176,6 +184,9 @@ fn begin(
     way: &Way,
     connection: &Rc<Connection>,
 ) -> Result<Deferred<Answer>, AgentProblem> {
+    if let Some(call) = &errand.before_sending {
+        call(&mut hop.headers);
+    }
     let asks = hop.headers.contains(Name::Expect);
     let content = Outgoing::of(std::mem::take(&mut hop.body), asks);
     let hop = &*hop;

@@ -105,13 +105,13 @@ pub(super) fn strip_credentials(url: &mut Url) {
 }
 
 /// RFC 7617.
-pub(super) fn basic(user: &[u8], password: &[u8]) -> HeaderValue {
+pub(crate) fn basic(user: &[u8], password: &[u8]) -> HeaderValue {
     let text = BASE64_STANDARD.encode([user, b":", password].concat());
     secret(&format!("Basic {text}")).expect("base64 is visible ASCII")
 }
 
 /// A value that is not shown in logs.
-pub(super) fn secret(text: &str) -> Option<HeaderValue> {
+pub(crate) fn secret(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(text).ok()?;
     value.set_sensitive(true);
     Some(value)

@@ -68,7 +68,9 @@ impl IntoUrl for Url {
             "ws" => "http",
             "wss" => "https",
             other => {
-                let why = format!("its scheme is {other}; an agent knows http and https");
+                let why = format!(
+                    "its scheme is {other}; an agent knows http and https, and for WebSockets ws and wss"
+                );
                 let text = self.to_string();
                 return Err(AgentProblem::Url { text, why });
             }

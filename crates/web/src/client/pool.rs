@@ -6,6 +6,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use ropewalk_core::Handle;
+use ropewalk_core::endpoint::Destination;
 
 use super::agent_error::AgentProblem;
 use super::agent_limits::AgentLimits;
@@ -20,6 +21,8 @@ pub(super) struct Pool {
     pub(super) handle: Handle,
     pub(super) limits: Rc<AgentLimits>,
     pub(super) secure: Secure,
+    /// Where all connections lead, whatever URLs say.
+    pub(super) endpoint: Option<Destination>,
     hosts: RefCell<BTreeMap<Route, Rc<Host>>>,
 }
 
@@ -66,11 +69,17 @@ impl Way {
 }
 
 impl Pool {
-    pub(super) fn new(handle: &Handle, limits: Rc<AgentLimits>, secure: Secure) -> Rc<Self> {
+    pub(super) fn new(
+        handle: &Handle,
+        limits: Rc<AgentLimits>,
+        secure: Secure,
+        endpoint: Option<Destination>,
+    ) -> Rc<Self> {
         Rc::new(Self {
             handle: handle.clone(),
             limits,
             secure,
+            endpoint,
             hosts: RefCell::default(),
         })
     }

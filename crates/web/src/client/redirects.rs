@@ -5,6 +5,7 @@ use ropewalk_grammar::http1::Name;
 
 use super::agent_error::AgentProblem;
 use super::hop::Hop;
+use super::into_url::IntoUrl;
 
 /// Which redirects an agent follows, and how many.
 ///
@@ -13,6 +14,7 @@ use super::hop::Hop;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Redirects {
     most: usize,
+    keeps_tls: bool,
     policy: Policy,
 }
 
@@ -48,8 +50,19 @@ impl Redirects {
         self
     }
 
+    /// None from TLS to none, which is an error then: what is asked for securely is not to be had otherwise.
+    #[must_use]
+    pub const fn keeping_tls(mut self) -> Self {
+        self.keeps_tls = true;
+        self
+    }
+
     const fn new(policy: Policy) -> Self {
-        Self { most: 20, policy }
+        Self {
+            most: 20,
+            keeps_tls: false,
+            policy,
+        }
     }
 
     /// Turns a hop into the one that a response leads to; `None` if it is the last. `passed` hops were before it.
@@ -77,9 +90,11 @@ impl Redirects {
         if text.contains(|letter: char| letter.is_control()) {
             return Err(refused(&"it has a control character"));
         }
-        let mut url = hop.url.join(text).map_err(|error| refused(&error))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(refused(&"an agent knows http and https"));
+        let url = hop.url.join(text).map_err(|error| refused(&error))?;
+        let url = url.into_url(); // ws and wss, too
+        let mut url = url.map_err(|_| refused(&"an agent knows http and https"))?;
+        if self.keeps_tls && hop.is_secure() && url.scheme() != "https" {
+            return Err(refused(&"it leads from TLS to none"));
         }
         if url.fragment().is_none() {
             url.set_fragment(hop.url.fragment()); // RFC 9110 10.2.2
@@ -123,3 +138,35 @@ pub(super) const OF_CONTENT: [Name; 5] = [
     Name::ContentLocation,
     Name::Expect,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::body::Body;
+    use crate::headers::Headers;
+
+    #[test]
+    fn where_tls_is_kept_no_redirect_leads_away_from_it() {
+        let follow = |redirects: Redirects, from: &str, to: &str| {
+            let url = from.into_url().unwrap();
+            let hop = Hop::new(Method::GET, url, Headers::new(), Body::empty());
+            let next = redirects.follow(&hop, StatusCode::FOUND, Some(to.as_bytes()), 0);
+            next.map(|hop| hop.unwrap().url.to_string())
+        };
+        let keeping = Redirects::strict().keeping_tls();
+        assert_eq!(
+            follow(keeping, "wss://a/", "wss://b/x").unwrap(),
+            "https://b/x"
+        );
+        assert_eq!(follow(keeping, "ws://a/", "ws://b/").unwrap(), "http://b/");
+        assert_eq!(follow(keeping, "ws://a/", "/y").unwrap(), "http://a/y");
+        assert_eq!(
+            follow(Redirects::strict(), "https://a/", "http://b/").unwrap(),
+            "http://b/"
+        );
+        for to in ["ws://b/", "http://a/", "//b:80/../", "ftp://a/"] {
+            let followed = follow(keeping, "wss://a/", to);
+            assert_eq!(followed.is_ok(), to.starts_with("//"), "{to}: {followed:?}");
+        }
+    }
+}

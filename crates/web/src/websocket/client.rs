@@ -3,45 +3,53 @@
 use std::rc::Rc;
 
 use http::HeaderValue;
-use ropewalk_core::endpoint::EndpointError;
-use ropewalk_core::{ClientService, Deferred, Factory, Handle, Protocol, Transport};
+use ropewalk_core::{Deferred, Failure};
 use ropewalk_grammar::http1::Name;
 use ropewalk_grammar::websocket::{ClientHandshake, NotAToken};
+use url::Url;
 
-use super::asking::Asking;
+use super::asking::ask;
 use super::options::WebSocketOptions;
 use super::protocol::WebSocketProtocol;
+use super::service::WebSocketService;
 use super::socket::WebSocket;
-use super::url::{WebSocketUrl, WebSocketUrlError};
+use crate::client::{
+    Agent, AgentError, AgentProblem, AsAgent, ClientRequest, IntoUrl, Redirects, basic, secret,
+};
 use crate::field_name::FieldName;
 use crate::header_error::HeaderError;
 use crate::headers::Headers;
 
-/// Connects to `url`; fires with the handle once the WebSocket is open.
+/// Connects to `url`, which is `ws://…` or `wss://…`; fires with the handle once the WebSocket is open.
 ///
-/// See [`WebSocketClient`] for headers, subprotocols, compression and reconnecting.
+/// See [`WebSocketClient`] for headers, subprotocols, compression, redirects and reconnecting.
 pub fn connect(
-    reactor: &impl AsRef<Handle>,
-    url: &str,
+    agent: &impl AsAgent,
+    url: impl IntoUrl,
     protocol: impl WebSocketProtocol,
 ) -> Deferred<WebSocket> {
     match WebSocketClient::new(url) {
-        Ok(client) => client.connect(reactor, protocol),
-        Err(error) => Deferred::fail(reactor.as_ref(), ropewalk_core::Failure::new(error)),
+        Ok(client) => client.connect(agent, protocol),
+        Err(error) => Deferred::fail(agent.as_agent().reactor(), Failure::new(error)),
     }
 }
 
 /// How to ask for a WebSocket: once, or again whenever it is lost.
 ///
+/// It is an [`Agent`] that asks: what it knows of TLS, proxies, cookies, endpoints and limits is the WebSocket's, too. A reactor
+/// in its place stands for an agent with nothing changed.
+///
 /// ```
 /// use ropewalk_core::{Failure, Handle};
 /// use ropewalk_web::websocket::{Conversation, WebSocketClient};
+/// use ropewalk_web::{Agent, CookieJar, Proxies};
 ///
 /// async fn listen(reactor: Handle) -> Result<(), Failure> {
+///     let agent = Agent::new(&reactor).with_cookies(CookieJar::new()).with_proxies(Proxies::from_environment()?);
 ///     let client = WebSocketClient::new("ws://localhost:8080/prices")?
-///         .with_header("Authorization", "Bearer …".replace('…', "t"))?
+///         .with_bearer_auth("secret")?
 ///         .with_subprotocol("prices.v1")?;
-///     let opened = client.connect(&reactor, Conversation::new(|mut socket| async move {
+///     let opened = client.connect(&agent, Conversation::new(|mut socket| async move {
 ///         while let Some(message) = socket.recv().await {
 ///             println!("{message:?}");
 ///         }
@@ -51,54 +59,63 @@ pub fn connect(
 /// }
 /// ```
 ///
-/// An answer other than 101, a redirect too, is an error that has its status, headers and body
-/// ([`WebSocketConnectError::Refused`](super::WebSocketConnectError::Refused)). Redirects are not followed.
+/// An answer other than 101 is an error that has its status, headers and body
+/// ([`WebSocketConnectError::Refused`](super::WebSocketConnectError::Refused)); a redirect too, unless it is
+/// [followed](Self::with_redirects).
 #[derive(Clone, Debug)]
 pub struct WebSocketClient {
-    request: Request,
-    /// Where to connect instead of where the address says.
-    endpoint: String,
-}
-
-/// What is asked for.
-#[derive(Clone, Debug)]
-pub(super) struct Request {
-    pub(super) url: WebSocketUrl,
+    url: Url,
     pub(super) options: Rc<WebSocketOptions>,
     subprotocols: Vec<String>,
     headers: Headers,
+    redirects: Redirects,
 }
 
+/// What the handshake makes, and nobody else.
+const OF_HANDSHAKE: [Name; 6] = [
+    Name::Connection,
+    Name::SecWebsocketAccept,
+    Name::SecWebsocketExtensions,
+    Name::SecWebsocketKey,
+    Name::SecWebsocketProtocol,
+    Name::Upgrade,
+];
+
 impl WebSocketClient {
-    /// A client for `ws://…` or `wss://…`.
+    /// A client for `ws://…` or `wss://…`. A name and a password in it become basic authentication.
     ///
     /// # Errors
     ///
-    /// The text is no such address.
-    pub fn new(url: &str) -> Result<Self, WebSocketUrlError> {
-        let url: WebSocketUrl = url.parse()?;
+    /// The text is no such URL, or has a fragment (RFC 6455 3).
+    pub fn new(url: impl IntoUrl) -> Result<Self, AgentError> {
+        let url = url
+            .into_url()
+            .map_err(|problem| AgentError::new("", problem))?;
+        if url.fragment().is_some() {
+            let text = url.to_string();
+            let why = "a WebSocket has no fragment; leave out what begins with #".to_owned();
+            return Err(AgentError::new("", AgentProblem::Url { text, why }));
+        }
         Ok(Self {
-            endpoint: url.endpoint(),
-            request: Request {
-                url,
-                options: Rc::default(),
-                subprotocols: Vec::new(),
-                headers: Headers::new(),
-            },
+            url,
+            options: Rc::default(),
+            subprotocols: Vec::new(),
+            headers: Headers::new(),
+            redirects: Redirects::none(),
         })
     }
 
     /// With other limits and habits.
     #[must_use]
     pub fn with_options(mut self, options: WebSocketOptions) -> Self {
-        self.request.options = Rc::new(options);
+        self.options = Rc::new(options);
         self
     }
 
-    /// Connects to this endpoint instead of the host and port of the address: a UNIX socket, a proxy, TLS with options.
+    /// Follows redirects, none of which leads from TLS to none. Credentials do not go along to another origin (CL-01).
     #[must_use]
-    pub fn with_endpoint(mut self, endpoint: impl Into<String>) -> Self {
-        self.endpoint = endpoint.into();
+    pub fn with_redirects(mut self, redirects: Redirects) -> Self {
+        self.redirects = redirects.keeping_tls();
         self
     }
 
@@ -109,11 +126,11 @@ impl WebSocketClient {
     /// It is not a token (WS-05).
     pub fn with_subprotocol(mut self, subprotocol: &str) -> Result<Self, NotAToken> {
         ClientHandshake::new([0; 16]).with_protocol(subprotocol)?;
-        self.request.subprotocols.push(subprotocol.to_owned());
+        self.subprotocols.push(subprotocol.to_owned());
         Ok(self)
     }
 
-    /// Sends a header with the request: credentials, cookies, an origin.
+    /// Sends a header with the request: credentials, cookies, an origin. Another of its name stays beside it.
     ///
     /// # Errors
     ///
@@ -123,50 +140,74 @@ impl WebSocketClient {
         N: TryInto<FieldName, Error: Into<HeaderError>>,
         V: TryInto<HeaderValue, Error: Into<HeaderError>>,
     {
-        self.request.headers.append(name, value)?;
+        let name = name.try_into().map_err(Into::into)?;
+        if name
+            .known()
+            .is_some_and(|name| OF_HANDSHAKE.contains(&name))
+        {
+            return Err(HeaderError::of_handshake(name.as_str()));
+        }
+        self.headers.append(name, value)?;
         Ok(self)
     }
 
-    /// Connects once; fires with the handle once the WebSocket is open, after [`opened`](WebSocketProtocol::opened).
-    pub fn connect(
-        &self,
-        reactor: &impl AsRef<Handle>,
-        protocol: impl WebSocketProtocol,
-    ) -> Deferred<WebSocket> {
-        let reactor = reactor.as_ref();
-        let (opened, wanted) = Deferred::new(reactor);
-        let wanted = Rc::new(wanted);
-        let asking = Asking::new(
-            &Rc::new(self.request.clone()),
-            protocol,
-            Some(Rc::clone(&wanted)),
-        );
-        let connecting = reactor.connect_protocol(self.endpoint.as_str(), asking);
-        connecting.on_result(move |connected| {
-            if let Err(failure) = connected {
-                let _told_already = wanted.fail(failure);
-            }
-        });
-        opened
+    /// With a name and a password (RFC 7617).
+    #[must_use]
+    pub fn with_basic_auth(mut self, user: &str, password: &str) -> Self {
+        let value = basic(user.as_bytes(), password.as_bytes());
+        self.headers.replace(Name::Authorization.into(), value);
+        self
     }
 
-    /// A service that connects when it is started, and again after a while whenever the WebSocket is lost or refused.
+    /// With a token (RFC 6750).
     ///
     /// # Errors
     ///
-    /// The endpoint cannot be understood.
+    /// It has a control character.
+    pub fn with_bearer_auth(mut self, token: &str) -> Result<Self, HeaderError> {
+        let value = secret(&format!("Bearer {token}")).ok_or(HeaderError::value())?;
+        self.headers.replace(Name::Authorization.into(), value);
+        Ok(self)
+    }
+
+    /// Connects once; fires with the handle once the WebSocket is open, after [`opened`](WebSocketProtocol::opened). What
+    /// fails is a [`WebSocketConnectError`](super::WebSocketConnectError).
+    #[track_caller]
+    pub fn connect(
+        &self,
+        agent: &impl AsAgent,
+        protocol: impl WebSocketProtocol,
+    ) -> Deferred<WebSocket> {
+        let (client, agent) = (self.clone(), agent.as_agent());
+        let handle = agent.reactor().clone();
+        handle.spawn(async move {
+            let opened = ask(&client, &agent, protocol, |_| {}).await;
+            opened.map_err(Failure::new)
+        })
+    }
+
+    /// A service that connects when it is started, and again after a while whenever the WebSocket is lost or refused.
+    #[must_use]
     pub fn service<P: WebSocketProtocol>(
         &self,
-        reactor: &impl AsRef<Handle>,
+        agent: &impl AsAgent,
         make: impl FnMut() -> P + 'static,
-    ) -> Result<ClientService, EndpointError> {
-        let request = Rc::new(self.request.clone());
-        let factory = Again { request, make };
-        ClientService::new(reactor, self.endpoint.as_str(), factory)
+    ) -> WebSocketService {
+        WebSocketService::new(self.clone(), agent.as_agent(), make)
     }
-}
 
-impl Request {
+    /// The request; `prepare` makes what is new each time that it is sent.
+    pub(super) fn request(
+        &self,
+        agent: &Agent,
+        prepare: impl Fn(&mut Headers) + 'static,
+    ) -> ClientRequest {
+        let request = agent.get(&self.url).headers(&self.headers);
+        let request = request.header(Name::Upgrade, "websocket");
+        let request = request.first_byte(self.options.handshake_timeout);
+        request.redirects(self.redirects).before_sending(prepare)
+    }
+
     pub(super) fn handshake(&self, nonce: [u8; 16]) -> ClientHandshake {
         let mut handshake = ClientHandshake::new(nonce);
         if let Some(deflate) = self.options.deflate {
@@ -177,28 +218,5 @@ impl Request {
             handshake = offered.expect("it was checked when it was given");
         }
         handshake
-    }
-
-    pub(super) fn fields(&self, handshake: &ClientHandshake) -> Vec<(String, Vec<u8>)> {
-        let host = (Name::Host.as_str().to_owned(), self.url.authority().into());
-        let host = (!self.headers.contains(Name::Host)).then_some(host);
-        let upgrade = handshake.fields().into_iter();
-        let upgrade = upgrade.map(|(name, value)| (name.as_str().to_owned(), value.into_bytes()));
-        let own = self.headers.iter();
-        let own = own.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()));
-        host.into_iter().chain(upgrade).chain(own).collect()
-    }
-}
-
-/// Asks anew on each connection of a service.
-struct Again<M> {
-    request: Rc<Request>,
-    make: M,
-}
-
-impl<P: WebSocketProtocol, M: FnMut() -> P + 'static> Factory for Again<M> {
-    fn build_protocol(&mut self, _transport: &Transport) -> Option<Box<dyn Protocol>> {
-        let protocol = (self.make)();
-        Some(Box::new(Asking::new(&self.request, protocol, None)))
     }
 }

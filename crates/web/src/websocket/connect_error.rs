@@ -2,27 +2,26 @@
 
 use std::error::Error;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use ropewalk_core::Reason;
-use ropewalk_grammar::http1::{Http1Error, SendError};
+use ropewalk_grammar::http1::Name;
 use ropewalk_grammar::websocket::AnswerRule;
 
-/// Why a server that was reached gave no WebSocket; see [`ConnectError`](ropewalk_core::ConnectError) for one that was not.
+use crate::client::AgentError;
+use crate::http_date::HttpDate;
+
+/// Why there is no WebSocket.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum WebSocketConnectError {
-    /// The request cannot be sent: a header is doubled, or has blanks around it.
-    Request(SendError),
-    /// It answered otherwise (R166).
+    /// There was no answer: no connection, a proxy that opens no tunnel, a certificate that is not trusted, too much time,
+    /// too many redirects, or what came is no HTTP.
+    Request(AgentError),
+    /// The server answered otherwise (R166).
     Refused(Box<Refused>),
-    /// It agreed to what was not asked.
+    /// The server agreed to what was not asked.
     Answer(AnswerRule),
-    /// Its answer is not HTTP.
-    Http(Http1Error),
-    /// It did not answer in time.
-    TimedOut(Duration),
-    /// The connection ended before the answer was there.
+    /// The connection to this peer ended as soon as the server had agreed.
     Lost(String),
 }
 
@@ -48,37 +47,52 @@ impl Refused {
         let found = fields.find(|(field, _)| field.eq_ignore_ascii_case(name))?;
         Some(&found.1)
     }
-}
 
-impl WebSocketConnectError {
-    pub(super) fn lost(reason: &Reason) -> Self {
-        Self::Lost(reason.to_string())
+    /// How long the server asks to wait before the next attempt (`Retry-After`, RFC 9110 10.2.3), from `now` on.
+    #[must_use]
+    pub fn retry_after(&self, now: SystemTime) -> Option<Duration> {
+        let text = std::str::from_utf8(self.field(Name::RetryAfter.as_str())?).ok()?;
+        match text.trim().parse() {
+            Ok(seconds) => Some(Duration::from_secs(seconds)),
+            Err(_) => {
+                let date = HttpDate::parse(text.trim())?;
+                Some(date.time().duration_since(now).unwrap_or_default())
+            }
+        }
+    }
+
+    /// The first line of the body, if it is for people.
+    fn words(&self) -> Option<String> {
+        let text = String::from_utf8_lossy(&self.body);
+        let line = text.lines().next().unwrap_or_default().trim();
+        let is_plain = !line.is_empty() && !line.starts_with('<');
+        is_plain.then(|| line.chars().take(200).collect())
     }
 }
 
 impl fmt::Display for WebSocketConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Request(error) => error.problem().fmt(f),
             Self::Refused(refused) => {
                 write!(f, "the server refused with {}", refused.status)?;
-                let text = String::from_utf8_lossy(&refused.body);
-                let line = text.lines().next().unwrap_or_default().trim();
-                match line.is_empty() || line.starts_with('<') {
-                    true => Ok(()),
-                    false => write!(
-                        f,
-                        ": {}",
-                        line.chars().take(200).collect::<String>().escape_debug()
-                    ),
+                match refused.words() {
+                    Some(words) => write!(f, ": {}", words.escape_debug()),
+                    None => Ok(()),
                 }
             }
-            Self::Request(error) => error.fmt(f),
             Self::Answer(rule) => rule.fmt(f),
-            Self::Http(error) => write!(f, "the server does not speak HTTP: {error}"),
-            Self::TimedOut(after) => write!(f, "the server did not answer within {after:?}"),
-            Self::Lost(why) => write!(f, "the connection ended before the server answered: {why}"),
+            Self::Lost(peer) => write!(f, "the connection to {peer} ended as soon as it was open"),
         }
     }
 }
 
-impl Error for WebSocketConnectError {}
+impl Error for WebSocketConnectError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Request(error) => error.source(),
+            Self::Answer(rule) => Some(rule),
+            Self::Refused(_) | Self::Lost(_) => None,
+        }
+    }
+}

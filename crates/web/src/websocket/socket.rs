@@ -119,6 +119,18 @@ impl WebSocket {
         .await
     }
 
+    /// Waits until the connection is gone.
+    pub async fn closed(&self) {
+        poll_fn(|context| {
+            if self.0.is_lost() {
+                return Poll::Ready(());
+            }
+            self.0.wake_later(context.waker());
+            Poll::Pending
+        })
+        .await;
+    }
+
     /// The subprotocol agreed on.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ropewalk_core::{Protocol, Transport};
 use ropewalk_testing::{TestCase, World, run_test};
+use ropewalk_web::AgentProblem;
 use ropewalk_web::websocket::{
     CloseCode, Deflate, WebSocketClient, WebSocketConnectError, WebSocketOptions, WebSocketServer,
     connect,
@@ -70,14 +71,15 @@ fn r166_a_wrong_answer_is_an_error_that_says_what() {
         refused_with(no_key),
         WebSocketConnectError::Answer(_)
     ));
+    let problem = |answer| match refused_with(answer) {
+        WebSocketConnectError::Request(error) => error,
+        other => panic!("{other:?}"),
+    };
     assert!(matches!(
-        refused_with("SSH-2.0-x\r\n"),
-        WebSocketConnectError::Http(_)
+        problem("SSH-2.0-x\r\n").problem(),
+        AgentProblem::Malformed(_)
     ));
-    assert!(matches!(
-        refused_with(""),
-        WebSocketConnectError::TimedOut(_)
-    ));
+    assert!(problem("").is_timeout());
 }
 
 #[test]
@@ -135,8 +137,21 @@ fn ws_05_headers_cannot_carry_line_breaks() {
     let client = || WebSocketClient::new("ws://a/").unwrap();
     assert!(client().with_header("X", "a\r\nY: b").is_err());
     assert!(client().with_header("X: y", "a").is_err());
+    assert!(client().with_bearer_auth("a\r\nY: b").is_err());
     assert!(client().with_subprotocol("a\r\nb").is_err());
-    assert!(WebSocketClient::new("ws://a/\r\nX: y").is_err());
+    for url in [
+        "ws://a/\r\nX: y",
+        "ws://a/#b",
+        "ftp://a/",
+        "localhost:80",
+        "",
+    ] {
+        assert!(WebSocketClient::new(url).is_err(), "{url}");
+    }
+    for name in ["upgrade", "Sec-WebSocket-Key", "sec-websocket-protocol"] {
+        let error = client().with_header(name, "a").unwrap_err().to_string();
+        assert!(error.contains("made by the handshake"), "{error}");
+    }
 }
 
 #[test]
@@ -150,9 +165,7 @@ fn a_service_reconnects() {
             .unwrap();
         let client = WebSocketClient::new("ws://10.0.0.1/").unwrap();
         let kept = ours.clone();
-        let service = client
-            .service(world.reactor("client"), move || Echo(kept.clone()))
-            .unwrap();
+        let service = client.service(world.reactor("client"), move || Echo(kept.clone()));
         service.start_service();
         world.wait_until(|| ours.lines() == ["opened"]);
         world.reset("server", "client");

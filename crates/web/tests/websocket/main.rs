@@ -1,7 +1,10 @@
 //! WebSocket on the reactor: rules R161 to R166 and advisories WS-01 to WS-09 on connections that a test feeds, and worlds.
 
+mod asking;
 mod broadcast;
 mod client;
 mod journal;
+mod roads;
 mod server;
+mod service;
 mod worlds;

@@ -58,7 +58,7 @@ async fn ask(reactor: Handle, url: String, takes_over: bool) -> Result<(), Failu
             cases: Rc::clone(&cases),
             ended: Some(resolver),
         };
-        let client = WebSocketClient::new(&format!("{url}{path}"));
+        let client = WebSocketClient::new(format!("{url}{path}"));
         let client = client.map(|client| client.with_options(options(takes_over)));
         let opened = client.map(|client| client.connect(&reactor, echo));
         async move {

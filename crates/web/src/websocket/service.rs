@@ -1,0 +1,290 @@
+//! Keeps one WebSocket, for as long as it is started.
+//!
+//! ```text
+//!   start ─► asking ─► open ─► lost ─┐
+//!              ▲ refused ─► waiting ◄┘   stop at any time ─► closed with 1001 ─► gone
+//!              └───────────────┘
+//! ```
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ropewalk_core::deferred::Canceller;
+use ropewalk_core::failure::Cancelled;
+use ropewalk_core::service::Service;
+use ropewalk_core::timer::sleep;
+use ropewalk_core::{BackOff, Deferred, Failure, Handle, Resolver};
+use ropewalk_grammar::websocket::CloseCode;
+
+use super::asking::ask;
+use super::client::WebSocketClient;
+use super::connect_error::WebSocketConnectError;
+use super::protocol::WebSocketProtocol;
+use super::socket::WebSocket;
+use crate::client::Agent;
+
+/// A client that keeps one WebSocket: asks for it when started, and again whenever it is lost or refused. Clones are the same
+/// service; when the last is dropped, nobody asks again.
+///
+/// The delays grow with each failure in a row, as those of a [`ClientService`](ropewalk_core::ClientService), and begin anew
+/// only once a WebSocket is open: a connection on which the handshake is refused is a failure. A server that refuses with 429
+/// or 503 and says `Retry-After` is not asked before, up to an hour.
+///
+/// ```
+/// use ropewalk_core::{Failure, Handle};
+/// use ropewalk_web::Agent;
+/// use ropewalk_web::websocket::{Conversation, WebSocketClient};
+///
+/// async fn keep(reactor: Handle) -> Result<(), Failure> {
+///     let client = WebSocketClient::new("wss://prices.example/")?;
+///     let service = client.service(&Agent::new(&reactor), || Conversation::new(|mut socket| async move {
+///         while let Some(message) = socket.recv().await {
+///             println!("{message:?}");
+///         }
+///     }));
+///     service.start_service();
+///     service.when_connected(Some(3)).await?.send_text("tea");
+///     service.stop_service().await
+/// }
+/// ```
+#[derive(Clone)]
+pub struct WebSocketService(Rc<Inner>);
+
+struct Inner {
+    handle: Handle,
+    ask: RefCell<Ask>,
+    back_off: Cell<BackOff>,
+    socket: RefCell<Option<WebSocket>>,
+    /// What asks and waits, while it is started.
+    task: RefCell<Option<Canceller>>,
+    waiters: RefCell<Vec<Waiter>>,
+}
+
+/// Asks once.
+type Ask = Box<dyn FnMut(Weak<Inner>) -> Asked>;
+type Asked = Pin<Box<dyn Future<Output = Result<WebSocket, WebSocketConnectError>>>>;
+
+struct Waiter {
+    failures_left: Option<u32>,
+    resolver: Resolver<WebSocket>,
+}
+
+/// No server can ask for more patience. Stops one that errs, or means ill, from being the last word for ever.
+const MOST_PATIENCE: Duration = Duration::from_secs(3600);
+
+impl WebSocketService {
+    pub(super) fn new<P: WebSocketProtocol>(
+        client: WebSocketClient,
+        agent: Agent,
+        mut make: impl FnMut() -> P + 'static,
+    ) -> Self {
+        let handle = agent.reactor().clone();
+        let ask: Ask = Box::new(move |this| {
+            let (client, agent, protocol) = (client.clone(), agent.clone(), make());
+            let told = move |socket: &WebSocket| {
+                if let Some(this) = this.upgrade() {
+                    this.opened(socket);
+                }
+            };
+            Box::pin(async move { ask(&client, &agent, protocol, told).await })
+        });
+        Self(Rc::new(Inner {
+            handle,
+            ask: RefCell::new(ask),
+            back_off: Cell::new(BackOff::of_client_service()),
+            socket: RefCell::default(),
+            task: RefCell::default(),
+            waiters: RefCell::default(),
+        }))
+    }
+
+    /// Waits otherwise between attempts.
+    #[must_use]
+    pub fn with_back_off(self, back_off: BackOff) -> Self {
+        self.0.back_off.set(back_off);
+        self
+    }
+
+    /// Asks, and again whenever that is needed. Does nothing if it is started.
+    #[doc(alias = "startService")]
+    pub fn start_service(&self) {
+        if !self.is_started() {
+            let task = self.0.handle.spawn(keep(Rc::downgrade(&self.0)));
+            *self.0.task.borrow_mut() = Some(task.canceller());
+            drop(task); // it goes on by itself
+        }
+    }
+
+    /// Closes the WebSocket with 1001, and asks for no other; fires once it is really gone. Waiters fail as cancelled.
+    #[doc(alias = "stopService")]
+    #[must_use]
+    pub fn stop_service(&self) -> Deferred<()> {
+        if let Some(task) = self.0.task.take() {
+            task.cancel();
+        }
+        for waiter in self.0.waiters.take() {
+            let _it_may_be_cancelled = waiter.resolver.fail(Cancelled);
+        }
+        let socket = self.0.socket.borrow().clone();
+        let this = Rc::downgrade(&self.0);
+        self.0.handle.spawn(async move {
+            if let Some(socket) = socket {
+                socket.close(CloseCode::GOING_AWAY, "");
+                socket.closed().await;
+                if let Some(this) = this.upgrade() {
+                    this.forget(&socket);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Fires with the WebSocket once there is one, at once if there is one. With `fail_after`, fails with the last
+    /// [`WebSocketConnectError`] (in an [`Arc`]) after so many failures from now on.
+    #[doc(alias = "whenConnected")]
+    #[must_use]
+    pub fn when_connected(&self, fail_after: Option<u32>) -> Deferred<WebSocket> {
+        if let Some(socket) = &*self.0.socket.borrow() {
+            return Deferred::succeed(&self.0.handle, socket.clone());
+        }
+        let (deferred, resolver) = Deferred::new(&self.0.handle);
+        self.0.waiters.borrow_mut().push(Waiter {
+            failures_left: fail_after,
+            resolver,
+        });
+        deferred
+    }
+
+    /// Whether it is started.
+    #[must_use]
+    pub fn is_started(&self) -> bool {
+        self.0.task.borrow().is_some()
+    }
+}
+
+/// How an attempt ended.
+enum After {
+    /// There was a WebSocket, and it is gone.
+    Lost,
+    /// There was none; the server may have said for how long it wants to be left alone.
+    Refused(Option<Duration>),
+}
+
+/// Asks, waits for the end, waits a while, and so on.
+async fn keep(this: Weak<Inner>) -> Result<(), Failure> {
+    let mut failures = 0;
+    while let Some(after) = attempt(&this).await {
+        let Some(inner) = this.upgrade() else { break };
+        let delay = match after {
+            After::Lost => {
+                failures = 0;
+                inner.delay(0, None)
+            }
+            After::Refused(patience) => {
+                failures += 1;
+                inner.delay(failures - 1, patience)
+            }
+        };
+        let handle = inner.handle.clone();
+        drop(inner);
+        sleep(&handle, delay).await?;
+    }
+    Ok(())
+}
+
+/// Asks, and waits for the end; `None` if nobody has the service any more.
+async fn attempt(this: &Weak<Inner>) -> Option<After> {
+    let asked = (this.upgrade()?.ask.borrow_mut())(this.clone());
+    let asked = asked.await;
+    let inner = this.upgrade()?;
+    match asked {
+        Ok(socket) => {
+            drop(inner);
+            socket.closed().await;
+            this.upgrade()?.forget(&socket);
+            Some(After::Lost)
+        }
+        Err(error) => Some(After::Refused(inner.refused(error))),
+    }
+}
+
+impl Inner {
+    fn opened(&self, socket: &WebSocket) {
+        *self.socket.borrow_mut() = Some(socket.clone());
+        for waiter in self.waiters.take() {
+            let _it_may_be_cancelled = waiter.resolver.resolve(socket.clone());
+        }
+    }
+
+    fn forget(&self, socket: &WebSocket) {
+        let mut kept = self.socket.borrow_mut();
+        if kept.as_ref() == Some(socket) {
+            *kept = None;
+        }
+    }
+
+    /// Tells those who wait no longer; gives the patience that the server asks for.
+    fn refused(&self, error: WebSocketConnectError) -> Option<Duration> {
+        tracing::info!(%error, "the WebSocket service will try again");
+        let patience = match &error {
+            WebSocketConnectError::Refused(refused) if matches!(refused.status, 429 | 503) => {
+                refused.retry_after(self.handle.wall_time())
+            }
+            _ => None,
+        };
+        let error = Arc::new(error);
+        let mut waiting = self.waiters.borrow_mut();
+        for waiter in waiting.iter_mut() {
+            waiter.failures_left = waiter.failures_left.map(|left| left.saturating_sub(1));
+        }
+        for waiter in waiting.extract_if(.., |waiter| waiter.failures_left == Some(0)) {
+            let failure = Failure::new(Arc::clone(&error));
+            let _it_may_be_cancelled = waiter.resolver.fail(failure);
+        }
+        patience
+    }
+
+    /// How long to wait after so many failures in a row. What a server asks for is spread like all delays, or all whom it
+    /// told the same would come back in the same moment.
+    fn delay(&self, failures: u32, patience: Option<Duration>) -> Duration {
+        let back_off = self.back_off.get();
+        let delay = back_off.draw(failures, &self.handle);
+        let Some(patience) = patience else {
+            return delay;
+        };
+        let patience = patience.min(MOST_PATIENCE);
+        let asked_for = BackOff {
+            initial: patience,
+            factor: 1.0,
+            jitter: 0.0,
+            maximum: patience,
+            ..back_off
+        };
+        delay.max(asked_for.draw(0, &self.handle))
+    }
+}
+
+/// The service in a tree of services: its stop waits until the WebSocket is really gone. It keeps the handle of its agent.
+impl Service for WebSocketService {
+    fn start(&mut self, handle: &Handle) -> Deferred<()> {
+        self.start_service();
+        Deferred::succeed(handle, ())
+    }
+
+    fn stop(&mut self, _: &Handle) -> Deferred<()> {
+        self.stop_service()
+    }
+}
+
+impl fmt::Debug for WebSocketService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocketService")
+            .field("is_started", &self.is_started())
+            .field("socket", &self.0.socket.borrow())
+            .finish_non_exhaustive()
+    }
+}
