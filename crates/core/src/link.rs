@@ -64,7 +64,7 @@ impl Flags {
     pub(crate) const RESUMING: Self = Self(1 << 15);
 
     /// The protocol was told that the program, or its service, stops.
-    pub(crate) const SHUTTING_DOWN: Self = Self(1 << 17);
+    pub(crate) const SHUTTING_DOWN: Self = Self(1 << 20);
 
     /// A shaping layer wants no reading for now.
     pub(crate) const SHAPED: Self = Self(1 << 16);
@@ -384,3 +384,39 @@ impl std::fmt::Display for Overrun {
 }
 
 impl Error for Overrun {}
+
+#[cfg(test)]
+mod tests {
+    use super::Flags;
+
+    #[test]
+    fn each_flag_has_its_own_bit() {
+        let all = [
+            Flags::OPEN,
+            Flags::NOTED,
+            Flags::CORKED,
+            Flags::LOSING,
+            Flags::ABORTING,
+            Flags::LOSING_WRITE,
+            Flags::WRITE_LOST,
+            Flags::READING_PAUSED,
+            Flags::CHOKED,
+            Flags::DRIVER_PAUSED,
+            Flags::BLOCKED,
+            Flags::WRITING_PAUSED,
+            Flags::WISHING,
+            Flags::PEER_EOF,
+            Flags::LAYERED,
+            Flags::RESUMING,
+            Flags::SHUTTING_DOWN,
+            Flags::SHAPED,
+            Flags::OPENING,
+            Flags::PARTING,
+            Flags::PARTED,
+        ];
+        for (place, flag) in all.iter().enumerate() {
+            let is_apart = all[..place].iter().all(|other| !flag.has(*other));
+            assert!(flag.0.is_power_of_two() && is_apart, "{flag:?}");
+        }
+    }
+}

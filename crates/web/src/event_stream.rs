@@ -43,7 +43,8 @@ impl Default for EventLimits {
     }
 }
 
-/// Sends events to one client, for as long as it listens; a browser whose stream ends comes back by itself. Dropping it ends the stream.
+/// Sends events to one client, for as long as it listens; a browser whose stream ends comes back by itself. Dropping it ends the stream,
+/// and so does a site that stops.
 ///
 /// For one event to many clients see [`EventTopic`](crate::EventTopic).
 ///
@@ -91,6 +92,12 @@ impl EventStream {
                 heartbeat: None,
             };
             let stream = Self(Rc::new(RefCell::new(state)));
+            let ending = Rc::downgrade(&stream.0);
+            request.on_shutting_down(move || {
+                if let Some(state) = ending.upgrade() {
+                    state.borrow_mut().end();
+                }
+            });
             beat(&stream.0, reactor);
             call(stream);
         })
@@ -141,14 +148,20 @@ impl State {
     }
 }
 
-impl Drop for State {
-    fn drop(&mut self) {
+impl State {
+    fn end(&mut self) {
         if let Some(heartbeat) = self.heartbeat.take() {
             let _it_may_be_over = heartbeat.cancel();
         }
         if let Some(sender) = self.sender.take() {
             sender.finish();
         }
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

@@ -48,12 +48,20 @@ pub(crate) enum Phase {
     Gone,
 }
 
+/// Who wants to know what becomes of the exchange.
+enum Waiting {
+    /// That it is over.
+    End(Resolver<()>),
+    /// That the site stops before.
+    Stop(Box<dyn FnOnce()>),
+}
+
 pub(crate) struct Exchange {
     phase: Cell<Phase>,
     orders: RefCell<VecDeque<Order>>,
     queued_bytes: Cell<usize>,
     filters: RefCell<Vec<Filter>>,
-    waiting: RefCell<Vec<Resolver<()>>>,
+    waiting: RefCell<Vec<Waiting>>,
     task: RefCell<Option<Canceller>>,
     is_full: Cell<bool>,
     coder: RefCell<Option<Box<Coder>>>,
@@ -179,7 +187,22 @@ impl Exchange {
     }
 
     pub(crate) fn wait(&self, resolver: Resolver<()>) {
-        self.waiting.borrow_mut().push(resolver);
+        self.waiting.borrow_mut().push(Waiting::End(resolver));
+    }
+
+    pub(crate) fn on_stop(&self, call: Box<dyn FnOnce()>) {
+        self.waiting.borrow_mut().push(Waiting::Stop(call));
+    }
+
+    /// The site stops: whoever wanted to know it is called.
+    pub(crate) fn stop(&self) {
+        let is_stop = |waiting: &mut Waiting| matches!(waiting, Waiting::Stop(_));
+        let calls: Vec<_> = self.waiting.borrow_mut().extract_if(.., is_stop).collect();
+        for call in calls {
+            if let Waiting::Stop(call) = call {
+                call();
+            }
+        }
     }
 
     /// Whether there is room for more of the body; else the waker is woken when there is, or when the client is gone.
@@ -216,8 +239,10 @@ impl Exchange {
         if self.is_unused() {
             return;
         }
-        for resolver in self.waiting.take() {
-            let _nobody_else_has_it = resolver.resolve(());
+        for waiting in self.waiting.take() {
+            if let Waiting::End(resolver) = waiting {
+                let _nobody_else_has_it = resolver.resolve(());
+            }
         }
         self.task.take();
         self.wake();
@@ -226,8 +251,10 @@ impl Exchange {
     /// The client is gone before the response was out (R141).
     pub(crate) fn give_up(&self, why: impl Fn() -> Failure) {
         self.phase.set(Phase::Gone);
-        for resolver in self.waiting.take() {
-            let _nobody_else_has_it = resolver.fail(why());
+        for waiting in self.waiting.take() {
+            if let Waiting::End(resolver) = waiting {
+                let _nobody_else_has_it = resolver.fail(why());
+            }
         }
         drop(self.orders.take());
         if let Some(task) = self.task.take() {

@@ -374,6 +374,30 @@ impl Request {
         deferred
     }
 
+    /// Calls this when the site is asked to stop while the request is not over, at once if it was before: for answers that may take for ever,
+    /// such as long polls, which are better given now than cut at the deadline ([`Grace`](ropewalk_core::Grace)).
+    ///
+    /// ```
+    /// use ropewalk_web::{Reply, Request, StatusCode};
+    ///
+    /// fn poll(request: &Request) -> Reply {
+    ///     request.respond_later(|responder| {
+    ///         // … or when there is something to tell.
+    ///         request.on_shutting_down(move || responder.respond(StatusCode::NO_CONTENT));
+    ///     })
+    /// }
+    /// ```
+    pub fn on_shutting_down(&self, call: impl FnOnce() + 'static) {
+        if matches!(self.0.exchange.phase(), Phase::Gone | Phase::Finished) {
+            return;
+        }
+        if self.carrier().is_shutting_down() {
+            self.reactor().call_soon(move |_| call());
+            return;
+        }
+        self.0.exchange.on_stop(Box::new(call));
+    }
+
     /// Whether the client is gone, so that an answer would reach nobody.
     pub fn is_abandoned(&self) -> bool {
         self.0.exchange.phase() == Phase::Gone

@@ -31,10 +31,15 @@ use crate::site::SiteShared;
 /// How much may wait behind a request that is not answered before the connection stops reading (R130).
 const AHEAD_BYTES: usize = 16 * 1024;
 
+/// How many requests that came in one piece are answered in one turn. Against one who sends thousands at once and keeps all others waiting.
+const TURN_REQUESTS: usize = 64;
+
 /// The protocol of a connection of a [`Site`](crate::Site).
 pub(crate) struct HttpServer {
     decoder: RequestDecoder,
     stream: Stream,
+    /// It has had its share of this turn, and goes on in the next.
+    is_queued: bool,
 }
 
 /// All but the decoder, whose events borrow it.
@@ -63,6 +68,7 @@ enum Then {
 impl HttpServer {
     pub(crate) fn new(site: &Rc<SiteShared>) -> Self {
         Self {
+            is_queued: false,
             decoder: RequestDecoder::new(),
             stream: Stream {
                 site: Rc::clone(site),
@@ -85,14 +91,25 @@ impl HttpServer {
         let stream = &mut self.stream;
         let mut input = self.decoder.receive(data);
         let mut then = stream.settle(transport);
+        let mut left = TURN_REQUESTS;
         loop {
             match then {
-                Then::Next => input.decoder().resume(),
+                Then::Next => {
+                    input.decoder().resume();
+                    left -= 1;
+                }
                 Then::Switch => return stream.switch(transport, input.take_rest()),
                 Then::Stop => return drop(input.take_rest()),
                 Then::GoOn => {}
             }
-            if stream.is_held_up() || !transport.wants_data() {
+            let may_read = transport.wants_data() || stream.awaits_end();
+            if stream.is_held_up() || !may_read {
+                break;
+            }
+            if left == 0 {
+                if !std::mem::replace(&mut self.is_queued, true) {
+                    transport.call_soon(Self::read_on);
+                }
                 break;
             }
             match input.next_event() {
@@ -109,9 +126,15 @@ impl HttpServer {
         self.stream.enter(stage, transport);
     }
 
+    fn read_on(&mut self, transport: &Transport) {
+        self.is_queued = false;
+        self.read(transport, &[]);
+    }
+
     /// Stops reading while too much waits, and goes on when it does not.
     fn hold_back(&self, transport: &Transport) {
-        let is_ahead = self.stream.is_held_up() && self.decoder.buffered() > AHEAD_BYTES;
+        let is_held_up = self.is_queued || self.stream.is_held_up();
+        let is_ahead = is_held_up && self.decoder.buffered() > AHEAD_BYTES;
         if is_ahead && !transport.is_reading_paused() {
             transport.pause_reading();
         } else if !is_ahead && transport.is_reading_paused() {
@@ -140,6 +163,11 @@ impl Stream {
     /// Whether no event may be told now: the request is here and not answered, or its body waits to be read.
     fn is_held_up(&self) -> bool {
         self.is_closing || self.current.as_ref().is_some_and(Current::is_held_up)
+    }
+
+    /// Whether the request is here but for its end, for which no byte must come: so it is over although much waits to be sent.
+    fn awaits_end(&self) -> bool {
+        (self.current.as_ref()).is_some_and(|current| current.is_receiving() && !current.has_body())
     }
 
     fn event(
@@ -273,13 +301,15 @@ impl Protocol for HttpServer {
         self.read(transport, &[]);
     }
 
-    fn writing_paused(&mut self, _: &Transport) {
+    fn writing_paused(&mut self, transport: &Transport) {
+        self.stream.watch_reader(transport);
         if let Some(current) = &self.stream.current {
             current.request.0.exchange.set_full(true);
         }
     }
 
     fn writing_resumed(&mut self, _: &Transport) {
+        self.stream.clock.forget_reader();
         if let Some(current) = &self.stream.current {
             current.request.0.exchange.set_full(false);
             current.request.0.exchange.wake();
@@ -292,7 +322,10 @@ impl Protocol for HttpServer {
 
     fn shutting_down(&mut self, transport: &Transport) {
         match &mut self.stream.current {
-            Some(current) => current.wire.close(),
+            Some(current) => {
+                current.wire.close();
+                current.request.0.exchange.stop();
+            }
             None if self.decoder.is_idle() => transport.lose_connection(),
             None => {}
         }

@@ -24,6 +24,13 @@ pub struct SiteLimits {
     pub body_rate: u64,
     /// How often the rate of a body is looked at: 10 s.
     pub body_window: Duration,
+    /// How many bytes of a response a client must take in a second, on average over [`response_window`](Self::response_window): 240; 0 switches it
+    /// off. It counts while more waits to be sent than the port's [`high_water_bytes`](ropewalk_core::Limits::high_water_bytes). Against those
+    /// who ask for much and read it byte by byte; those who read nothing at all meet
+    /// [`write_stall`](ropewalk_core::Limits::write_stall).
+    pub response_rate: u64,
+    /// How often that is looked at: 60 s. A kernel has room for some hundred kilobytes more, and asks for the next in large pieces.
+    pub response_window: Duration,
     /// How large a body may be that is collected whole: 2 MiB (H1-16). Bodies that are read in pieces have no limit.
     pub body_bytes: u64,
     /// How much of a body that nobody reads is read and dropped, so that the connection can be used again: 64 KiB (H1-13).
@@ -52,6 +59,8 @@ impl Default for SiteLimits {
             keep_alive: Duration::from_secs(75),
             body_rate: 240,
             body_window: Duration::from_secs(10),
+            response_rate: 240,
+            response_window: Duration::from_secs(60),
             body_bytes: 2 * 1024 * 1024,
             drain_bytes: 64 * 1024,
             connections: 65_536,

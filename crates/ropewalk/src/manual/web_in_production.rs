@@ -12,6 +12,7 @@
 //! | `body_rate`, `body_window` | 240 B/s over 10 s | bodies that are sent byte by byte; 408 |
 //! | `keep_alive` | 75 s | idle connections that hold descriptors |
 //! | `write_stall` (of the port) | 60 s | clients that ask for much and read nothing |
+//! | `response_rate`, `response_window` | 240 B/s over 60 s | clients that ask for much and read it byte by byte |
 //! | `handshake` (of the port) | 10 s | handshakes of TLS that never end |
 //! | `body_bytes` | 2 MiB | bodies that fill the memory where they are collected; 413 |
 //! | `drain_bytes` | 64 KiB | bodies that nobody wants |
@@ -20,6 +21,8 @@
 //! | `connections_by_peer` | none | one who takes all the connections there are |
 //! | `requests` | 16 384 | more work than can be done in time; 503 with `Retry-After` |
 //! | `requests_by_peer` | none | one who keeps all others waiting; 503 with `Retry-After` |
+//!
+//! Requests that come many at once (pipelined) are answered 64 in a turn; then it is the others' turn.
 //!
 //! Limits by peer are yours to set: many people may share an address, and behind a proxy all do. How *often* a client may ask is
 //! [`RateLimited`](crate::web::RateLimited)'s, which answers 429.
@@ -52,5 +55,6 @@
 //!
 //! # Stopping
 //!
-//! At SIGTERM the ports close, idle connections end at once, and each request that was read is answered, with `Connection: close`. What is not
-//! done after 8 s is told to stop ([`Grace`](crate::Grace)); a second signal ends it now.
+//! At SIGTERM the ports close, idle connections end at once, and each request that was read is answered, with `Connection: close`. Streams of events
+//! ([`EventStream`](crate::web::EventStream), [`EventTopic`](crate::web::EventTopic)) end, in order; what else may take for ever, such as a long
+//! poll, is told so by [`Request::on_shutting_down`](crate::web::Request::on_shutting_down). What is not done after 8 s is told to stop ([`Grace`](crate::Grace)); a second signal ends it now.

@@ -244,7 +244,7 @@ impl Stream {
         self.drop_client(transport);
     }
 
-    fn drop_client(&mut self, transport: &Transport) {
+    pub(super) fn drop_client(&mut self, transport: &Transport) {
         self.give_up();
         self.is_closing = true;
         transport.abort_connection();
