@@ -168,6 +168,9 @@ impl Outgoing {
         let newer = std::mem::replace(&mut self.head, buffer);
         let before = self.head.len() - self.sent;
         self.len += before;
+        if newer.capacity() == 0 && before > 0 && self.passing.is_none() {
+            return;
+        }
         if let Some(newer) = &mut self.passing {
             newer.move_back(passing, before);
         }

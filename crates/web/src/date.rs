@@ -18,8 +18,13 @@ pub(crate) struct DateText {
 }
 
 impl Date {
+    /// The second of the reactor that it is.
+    pub(crate) fn second(reactor: &Handle) -> u64 {
+        reactor.turn_time().as_secs()
+    }
+
     pub(crate) fn text(&self, reactor: &Handle) -> DateText {
-        let second = reactor.turn_time().as_secs();
+        let second = Self::second(reactor);
         match self.0.get() {
             Some(made) if made.second == second => made,
             _ => {

@@ -111,10 +111,18 @@ pub(crate) fn not_allowed(methods: Methods) -> Response {
 }
 
 /// The response as it suits the site and the client: who accepts HTML, and says so, gets a page.
-pub(crate) fn dress(mut response: Response, request: &Request, site: &SiteShared) -> Response {
-    let Some(mut error) = response.error.take() else {
-        return response;
-    };
+pub(crate) fn dress(response: &mut Response, request: &Request, site: &SiteShared) {
+    if let Some(error) = response.error.take() {
+        *response = dressed(*error, response, request, site);
+    }
+}
+
+fn dressed(
+    mut error: ErrorPage,
+    response: &Response,
+    request: &Request,
+    site: &SiteShared,
+) -> Response {
     error.status = response.status();
     if site.shows_failures {
         error.detail = error.failure.take().or(error.detail);
@@ -124,7 +132,7 @@ pub(crate) fn dress(mut response: Response, request: &Request, site: &SiteShared
         .as_ref()
         .and_then(|paint| paint(request, &error))
     {
-        return with_headers_of(own.with_status(error.status), &response);
+        return with_headers_of(own.with_status(error.status), response);
     }
     let accept = request.header(Name::Accept);
     let mut page = match choose_media_type(accept, &[TEXT, HTML]) {
@@ -133,7 +141,7 @@ pub(crate) fn dress(mut response: Response, request: &Request, site: &SiteShared
     };
     let vary = HeaderValue::from_static("Accept");
     page.headers_mut().push(Name::Vary.into(), vary);
-    with_headers_of(page.with_status(error.status), &response)
+    with_headers_of(page.with_status(error.status), response)
 }
 
 fn html(error: &ErrorPage) -> Response {

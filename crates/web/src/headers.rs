@@ -41,6 +41,14 @@ impl Headers {
         }
     }
 
+    /// One.
+    pub(crate) const fn one(name: FieldName, value: HeaderValue) -> Self {
+        Self {
+            first: Some((name, value)),
+            rest: Vec::new(),
+        }
+    }
+
     /// Adds one beside those of the same name.
     ///
     /// # Errors
@@ -90,6 +98,7 @@ impl Headers {
         self.len() < before
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, name: FieldName, value: HeaderValue) {
         if self.first.is_none() && self.rest.is_empty() {
             self.first = Some((name, value));
@@ -111,6 +120,7 @@ impl Headers {
         }
     }
 
+    #[inline]
     pub(crate) fn replace(&mut self, name: FieldName, value: HeaderValue) {
         if !self.is_empty() {
             self.remove(&name);

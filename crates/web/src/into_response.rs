@@ -60,7 +60,7 @@ macro_rules! octets {
         $(
             impl IntoResponse for $kind {
                 fn into_response(self) -> Response {
-                    Response::new(self).of_type(OCTETS)
+                    Response::of(self.into(), OCTETS)
                 }
             }
         )*

@@ -28,7 +28,7 @@ pub struct Json<T>(pub T);
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
-            Ok(text) => Response::new(text).of_type(JSON),
+            Ok(text) => Response::of(text.into(), JSON),
             Err(error) => ropewalk_core::Failure::new(error).into_response(),
         }
     }

@@ -6,9 +6,10 @@
 use std::cell::RefCell;
 
 use http::StatusCode;
+use ropewalk_core::Handle;
 use ropewalk_grammar::http1::{Name, PreparedHead, SendError, SendName, reason_phrase};
 
-use crate::date::DateText;
+use crate::date::{Date, DateText};
 use crate::field_name::FieldName;
 use crate::headers::Headers;
 use crate::response::Response;
@@ -18,7 +19,10 @@ const KEPT: usize = 4;
 const KEPT_HEADERS: usize = 3;
 
 #[derive(Debug, Default)]
-pub(crate) struct RecentHeads(RefCell<Heads>);
+pub(crate) struct RecentHeads {
+    date: Date,
+    heads: RefCell<Heads>,
+}
 
 #[derive(Debug, Default)]
 struct Heads {
@@ -30,7 +34,7 @@ struct Heads {
 struct Kept {
     status: StatusCode,
     headers: Headers,
-    date: DateText,
+    second: u64,
     head: PreparedHead,
 }
 
@@ -39,21 +43,26 @@ impl RecentHeads {
     pub(crate) fn with<R>(
         &self,
         response: &Response,
-        date: &DateText,
-        call: impl FnOnce(&PreparedHead) -> R,
+        reactor: &Handle,
+        call: impl FnOnce(&mut PreparedHead) -> R,
     ) -> Result<R, SendError> {
-        let heads = &mut *self.0.borrow_mut();
-        let mut kept = heads.kept.iter();
-        if let Some(kept) = kept.find(|kept| kept.is_of(response, date)) {
-            return Ok(call(&kept.head));
+        let heads = &mut *self.heads.borrow_mut();
+        let second = Date::second(reactor);
+        let mut kept = heads.kept.iter_mut();
+        if let Some(kept) = kept.find(|kept| kept.is_of(response)) {
+            if kept.second != second {
+                kept.head = prepare(response, &self.date.text(reactor))?;
+                kept.second = second;
+            }
+            return Ok(call(&mut kept.head));
         }
-        let head = prepare(response, date)?;
-        let told = call(&head);
+        let mut head = prepare(response, &self.date.text(reactor))?;
+        let told = call(&mut head);
         if response.headers().len() <= KEPT_HEADERS {
             heads.keep(Kept {
                 status: response.status(),
                 headers: response.headers().clone(),
-                date: *date,
+                second,
                 head,
             });
         }
@@ -74,10 +83,8 @@ impl Heads {
 }
 
 impl Kept {
-    fn is_of(&self, response: &Response, date: &DateText) -> bool {
-        self.status == response.status()
-            && self.date.second == date.second
-            && self.headers == *response.headers()
+    fn is_of(&self, response: &Response) -> bool {
+        self.status == response.status() && self.headers == *response.headers()
     }
 }
 

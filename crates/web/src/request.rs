@@ -6,7 +6,6 @@ use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::net::IpAddr;
-use std::ops::Range;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -14,7 +13,6 @@ use http::{HeaderMap, Method, StatusCode};
 use ropewalk_core::{Address, Deferred, Encrypted, Failure, Handle, Transport};
 use ropewalk_grammar::http1::{self, Authority, Fields, KeptHead, Key, RequestHead, Version};
 
-use self::path::path_of;
 pub(crate) use self::path::{decoded, slash};
 use crate::body_error::BodyError;
 use crate::exchange::{Exchange, Order, Phase};
@@ -37,8 +35,8 @@ pub struct Request(pub(crate) Rc<Inner>);
 
 pub(crate) struct Inner {
     head: KeptHead<http1::Request>,
-    /// Where the path lies in the target; looked up for every segment of it.
-    path: Range<usize>,
+    /// The path of the target; looked up for every segment of it.
+    path: String,
     /// The method, if a resource can have it.
     method: Option<Methods>,
     /// How much of the body may be collected.
@@ -65,7 +63,7 @@ impl Request {
     ) -> Self {
         Self(Rc::new(Inner {
             head: head.keep(),
-            path: path_of(head),
+            path: head.path().into(),
             method: Methods::of(head.method()),
             body_bytes: site.limits.body_bytes,
             proxies: site.proxies.clone(),
@@ -88,7 +86,9 @@ impl Request {
     ) {
         let inner = Rc::get_mut(&mut self.0).expect("a cleared request has one handle");
         head.keep_in(&mut inner.head);
-        (inner.path, inner.method) = (path_of(head), Methods::of(head.method()));
+        inner.path.clear();
+        inner.path.push_str(head.path());
+        inner.method = Methods::of(head.method());
         inner.carrier = Some(carrier.clone());
         inner.body = body;
         inner.passed.set(0);
@@ -134,6 +134,11 @@ impl Request {
     /// The method as a set of its own; none if no resource can have it.
     pub(crate) fn asks_for(&self) -> Option<Methods> {
         self.0.method
+    }
+
+    /// Whether it is `OPTIONS *`: it asks the server, and no resource.
+    pub(crate) fn is_for_all(&self) -> bool {
+        self.0.path.is_empty() && self.0.method == Some(Methods::NONE)
     }
 
     /// What stands behind the first question mark.

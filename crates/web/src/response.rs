@@ -60,14 +60,25 @@ impl Response {
         Self::new(Body::empty()).with_status(status)
     }
 
+    /// 200 with this body of this type.
+    pub(crate) fn of(body: Body, content_type: HeaderValue) -> Self {
+        Self {
+            status: StatusCode::OK,
+            headers: Headers::one(Name::ContentType.into(), content_type),
+            body,
+            error: None,
+            switch: None,
+        }
+    }
+
     /// 200 with text in UTF-8.
     pub fn text(text: impl Into<Body>) -> Self {
-        Self::new(text).of_type(TEXT)
+        Self::of(text.into(), TEXT)
     }
 
     /// 200 with a page in UTF-8. What came from a client must be escaped in it.
     pub fn html(page: impl Into<Body>) -> Self {
-        Self::new(page).of_type(HTML)
+        Self::of(page.into(), HTML)
     }
 
     /// 101: the connection belongs to `protocol` from here on, which gets what has come behind the request (R161).
@@ -114,6 +125,7 @@ impl Response {
     }
 
     /// The same with a type that was checked before.
+    #[inline]
     pub(crate) fn of_type(mut self, content_type: HeaderValue) -> Self {
         self.headers.replace(Name::ContentType.into(), content_type);
         self

@@ -25,7 +25,6 @@ use self::current::Current;
 pub(crate) use self::record::AccessRecorder;
 use self::stage::{Clock, Stage};
 use crate::body_error::BodyError;
-use crate::request::Request;
 use crate::site::SiteShared;
 
 /// How much may wait behind a request that is not answered before the connection stops reading (R130).
@@ -113,7 +112,13 @@ impl HttpServer {
                 break;
             }
             match input.next_event() {
-                Some(Ok(event)) => stream.event(&event, transport),
+                Some(Ok(event)) => {
+                    let is_head = matches!(event, Event::Head(_));
+                    stream.event(&event, transport);
+                    if is_head && input.take_end() {
+                        stream.event(&Event::End, transport);
+                    }
+                }
                 Some(Err(error)) => stream.refuse(&error, transport),
                 None if stream.has_ended => stream.end(transport),
                 None => break,
@@ -216,15 +221,6 @@ impl Stream {
             }
             AfterExchange::Switch => Then::Switch,
         }
-    }
-
-    /// Whether the site has room for one more request; it counts until it is over.
-    fn admit(&mut self, request: &Request) -> bool {
-        let admits = (self.site.load).admits(|| request.client(), &self.site.limits);
-        if let (true, Some(current)) = (self.is_surplus, &mut self.current) {
-            current.wire.close();
-        }
-        admits && !self.is_surplus
     }
 
     fn finish(&mut self) {

@@ -8,7 +8,6 @@ use ropewalk_core::{Address, Factory, Protocol, Transport};
 use ropewalk_grammar::http1::RequestHead;
 
 use crate::access_log::AccessFormat;
-use crate::date::Date;
 use crate::error_page::{ErrorPage, Painter};
 use crate::incoming::Incoming;
 use crate::load::Load;
@@ -38,7 +37,6 @@ pub struct Site(Rc<SiteShared>);
 pub(crate) struct SiteShared {
     pub(crate) root: Rc<dyn Resource>,
     pub(crate) limits: SiteLimits,
-    pub(crate) date: Date,
     pub(crate) heads: RecentHeads,
     pub(crate) access: Option<Rc<AccessRecorder>>,
     pub(crate) proxies: Option<Rc<TrustedProxies>>,
@@ -58,7 +56,6 @@ impl Site {
         Self(Rc::new(SiteShared {
             root: Rc::new(root),
             limits: SiteLimits::default(),
-            date: Date::default(),
             heads: RecentHeads::default(),
             access: None,
             proxies: None,
@@ -142,7 +139,6 @@ impl Site {
         let mut shared = SiteShared {
             root: Rc::clone(&self.0.root),
             limits: self.0.limits.clone(),
-            date: Date::default(),
             heads: RecentHeads::default(),
             access: self.0.access.clone(),
             proxies: self.0.proxies.clone(),

@@ -146,6 +146,12 @@ impl<'a, M: Message> Input<'a, M> {
         rest
     }
 
+    /// Takes the end of the message if nothing more of it is to come, so that no [`Event::End`] follows; tells whether it is so.
+    #[inline]
+    pub fn take_end(&mut self) -> bool {
+        self.decoder.machine.take_end()
+    }
+
     /// The decoder, between two events: to [`resume`](Decoder::resume) it, or say what comes
     /// ([`ResponseDecoder::expect`]).
     pub fn decoder(&mut self) -> &mut Decoder<M> {

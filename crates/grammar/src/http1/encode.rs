@@ -273,6 +273,23 @@ pub(super) fn send_field(
     Ok(())
 }
 
+/// The end of a head: what follows from the body and the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ending {
+    pub(super) body: BodyLength,
+    pub(super) closes: bool,
+}
+
+impl Ending {
+    pub(super) fn send(self, out: &mut Vec<u8>) {
+        send_body_length(self.body, out);
+        if self.closes {
+            out.extend_from_slice(b"Connection: close\r\n");
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
 #[inline]
 pub(super) fn send_body_length(body: BodyLength, out: &mut Vec<u8>) {
     match body {
@@ -284,19 +301,21 @@ pub(super) fn send_body_length(body: BodyLength, out: &mut Vec<u8>) {
 
 #[inline]
 fn send_length(length: u64, out: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let (mut start, mut rest) = (digits.len(), length);
+    const NAME: &[u8; 16] = b"Content-Length: ";
+    const DIGITS: usize = u64::MAX.ilog10() as usize + 1;
+    let mut line = *b"................99999999999999999999\r\n";
+    let (mut start, mut rest) = (NAME.len() + DIGITS, length);
     loop {
         start -= 1;
-        digits[start] = b'0' + (rest % 10) as u8;
+        line[start] = b'0' + (rest % 10) as u8;
         rest /= 10;
         if rest == 0 {
             break;
         }
     }
-    out.extend_from_slice(b"Content-Length: ");
-    out.extend_from_slice(&digits[start..]);
-    out.extend_from_slice(b"\r\n");
+    start -= NAME.len();
+    line[start..start + NAME.len()].copy_from_slice(NAME);
+    out.extend_from_slice(&line[start..]);
 }
 
 #[cold]

@@ -16,6 +16,14 @@ pub(super) struct Span {
 }
 
 impl Span {
+    /// The same field where the section begins at `to` instead of `from`.
+    #[inline]
+    pub(super) fn follow(&mut self, from: usize, to: usize) {
+        let distance = (to as u16).wrapping_sub(from as u16);
+        self.name = self.name.wrapping_add(distance);
+        self.value = self.value.wrapping_add(distance);
+    }
+
     pub(super) fn name<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         let start = usize::from(self.name);
         &bytes[start..start + usize::from(self.name_length)]

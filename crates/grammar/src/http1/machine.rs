@@ -181,26 +181,33 @@ impl<M: Message> Machine<M> {
             self.state = State::EmptyLine;
             return Ok(Step::Used(1));
         }
+        if M::REPEATS
+            && let Some(end) = self.section.repeat_head(bytes)
+        {
+            return Ok(self.judged(self.message.verdict(), end));
+        }
         self.message.begin()?;
         self.state = State::Head;
         self.has_line = false;
-        self.meaning = Meaning::default();
         self.head(bytes)
     }
 
     fn head(&mut self, bytes: &[u8]) -> Result<Step, Broken> {
-        if !self.has_line {
-            let limit = self.limits.line_bytes;
-            let visible = &bytes[..bytes.len().min(limit)];
-            match self.message.read_line(visible)? {
-                Some(end) => self.section.begin(end),
-                None if visible.len() == limit => return Err((Rule::LineTooLong, limit)),
-                None => return Ok(Step::More),
-            }
-            self.has_line = true;
-        }
         let limit = self.limits.head_bytes;
         let visible = &bytes[..bytes.len().min(limit)];
+        if !self.has_line {
+            let Some(end) = self.line(bytes)? else {
+                return Ok(Step::More);
+            };
+            self.has_line = true;
+            if M::REPEATS
+                && let Some(end) = self.section.repeat(visible, end)
+            {
+                return self.judge(&bytes[..end]);
+            }
+            self.section.begin(end);
+            self.meaning = Meaning::default();
+        }
         let meaning = &mut self.meaning;
         let end = self.section.read(
             visible,
@@ -209,14 +216,35 @@ impl<M: Message> Machine<M> {
             |bytes, span, index| meaning.note(bytes, span, index),
         )?;
         match end {
-            Some(end) => self.judge(&bytes[..end]),
+            Some(end) => {
+                if M::REPEATS {
+                    self.section.remember(&bytes[..end]);
+                }
+                self.judge(&bytes[..end])
+            }
             None if visible.len() == limit => Err((Rule::HeadTooLarge, limit)),
             None => Ok(Step::More),
         }
     }
 
+    #[inline]
+    fn line(&mut self, bytes: &[u8]) -> Result<Option<usize>, Broken> {
+        let limit = self.limits.line_bytes;
+        let visible = &bytes[..bytes.len().min(limit)];
+        match self.message.read_line(visible)? {
+            None if visible.len() == limit => Err((Rule::LineTooLong, limit)),
+            end => Ok(end),
+        }
+    }
+
     fn judge(&mut self, head: &[u8]) -> Result<Step, Broken> {
         let verdict = self.message.judge(head, &self.meaning)?;
+        Ok(self.judged(verdict, head.len()))
+    }
+
+    /// The head is one, and `length` bytes long.
+    #[inline]
+    fn judged(&mut self, verdict: Verdict, length: usize) -> Step {
         self.next = verdict.next;
         self.state = match verdict.body {
             _ if verdict.next == Next::FinalHead => START,
@@ -228,7 +256,17 @@ impl<M: Message> Machine<M> {
             }
             BodyLength::UntilClose => State::UntilClose,
         };
-        Ok(Step::Found(Found::Head, head.len()))
+        Step::Found(Found::Head, length)
+    }
+
+    /// Ends a message of which nothing more is to come; tells whether it is so.
+    #[inline]
+    pub(super) fn take_end(&mut self) -> bool {
+        let has_ended = self.state == State::Ended;
+        if has_ended {
+            self.end();
+        }
+        has_ended
     }
 
     /// What is behind the head.

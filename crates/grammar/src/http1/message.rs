@@ -18,6 +18,9 @@ pub trait Sealed: Clone + fmt::Debug + 'static {
     /// Whether an empty line may stand before it.
     const MAY_FOLLOW_EMPTY_LINE: bool;
 
+    /// Whether the fields of one are often those of the one before.
+    const REPEATS: bool;
+
     /// Whether one must come before the stream may end.
     fn is_awaited(&self) -> bool;
 
@@ -29,6 +32,9 @@ pub trait Sealed: Clone + fmt::Debug + 'static {
 
     /// The head is whole: what of the rules on it as a whole, where does the body end, and what comes then?
     fn judge(&mut self, head: &[u8], meaning: &Meaning) -> Result<Verdict, Broken>;
+
+    /// The judgement on the head that came last.
+    fn verdict(&self) -> Verdict;
 
     /// The head to be told.
     fn head<'a>(&'a self, fields: Fields<'a>, meaning: &'a Meaning) -> <Self as Message>::Head<'a>

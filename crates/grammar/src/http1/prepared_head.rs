@@ -1,25 +1,29 @@
 //! Heads that are sent with many responses.
 
-use super::encode::{send_fields, send_status_line};
+use super::encode::{Ending, send_fields, send_status_line};
 use super::{Name, SendError, SendName};
 
-/// The status line and the fields of responses that differ in their bodies only: checked and written once, then copied.
+/// The status line and the fields of responses that differ in their bodies only: checked and written once, then copied. It
+/// remembers what was written behind them, which is often the same the next time.
 ///
 /// ```
 /// use ropewalk_grammar::http1::{BodyLength, Event, Name, PreparedHead, RequestDecoder, ServerExchange};
 ///
-/// let head = PreparedHead::new(200, "OK", [(Name::ContentType, "text/plain")])?;
+/// let mut head = PreparedHead::new(200, "OK", [(Name::ContentType, "text/plain")])?;
 /// let (mut decoder, mut out) = (RequestDecoder::new(), Vec::new());
 /// let mut input = decoder.receive(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
 /// let Some(Ok(Event::Head(request))) = input.next_event() else { panic!("a head is there") };
-/// ServerExchange::new(&request).send_prepared_head(&head, BodyLength::Known(3), &mut out)?;
+/// ServerExchange::new(&request).send_prepared_head(&mut head, BodyLength::Known(3), &mut out)?;
 /// assert_eq!(out, b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\n");
 /// # Ok::<(), ropewalk_grammar::http1::SendError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct PreparedHead {
     status: u16,
-    bytes: Box<[u8]>,
+    bytes: Vec<u8>,
+    /// How many of them do not depend on the body and the connection, and on which ones the others do.
+    fixed: usize,
+    ending: Option<Ending>,
 }
 
 impl PreparedHead {
@@ -40,8 +44,12 @@ impl PreparedHead {
         let mut bytes = Vec::with_capacity(128);
         send_status_line(status, reason, &mut bytes)?;
         send_fields(fields, &[Name::Connection], &mut bytes)?;
-        let bytes = bytes.into();
-        Ok(Self { status, bytes })
+        Ok(Self {
+            status,
+            fixed: bytes.len(),
+            bytes,
+            ending: None,
+        })
     }
 
     /// The status.
@@ -49,7 +57,14 @@ impl PreparedHead {
         self.status
     }
 
-    pub(super) fn as_bytes(&self) -> &[u8] {
+    /// All of the head.
+    #[inline]
+    pub(super) fn with_ending(&mut self, ending: Ending) -> &[u8] {
+        if self.ending != Some(ending) {
+            self.bytes.truncate(self.fixed);
+            ending.send(&mut self.bytes);
+            self.ending = Some(ending);
+        }
         &self.bytes
     }
 }

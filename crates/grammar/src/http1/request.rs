@@ -55,6 +55,7 @@ impl Default for RequestDecoder {
 
 impl<'a> RequestHead<'a> {
     /// The method.
+    #[inline]
     pub fn method(&self) -> Method<'a> {
         self.request.line.method(self.fields.bytes)
     }
@@ -69,7 +70,20 @@ impl<'a> RequestHead<'a> {
         Target::of(self.method(), self.target_text()).expect("it was checked before it was told")
     }
 
+    /// The path of the target: `/` if an absolute one has none, nothing if the form knows none.
+    #[inline]
+    pub fn path(&self) -> &'a str {
+        match self.request.line.target(self.fields.bytes) {
+            target @ [b'/', ..] if self.method() != Method::Connect => {
+                let query = target.iter().position(|&byte| byte == b'?');
+                scan::ascii(&target[..query.unwrap_or(target.len())])
+            }
+            _ => self.target().path(),
+        }
+    }
+
     /// The version.
+    #[inline]
     pub fn version(&self) -> Version {
         self.request.line.version
     }
@@ -98,17 +112,20 @@ impl<'a> RequestHead<'a> {
     }
 
     /// The body that follows; never [`BodyLength::UntilClose`].
+    #[inline]
     pub fn body(&self) -> BodyLength {
         self.request.body
     }
 
     /// Whether a further request may follow on the connection, as far as the client says: HTTP/1.1 without
     /// `Connection: close` (R131).
+    #[inline]
     pub fn is_persistent(&self) -> bool {
         self.request.next.is_persistent()
     }
 
     /// What the client waits for before it sends the body; HTTP/1.0 cannot wait (RFC 9110 10.1.1).
+    #[inline]
     pub fn expect(&self) -> Expect {
         match self.version() {
             Version::Http10 => Expect::Nothing,
@@ -117,6 +134,7 @@ impl<'a> RequestHead<'a> {
     }
 
     /// The protocols that the client would rather speak, if it asks: the value of `Upgrade`, when `Connection` names it too, in HTTP/1.1.
+    #[inline]
     pub fn upgrade(&self) -> Option<&'a [u8]> {
         let switch = matches!(self.request.next, Next::Switch { .. });
         let asks = switch && self.method() != Method::Connect;
@@ -129,6 +147,7 @@ impl<'a> RequestHead<'a> {
     }
 
     /// The same in the memory of another copy, whose head is forgotten: no allocation if it is large enough.
+    #[inline]
     pub fn keep_in(&self, kept: &mut KeptHead<Request>) {
         kept.renew(self.request, self.meaning, self.fields);
     }
@@ -145,6 +164,7 @@ impl Message for Request {
 
 impl Sealed for Request {
     const MAY_FOLLOW_EMPTY_LINE: bool = true;
+    const REPEATS: bool = true;
 
     fn is_awaited(&self) -> bool {
         false
@@ -190,6 +210,14 @@ impl Sealed for Request {
     }
 
     #[inline]
+    fn verdict(&self) -> Verdict {
+        Verdict {
+            body: self.body,
+            next: self.next,
+        }
+    }
+
+    #[inline]
     fn head<'a>(&'a self, fields: Fields<'a>, meaning: &'a Meaning) -> RequestHead<'a> {
         RequestHead {
             request: self,
@@ -224,10 +252,12 @@ enum Step {
 }
 
 impl Line {
+    #[inline]
     fn method<'a>(&self, bytes: &'a [u8]) -> Method<'a> {
         Method::of_token(&bytes[..self.method_end])
     }
 
+    #[inline]
     fn target<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         &bytes[self.target..self.target_end]
     }

@@ -102,6 +102,7 @@ impl Default for ResponseDecoder {
 }
 
 impl Asked {
+    #[inline]
     pub(super) fn of(method: Method<'_>) -> Self {
         match method {
             Method::Head => Self::Head,
@@ -180,6 +181,7 @@ impl Message for Response {
 
 impl Sealed for Response {
     const MAY_FOLLOW_EMPTY_LINE: bool = false;
+    const REPEATS: bool = false;
 
     fn is_awaited(&self) -> bool {
         self.awaited.is_some()
@@ -204,6 +206,14 @@ impl Sealed for Response {
         let verdict = verdict.map_err(|rule| (rule, 0))?;
         (self.body, self.next) = (verdict.body, verdict.next);
         Ok(verdict)
+    }
+
+    #[inline]
+    fn verdict(&self) -> Verdict {
+        Verdict {
+            body: self.body,
+            next: self.next,
+        }
     }
 
     #[inline]

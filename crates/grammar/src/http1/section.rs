@@ -10,16 +10,28 @@
 //! One pass, resumed at the very byte: a step remembers how far it has looked, so no byte is looked at twice and there
 //! is one parser, not a fast one and a slow one that could disagree. The steps stand in order in one function; where
 //! all bytes are there, control falls through from one to the next.
+//!
+//! A client says of itself the same with each request of a connection, and many ask for the same again. So what is, byte for byte, as it
+//! was the time before is not read: all that was found out then holds.
 
 use super::field::{Fields, Span};
 use super::rule::{Broken, Rule};
 use super::{Name, scan};
+use crate::cost;
 
 /// What has been read of a section.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Section {
     line: Line,
     pub(super) spans: Vec<Span>,
+    /// Where this section begins, or the one before.
+    start: usize,
+    /// The bytes of the head before, if they may come again: it was whole, and `spans` are its.
+    last: Vec<u8>,
+    /// Where its section began in it.
+    last_start: usize,
+    /// Whether no other first line was read since.
+    is_last_line: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,6 +63,9 @@ enum Told {
     End,
 }
 
+/// How long a head may be to be remembered: memory of each connection that is idle. Browsers send about as much.
+const REMEMBERED_BYTES: usize = 512;
+
 /// How many fields are remembered without letting go of memory between messages: 320 bytes of a connection.
 const KEPT_FIELDS: usize = 32;
 
@@ -58,6 +73,9 @@ impl Section {
     /// Begins a section at byte `at`.
     pub(super) fn begin(&mut self, at: usize) {
         self.spans.clear();
+        self.last.clear();
+        (self.start, self.last_start) = (at, 0);
+        self.is_last_line = false;
         self.line = Line {
             at,
             start: at,
@@ -65,10 +83,48 @@ impl Section {
         };
     }
 
+    /// Where the head ends, if `bytes` begin with the one that was remembered.
+    #[inline]
+    pub(super) fn repeat_head(&mut self, bytes: &[u8]) -> Option<usize> {
+        if !self.is_last_line || !bytes.starts_with(&self.last) {
+            return None;
+        }
+        cost::spend(self.last.len());
+        Some(self.last.len())
+    }
+
+    /// Where the section at byte `at` ends, if it is all here and that of the head that was remembered.
+    #[inline]
+    pub(super) fn repeat(&mut self, bytes: &[u8], at: usize) -> Option<usize> {
+        let last = &self.last[self.last_start..];
+        if last.is_empty() || !bytes[at..].starts_with(last) {
+            return None;
+        }
+        cost::spend(last.len());
+        let end = at + last.len();
+        if at != self.start {
+            for span in &mut self.spans {
+                span.follow(self.start, at);
+            }
+            self.start = at;
+        }
+        self.is_last_line = false;
+        Some(end)
+    }
+
+    /// Remembers a head with its section, as it may come again.
+    pub(super) fn remember(&mut self, head: &[u8]) {
+        if head.len() <= REMEMBERED_BYTES {
+            self.last.extend_from_slice(head);
+            (self.last_start, self.is_last_line) = (self.start, true);
+            cost::spend(head.len());
+        }
+    }
+
     /// Lets go of memory that a usual message does not need.
     pub(super) fn settle(&mut self) {
         if self.spans.capacity() > KEPT_FIELDS {
-            self.spans = Vec::new();
+            *self = Self::default();
         }
     }
 

@@ -1,6 +1,6 @@
 //! One request and its response, seen from the server.
 
-use super::encode::{send_body_length, send_fields, send_status_line, whole_or_nothing};
+use super::encode::{Ending, send_fields, send_status_line, whole_or_nothing};
 use super::outgoing::Outgoing;
 use super::response::Asked;
 use super::{
@@ -42,6 +42,15 @@ pub struct ServerExchange {
     outgoing: Outgoing,
 }
 
+/// What is to be sent, and what the exchange is then.
+#[derive(Clone, Copy)]
+struct Plan {
+    ending: Ending,
+    outgoing: Outgoing,
+    is_persistent: bool,
+    is_tunnel: bool,
+}
+
 /// What becomes of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterExchange {
@@ -59,6 +68,7 @@ pub enum AfterExchange {
 
 impl ServerExchange {
     /// The exchange that `head` begins.
+    #[inline]
     pub fn new(head: &RequestHead<'_>) -> Self {
         Self {
             asked: Asked::of(head.method()),
@@ -73,6 +83,7 @@ impl ServerExchange {
     }
 
     /// Takes note of an event of this request: that its body comes without waiting, that it ends.
+    #[inline]
     pub fn received(&mut self, event: &Event<'_, Request>) {
         match event {
             Event::Head(_) => {}
@@ -195,10 +206,15 @@ impl ServerExchange {
         if status < 200 {
             return Err(SendError::Status(status));
         }
-        self.send_head_with(status, body, out, |out| {
+        let plan = self.plan(status, body)?;
+        whole_or_nothing(out, |out| {
             send_status_line(status, reason, out)?;
-            send_fields(fields, &[Name::Connection], out).map(drop)
-        })
+            send_fields(fields, &[Name::Connection], out)?;
+            plan.ending.send(out);
+            Ok(())
+        })?;
+        self.follow(plan);
+        Ok(())
     }
 
     /// [`send_head`](Self::send_head) with a head that was checked before.
@@ -208,46 +224,80 @@ impl ServerExchange {
     /// When the response has begun. Nothing has changed then.
     pub fn send_prepared_head(
         &mut self,
-        head: &PreparedHead,
+        head: &mut PreparedHead,
         body: BodyLength,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
-        self.send_head_with(head.status(), body, out, |out| {
-            out.extend_from_slice(head.as_bytes());
-            Ok(())
-        })
-    }
-
-    #[inline]
-    fn send_head_with(
-        &mut self,
-        status: u16,
-        body: BodyLength,
-        out: &mut Vec<u8>,
-        send_fields: impl FnOnce(&mut Vec<u8>) -> Result<(), SendError>,
-    ) -> Result<(), SendError> {
-        self.must_be_unsent()?;
-        let is_tunnel = self.asked == Asked::Connect && status < 300;
-        let (said, outgoing) = self.fitting(status, body);
-        let is_persistent =
-            self.is_persistent && !self.is_waiting && outgoing != Outgoing::UntilClose;
-        whole_or_nothing(out, |out| {
-            send_fields(out)?;
-            send_body_length(said, out);
-            if !is_persistent && !is_tunnel {
-                out.extend_from_slice(b"Connection: close\r\n");
-            }
-            out.extend_from_slice(b"\r\n");
-            Ok(())
-        })?;
-        (self.outgoing, self.is_persistent) = (outgoing, is_persistent);
-        if is_tunnel {
-            (self.outgoing, self.is_switched) = (Outgoing::Whole, true);
-        }
+        let plan = self.plan(head.status(), body)?;
+        out.extend_from_slice(head.with_ending(plan.ending));
+        self.follow(plan);
         Ok(())
     }
 
+    /// Ends the response with this head and this body: gives what is to be sent, one behind the other. The second is empty where the
+    /// client must not see the body.
+    ///
+    /// ```
+    /// use ropewalk_grammar::http1::{Event, Name, PreparedHead, RequestDecoder, ServerExchange};
+    ///
+    /// let mut head = PreparedHead::new(200, "OK", [(Name::ContentType, "text/plain")])?;
+    /// let mut decoder = RequestDecoder::new();
+    /// let mut input = decoder.receive(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    /// let Some(Ok(Event::Head(request))) = input.next_event() else { panic!("a head is there") };
+    /// let parts = ServerExchange::new(&request).send_whole(&mut head, b"tea")?;
+    /// assert_eq!(parts.concat(), b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\ntea");
+    /// # Ok::<(), ropewalk_grammar::http1::SendError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the response has begun. Nothing has changed then.
+    #[inline]
+    pub fn send_whole<'a>(
+        &mut self,
+        head: &'a mut PreparedHead,
+        body: &'a [u8],
+    ) -> Result<[&'a [u8]; 2], SendError> {
+        let length = body.len() as u64;
+        let plan = self.plan(head.status(), BodyLength::Known(length))?;
+        let seen = match plan.outgoing {
+            Outgoing::Length(_) => body,
+            _ => b"",
+        };
+        let head = head.with_ending(plan.ending);
+        self.follow(plan);
+        self.outgoing = Outgoing::Whole;
+        Ok([head, seen])
+    }
+
+    /// What follows from the request for a response of this status and body.
+    #[inline]
+    fn plan(&self, status: u16, body: BodyLength) -> Result<Plan, SendError> {
+        self.must_be_unsent()?;
+        let is_tunnel = self.asked == Asked::Connect && status < 300;
+        let (body, outgoing) = self.fitting(status, body);
+        let is_persistent =
+            self.is_persistent && !self.is_waiting && outgoing != Outgoing::UntilClose;
+        let closes = !is_persistent && !is_tunnel;
+        Ok(Plan {
+            ending: Ending { body, closes },
+            outgoing,
+            is_persistent,
+            is_tunnel,
+        })
+    }
+
+    /// The head is sent.
+    #[inline]
+    fn follow(&mut self, plan: Plan) {
+        (self.outgoing, self.is_persistent) = (plan.outgoing, plan.is_persistent);
+        if plan.is_tunnel {
+            (self.outgoing, self.is_switched) = (Outgoing::Whole, true);
+        }
+    }
+
     /// What to say of the body, and what to send of it.
+    #[inline]
     fn fitting(&self, status: u16, body: BodyLength) -> (BodyLength, Outgoing) {
         let body = match body {
             BodyLength::Empty => BodyLength::Known(0),
@@ -309,6 +359,7 @@ impl ServerExchange {
     }
 
     /// What becomes of the connection.
+    #[inline]
     pub fn after(&self) -> AfterExchange {
         match self.outgoing {
             Outgoing::Whole if self.is_switched && self.has_ended => AfterExchange::Switch,

@@ -73,6 +73,37 @@ const STATUS_LINES: &[&str] = &[
     "HTTP/1.1 099 Less\r\n",
 ];
 
+/// Requests that are often like the one before, and keep the connection.
+fn repeating() -> impl Strategy<Value = String> {
+    let lines = ["GET / HTTP/1.1", "GET /other?x HTTP/1.1", "POST / HTTP/1.1"];
+    let sections = [
+        "Host: a\r\n\r\n",
+        "Host: a\r\nCookie: b\r\n\r\n",
+        "Host: a\r\nContent-Length: 3\r\n\r\ntea",
+        "Host: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\ntea\r\n0\r\nETag: c\r\n\r\n",
+        "Host: a\r\nConnection: upgrade\r\nUpgrade: b\r\n\r\n",
+    ];
+    let long = format!("Host: a\r\nLong: {}\r\n\r\n", "x".repeat(600));
+    let many = format!("Host: a\r\n{}\r\n", "X: y\r\n".repeat(40));
+    let sections = sections.map(str::to_owned).into_iter().chain([long, many]);
+    let sections = prop::sample::select(sections.collect::<Vec<_>>());
+    (prop::sample::select(lines.to_vec()), sections)
+        .prop_map(|(line, section)| format!("{line}\r\n{section}"))
+}
+
+/// Law: what is like the request before, whole or in its fields, is told as it is told alone.
+fn what_comes_again_is_told_the_same(requests: &[impl AsRef<[u8]>], plan: &Plan) {
+    let fresh = RequestDecoder::new();
+    let alone = requests
+        .iter()
+        .flat_map(|one| law::hear_requests(&fresh, one.as_ref(), &Plan::whole()));
+    let row: Vec<u8> = requests.iter().flat_map(AsRef::as_ref).copied().collect();
+    assert_eq!(
+        law::hear_requests(&fresh, &row, plan),
+        alone.collect::<Vec<_>>()
+    );
+}
+
 /// Without the `Host` that every generated head has, more requests would break early; a second one breaks late.
 fn streams(first_lines: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
     vec(pieces(first_lines), 0..8).prop_map(|pieces| pieces.concat())
@@ -130,6 +161,13 @@ proptest! {
     ) {
         let decoder = RequestDecoder::new().with_limits(set(Limits::REQUEST, limits));
         law::any_split_tells_the_same_requests(&decoder, &data, &plan);
+    }
+
+    #[test]
+    fn law_what_comes_again_is_told_the_same(
+        requests in vec(repeating(), 1..20), sizes in vec(1..200usize, 1..8), pause_after in 0..4usize
+    ) {
+        what_comes_again_is_told_the_same(&requests, &Plan { sizes, pause_after });
     }
 
     #[test]

@@ -2,12 +2,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::ops::Range;
 use std::rc::Rc;
 use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
-use ropewalk_grammar::http1::{RequestHead, Target};
 
 use super::Request;
 use crate::param_error::ParamError;
@@ -15,13 +13,9 @@ use crate::param_error::ParamError;
 impl Request {
     /// The path as it was sent, percent-encoded, or as somebody has [rewritten](crate::Rewrite) it; `*` has none.
     pub fn path(&self) -> &str {
-        if let Some(path) = self.0.rewritten.get() {
-            return path;
-        }
-        let target = self.target();
-        match &target[self.0.path.clone()] {
-            "" if target.contains("://") => "/",
-            path => path,
+        match self.0.rewritten.get() {
+            Some(path) => path,
+            None => &self.0.path,
         }
     }
 
@@ -106,21 +100,4 @@ pub(crate) fn decoded(segment: &str) -> Result<Cow<'_, str>, std::str::Utf8Error
 /// Where the next slash is. Segments are short: looking at each byte beats what is made for long texts.
 pub(crate) fn slash(path: &str) -> Option<usize> {
     path.bytes().position(|byte| byte == b'/')
-}
-
-/// Where the path lies in the target: behind the authority, if there is one.
-pub(super) fn path_of(head: &RequestHead<'_>) -> Range<usize> {
-    let target = head.target_text().as_bytes();
-    let end = target
-        .iter()
-        .position(|byte| *byte == b'?')
-        .unwrap_or(target.len());
-    let length = match target.first() {
-        Some(b'/') => end,
-        _ => match head.target() {
-            Target::Absolute { path, .. } => path.len(),
-            _ => 0,
-        },
-    };
-    end - length..end
 }

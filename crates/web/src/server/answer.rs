@@ -38,23 +38,19 @@ impl Stream {
         let body = incoming(head, transport);
         let request = self.site.request(head, body.clone(), transport);
         let record = self.new_record(transport);
-        let current = Current::new(request.clone(), wire, body, &self.site.limits, record);
-        self.current = Some(current);
-        let is_admitted = self.admit(&request);
+        let current = Current::new(request, wire, body, &self.site.limits, record);
+        let current = self.current.insert(current);
+        let is_admitted = current.is_admitted(&self.site, self.is_surplus);
+        let request = &current.request;
         let reply = match head.expect() {
             _ if !is_admitted => overloaded(&self.site.limits).into(),
             Expect::Other => StatusCode::EXPECTATION_FAILED.into(),
-            _ if head.target_text() == "*" => {
-                options(Methods::ALL).with_status(StatusCode::OK).into()
-            }
-            _ => guarded(&*self.site.root, &request),
+            _ if request.is_for_all() => options(Methods::ALL).with_status(StatusCode::OK).into(),
+            _ => guarded(&*self.site.root, request),
         };
         match reply.0 {
-            When::Now(response) => {
-                drop(request);
-                self.respond(response, transport);
-            }
-            When::Future(future) => answer_from(future, &request),
+            When::Now(response) => self.respond(response, transport),
+            When::Future(future) => answer_from(future, request),
             When::Later => {}
         }
     }
@@ -97,7 +93,7 @@ impl Stream {
             current.waiting = Some(Box::new(response));
             return;
         }
-        response = dress(response, &current.request, &self.site);
+        dress(&mut response, &current.request, &self.site);
         while let Some(filter) = current.request.0.exchange.next_filter() {
             response = filter(&current.request, response);
         }
@@ -105,20 +101,19 @@ impl Stream {
         if transport.is_shutting_down() {
             current.wire.close();
         }
-        if let Err(error) = self.send(response, transport) {
+        if let Err(error) = self.send(&mut response, transport) {
             tracing::error!(%error, "a response cannot be sent");
-            let response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
-            let sent = self.send(response, transport);
+            let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
+            let sent = self.send(&mut response, transport);
             sent.expect("this page can be sent");
         }
     }
 
     /// Sends a response, of which nothing is sent if it cannot be sent.
-    fn send(&mut self, mut response: Response, transport: &Transport) -> Result<(), Failure> {
+    fn send(&mut self, response: &mut Response, transport: &Transport) -> Result<(), Failure> {
         let Some(current) = &mut self.current else {
             return Ok(());
         };
-        let date = self.site.date.text(transport.reactor());
         if let Some(protocol) = response.switch.take() {
             let (wire, fields) = (&mut current.wire, response.headers().iter());
             transport.write_with(|out| wire.send_switch(fields, out))?;
@@ -127,23 +122,21 @@ impl Stream {
             return Ok(());
         }
         let content = response.take_body().0;
-        let length = length_of(&content);
         let wire = &mut current.wire;
-        self.site.heads.with(&response, &date, |head| {
-            transport.write_with(|out| {
-                wire.send_prepared_head(head, length, out)?;
-                match &content {
-                    Content::Bytes(bytes) if bytes.len() <= COPIED_BYTES => {
-                        wire.send_body(bytes, out)?;
-                        wire.send_end(out)
-                    }
-                    _ => Ok(()),
-                }
-            })
+        let heads = &self.site.heads;
+        heads.with(response, transport.reactor(), |head| {
+            let Some(bytes) = small(&content) else {
+                let length = length_of(&content);
+                return transport.write_with(|out| wire.send_prepared_head(head, length, out));
+            };
+            let parts = wire.send_whole(head, bytes)?;
+            current.record.sent_bytes += parts[1].len() as u64;
+            transport.write_vectored(parts);
+            Ok(())
         })??;
         current.record.status = response.status().as_u16();
         match content {
-            Content::Bytes(bytes) if bytes.len() <= COPIED_BYTES => current.count_sent(bytes.len()),
+            Content::Bytes(_) if current.wire.is_answered() => {}
             Content::Bytes(bytes) => {
                 self.send_chunk(&bytes, transport);
                 self.send_end(&Headers::new(), transport);
@@ -353,6 +346,14 @@ fn answer_from(future: std::pin::Pin<Box<dyn Future<Output = Response>>>, reques
         }
         Err(_) => {}
     });
+}
+
+/// The whole content, if it is sent in one piece with its head.
+fn small(content: &Content) -> Option<&[u8]> {
+    match content {
+        Content::Bytes(bytes) if bytes.len() <= COPIED_BYTES => Some(bytes),
+        _ => None,
+    }
 }
 
 fn length_of(content: &Content) -> BodyLength {

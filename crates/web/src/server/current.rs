@@ -9,6 +9,7 @@ use crate::headers::Headers;
 use crate::incoming::Incoming;
 use crate::request::Request;
 use crate::response::Response;
+use crate::site::SiteShared;
 use crate::site_limits::SiteLimits;
 
 /// A request that is not over.
@@ -49,6 +50,15 @@ impl Current {
             protocol: None,
             record,
         }
+    }
+
+    /// Whether the site has room for one more request; it counts until it is over. A surplus connection has no second one.
+    pub(super) fn is_admitted(&mut self, site: &SiteShared, is_surplus: bool) -> bool {
+        let admits = (site.load).admits(|| self.request.client(), &site.limits);
+        if is_surplus {
+            self.wire.close();
+        }
+        admits && !is_surplus
     }
 
     /// So much of a body is sent, if it is seen at all.
