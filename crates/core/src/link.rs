@@ -75,6 +75,9 @@ impl Flags {
     /// The answer took too long.
     pub(crate) const PARTED: Self = Self(1 << 19);
 
+    /// The idle time-out was set or changed.
+    pub(crate) const RETIMED: Self = Self(1 << 21);
+
     pub(crate) const fn has(self, any_of: Self) -> bool {
         self.0 & any_of.0 != 0
     }
@@ -130,8 +133,15 @@ pub(crate) struct Wishes {
     /// The next protocol, and the bytes that the last one did not want.
     pub(crate) switch: Option<(Box<dyn Protocol>, Vec<u8>)>,
     pub(crate) producer: Slot,
-    /// The idle time-out was set or changed.
-    pub(crate) timeout_changed: bool,
+}
+
+impl Wishes {
+    fn is_empty(&self) -> bool {
+        self.reason.is_none()
+            && self.layers.is_empty()
+            && self.switch.is_none()
+            && self.producer.is_empty()
+    }
 }
 
 impl Link {
@@ -312,6 +322,15 @@ impl Link {
         change(self.wishes.borrow_mut().get_or_insert_default())
     }
 
+    /// Lets go of wishes that are all fulfilled, so that nobody looks for one with each byte.
+    pub(crate) fn forget_fulfilled(&self) {
+        let wishes = &mut *self.wishes.borrow_mut();
+        if wishes.as_ref().is_none_or(|wishes| wishes.is_empty()) {
+            *wishes = None;
+            self.clear(Flags::WISHING);
+        }
+    }
+
     /// Keeps what layers found out. Where a proxy says who connected, that is who the peer is from now on.
     pub(crate) fn learn(&self, facts: Facts) {
         if facts.is_empty() {
@@ -413,6 +432,7 @@ mod tests {
             Flags::OPENING,
             Flags::PARTING,
             Flags::PARTED,
+            Flags::RETIMED,
         ];
         for (place, flag) in all.iter().enumerate() {
             let is_apart = all[..place].iter().all(|other| !flag.has(*other));

@@ -293,7 +293,7 @@ impl Transport {
     pub fn set_timeout(&self, after: Option<Duration>) -> Option<Duration> {
         if self.is_open() {
             self.0.activity.set(self.0.handle.now());
-            self.0.wish(|wishes| wishes.timeout_changed = true);
+            self.0.set(Flags::RETIMED);
             self.0.note();
             self.0.idle_after.replace(after)
         } else {

@@ -60,10 +60,8 @@ impl Connection {
 
     /// The idle time-out was set, changed or switched off.
     pub(crate) fn rearm_idle(&mut self) {
-        let changed = self
-            .link()
-            .wish(|wishes| std::mem::take(&mut wishes.timeout_changed));
-        if changed {
+        if self.link().has(Flags::RETIMED) {
+            self.link().clear(Flags::RETIMED);
             let armed = self.deadlines.idle.take();
             self.disarm(armed);
             self.deadlines.idle = self

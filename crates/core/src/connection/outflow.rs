@@ -122,11 +122,14 @@ impl Connection {
     pub(crate) fn settle(&mut self, send: &mut dyn FnMut(&mut Outgoing, &mut Pool) -> Sent) {
         if self.link().has(Flags::WISHING) {
             self.switch_protocol();
-            self.rearm_idle();
         }
+        self.rearm_idle();
         self.flush(send);
         self.regulate();
         self.flush(send);
+        if self.link().has(Flags::WISHING) {
+            self.link().forget_fulfilled();
+        }
         if self.link().has(Flags::LOSING.or(Flags::LOSING_WRITE))
             && self.stack.is_some()
             && self.is_drained()
