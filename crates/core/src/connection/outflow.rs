@@ -55,7 +55,11 @@ impl Connection {
         link.activity.set(link.handle.turn_time());
         match sent {
             Sent::Done => {
-                if link.has(Flags::WRITING_PAUSED.or(Flags::CHOKED).or(Flags::WISHING)) {
+                let to_tell = Flags::WRITING_PAUSED.or(Flags::CHOKED).or(Flags::WISHING);
+                // Layers that a protocol pushed before it asked for the end say goodbye once all is sent.
+                let to_part =
+                    link.has(Flags::LAYERED) && link.has(Flags::LOSING.or(Flags::LOSING_WRITE));
+                if to_part || link.has(to_tell) {
                     link.note();
                 }
             }
