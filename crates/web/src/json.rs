@@ -13,6 +13,9 @@ use crate::into_response::IntoResponse;
 use crate::request::Request;
 use crate::response::{JSON, Response};
 
+/// Most answers have no more, so that they are written without moving what is written.
+const FIRST_BYTES: usize = 1024;
+
 /// Answers a value as JSON.
 ///
 /// ```
@@ -27,8 +30,9 @@ pub struct Json<T>(pub T);
 
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
-        match serde_json::to_vec(&self.0) {
-            Ok(text) => Response::of(text.into(), JSON),
+        let mut text = Vec::with_capacity(FIRST_BYTES);
+        match serde_json::to_writer(&mut text, &self.0) {
+            Ok(()) => Response::of(text.into(), JSON),
             Err(error) => ropewalk_core::Failure::new(error).into_response(),
         }
     }

@@ -91,7 +91,7 @@ impl Request {
 
 /// A part of a path, decoded.
 pub(crate) fn decoded(segment: &str) -> Result<Cow<'_, str>, std::str::Utf8Error> {
-    match segment.contains('%') {
+    match segment.bytes().any(|byte| byte == b'%') {
         false => Ok(Cow::Borrowed(segment)),
         true => percent_decode_str(segment).decode_utf8(),
     }
