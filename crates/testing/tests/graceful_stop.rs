@@ -5,11 +5,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ropewalk_core::driver::Signal;
+use ropewalk_core::layer::{Layer, LayerError};
 use ropewalk_core::service::{Application, CutOff, MultiService, Scope, Service, StreamServer};
 use ropewalk_core::timer::{defer_later, sleep};
 use ropewalk_core::{
-    Deferred, Factory, Failure, Grace, Handle, Phase, Protocol, Reactor, Reason, StopError,
-    Transport,
+    Address, Deferred, Factory, Failure, Grace, Handle, Phase, Protocol, Reactor, Reason,
+    StopError, Transport,
 };
 use ropewalk_protocols::wire::Chargen;
 use ropewalk_protocols::{LineProtocol, LineReceiver, Lines};
@@ -134,6 +135,42 @@ fn a_program_with_only_idle_connections_stops_at_once() {
     let ended = stop_at_three(|| Echo, Client(log.clone()), GRACE);
     assert!((3000..3050).contains(&ended), "{ended}");
     assert!(log.take()[1].contains("ended: "));
+}
+
+/// Waits for a handshake that never comes.
+struct Unopened;
+
+impl Layer for Unopened {
+    fn name(&self) -> &'static str {
+        "unopened"
+    }
+    fn is_open(&self) -> bool {
+        false
+    }
+    fn receive(
+        &mut self,
+        _: &mut [u8],
+        _: &mut dyn FnMut(&mut [u8]),
+        _: &mut Vec<u8>,
+    ) -> Result<(), LayerError> {
+        Ok(())
+    }
+    fn send(&mut self, _: &[u8], _: &mut Vec<u8>) {}
+}
+
+#[test]
+fn a_peer_that_still_shakes_hands_is_not_waited_for() {
+    struct Veiled;
+    impl Factory for Veiled {
+        fn layers(&mut self, _: &Address) -> Vec<Box<dyn Layer>> {
+            vec![Box::new(Unopened)]
+        }
+        fn build_protocol(&mut self, _: &Transport) -> Option<Box<dyn Protocol>> {
+            Some(Box::new(Echo))
+        }
+    }
+    let ended = stop_at_three(Veiled, Client(Log::default()), GRACE);
+    assert!((3000..3050).contains(&ended), "{ended}");
 }
 
 #[test]
