@@ -223,10 +223,10 @@ impl Engine {
     pub(crate) fn settle(&mut self) {
         self.settle_ports();
         for _ in 0..SETTLING_ROUNDS {
-            let noted = self.handle().shared().noted.take();
-            if noted.is_empty() {
-                return;
+            if self.handle().shared().noted.borrow().is_empty() {
+                return; // not taken, as it keeps its memory
             }
+            let noted = self.handle().shared().noted.take();
             for &conn in &noted {
                 self.settle_one(conn);
             }
