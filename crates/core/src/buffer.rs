@@ -1,15 +1,18 @@
 //! Bytes on their way out.
 //!
 //! ```text
-//!   small writes ──► head: one Vec, from the reactor's pool ─┐
-//!   large owned, shared chunks ──► rest: queued, no copy ────┼─► Driver::send
-//!   ranges of files ─────────────► rest: neither read yet ───┘
+//!   small writes ─────────────► head: one Vec, from the reactor's pool ─┐
+//!   a chunk while nothing waits ► head: as it is, no copy ──────────────┼─► Driver::send
+//!   large chunks ─────────────► rest: queued, no copy ──────────────────┤
+//!   ranges of files ──────────► rest: not even read yet ────────────────┘
 //! ```
 //!
 //! Small writes of one turn gather in one buffer and leave in one system call. A connection with nothing to send holds
 //! no buffer: it is lent by the reactor's [`Pool`] at the first write and goes back when the last byte is gone.
 
+mod end;
 mod file_range;
+mod head;
 mod passing;
 mod pool;
 #[cfg(test)]
@@ -21,12 +24,13 @@ use std::io::{self, IoSlice};
 use bytes::Bytes;
 
 pub use self::file_range::{FileRange, FileSource};
+use self::head::Head;
 use self::passing::Passing;
 pub use self::pool::Pool;
 use crate::descriptor::Descriptor;
 
 /// Shared and owned chunks from this size on are queued as they are; smaller ones are copied, which costs less than
-/// one more entry in a vectored send. Chosen by measurement (`bench broadcast`).
+/// one more entry in a vectored send, unless nothing else waits. Chosen by measurement (`bench broadcast`).
 pub const COPY_BELOW_BYTES: usize = 4096;
 
 /// How many descriptors may wait in one queue, or come with one message. Stops a connection that hands on descriptors
@@ -48,24 +52,13 @@ pub const MOST_DESCRIPTORS: usize = 64;
 /// ```
 #[derive(Debug, Default)]
 pub struct Outgoing {
-    head: Vec<u8>,
+    head: Head,
     /// How much of the front chunk is gone.
     sent: usize,
     rest: VecDeque<Chunk>,
     len: usize,
     /// Rare, so it takes a word.
     passing: Option<Box<Passing>>,
-}
-
-/// The end of a queue, taken out to be appended to.
-#[derive(Debug)]
-pub(crate) struct End {
-    pub(crate) buffer: Vec<u8>,
-    written: usize,
-    /// How many descriptors wait before what will be appended.
-    passing: usize,
-    /// Whether it is the whole queue; else it is a new buffer, to be copied behind the chunks.
-    is_head: bool,
 }
 
 #[derive(Debug)]
@@ -111,11 +104,9 @@ impl Outgoing {
             return;
         }
         self.len += data.len();
+        self.own_head(pool);
         if self.rest.is_empty() {
-            if self.head.capacity() == 0 {
-                self.head = pool.lend();
-            }
-            self.head.extend_from_slice(data);
+            self.head.borrowed(pool).extend_from_slice(data);
         } else if let Some(Chunk::Gathered(last)) = self.rest.back_mut() {
             last.extend_from_slice(data);
         } else {
@@ -125,81 +116,48 @@ impl Outgoing {
         }
     }
 
-    /// Takes out the buffer at the end of the queue, so that bytes can be appended right where they shall lie.
-    ///
-    /// [`put_back`](Self::put_back) must follow. What is written meanwhile comes behind it.
-    #[inline]
-    pub(crate) fn take_end(&mut self, pool: &mut Pool) -> End {
-        let is_head = self.rest.is_empty();
-        let mut buffer = if is_head {
-            std::mem::take(&mut self.head)
-        } else {
-            Vec::new()
-        };
-        self.len -= buffer.len() - if is_head { self.sent } else { 0 };
-        if buffer.capacity() == 0 {
-            buffer = pool.lend();
-        }
-        End {
-            written: buffer.len(),
-            passing: self.passing.as_ref().map_or(0, |passing| passing.len()),
-            is_head,
-            buffer,
-        }
-    }
-
-    /// Puts back what [`take_end`](Self::take_end) took, longer by what was appended.
-    #[inline]
-    pub(crate) fn put_back(&mut self, end: End, pool: &mut Pool) {
-        let End {
-            buffer,
-            written,
-            passing,
-            is_head,
-        } = end;
-        assert!(
-            buffer.len() >= written,
-            "Transport::write_with: the closure took bytes away; it may only append"
-        );
-        if !is_head {
-            self.write(&buffer, pool);
-            return pool.give_back(buffer);
-        }
-        let newer = std::mem::replace(&mut self.head, buffer);
-        let before = self.head.len() - self.sent;
-        self.len += before;
-        if newer.capacity() == 0 && before > 0 && self.passing.is_none() {
-            return;
-        }
-        if let Some(newer) = &mut self.passing {
-            newer.move_back(passing, before);
-        }
-        self.head.extend_from_slice(&newer);
-        pool.give_back(newer);
-        if self.head.is_empty() {
-            pool.give_back(std::mem::take(&mut self.head));
-        }
-    }
-
     /// Queues a buffer of the pool: as it is when nothing waits, else its content is copied.
     pub(crate) fn write_buffer(&mut self, buffer: Vec<u8>, pool: &mut Pool) {
         if self.is_empty() && !buffer.is_empty() {
             self.release(pool);
             self.len = buffer.len();
-            self.head = buffer;
+            self.head = Head::Own(buffer);
         } else {
             self.write(&buffer, pool);
             pool.give_back(buffer);
         }
     }
 
-    /// Queues a chunk that others may share, without copying it when it is large.
+    /// Queues a chunk that others may share, without copying it when it is large or nothing else waits.
     pub fn write_shared(&mut self, data: Bytes, pool: &mut Pool) {
-        if data.len() < COPY_BELOW_BYTES {
+        if self.is_empty() && !data.is_empty() {
+            self.len = data.len();
+            std::mem::replace(&mut self.head, Head::Shared(data)).give_back(pool);
+        } else if data.len() < COPY_BELOW_BYTES {
             self.write(&data, pool);
         } else {
             self.len += data.len();
             self.rest.push_back(Chunk::Shared(data));
+        }
+    }
+
+    /// Bytes are to be written behind a head that is shared: a small one is copied, as its neighbours are.
+    #[inline]
+    fn own_head(&mut self, pool: &mut Pool) {
+        if self.rest.is_empty()
+            && let Head::Shared(_) = self.head
+        {
+            self.queue_head(pool);
+        }
+    }
+
+    #[cold]
+    fn queue_head(&mut self, pool: &mut Pool) {
+        if let Head::Shared(data) = std::mem::take(&mut self.head) {
+            match data.len() < COPY_BELOW_BYTES {
+                true => self.head.borrowed(pool).extend_from_slice(&data),
+                false => self.rest.push_back(Chunk::Shared(data)),
+            }
         }
     }
 
@@ -240,8 +198,7 @@ impl Outgoing {
         if self.head.is_empty()
             && let Some(Chunk::File(range)) = self.rest.front_mut()
         {
-            self.head = pool.lend();
-            range.read(&mut self.head, file_range::READ_BYTES)?;
+            range.read(self.head.borrowed(pool), file_range::READ_BYTES)?;
             if range.is_empty() {
                 self.rest.pop_front();
             }
@@ -424,7 +381,12 @@ impl Outgoing {
             let len = self.len;
             self.passing_mut().append(*passing, len);
         }
-        self.write(other.head.get(other.sent..).unwrap_or(&[]), pool);
+        match &other.head {
+            Head::Shared(data) if other.sent < data.len() => {
+                self.write_shared(data.slice(other.sent..), pool);
+            }
+            head => self.write(head.get(other.sent..).unwrap_or(&[]), pool),
+        }
         let mut skip = other.sent_of_rest();
         for chunk in std::mem::take(&mut other.rest) {
             match chunk {
@@ -434,7 +396,7 @@ impl Outgoing {
             }
             skip = 0;
         }
-        pool.give_back(other.head);
+        other.head.give_back(pool);
     }
 
     /// Everything that waits in memory, copied into one vector; for tests and tracing.
@@ -456,7 +418,7 @@ impl Outgoing {
 
     fn drop_sent_chunks(&mut self, pool: &mut Pool) {
         self.sent -= self.head.len();
-        pool.give_back(std::mem::take(&mut self.head));
+        std::mem::take(&mut self.head).give_back(pool);
         while let Some(front) = self.rest.front_mut() {
             if let Chunk::File(range) = front {
                 let of_file = self.sent.min(range.len());
@@ -477,7 +439,7 @@ impl Outgoing {
 
     fn release(&mut self, pool: &mut Pool) {
         self.sent = 0;
-        pool.give_back(std::mem::take(&mut self.head));
+        std::mem::take(&mut self.head).give_back(pool);
         if self.rest.capacity() > 0 {
             for chunk in std::mem::take(&mut self.rest) {
                 if let Chunk::Gathered(bytes) = chunk {

@@ -2,9 +2,9 @@
 
 /// The reactor's spare buffers, lent to connections while they have something to send.
 ///
-/// A buffer that grew past 64 KiB is freed instead of kept, and no more than 4 MiB are kept in all, so that a burst leaves
-/// little behind (USERS P11: one big message must not leave the buffer big for ever), and a broadcast to two thousand
-/// connections still finds a buffer for each.
+/// A buffer that grew past 512 KiB is freed instead of kept, one past 64 KiB unless few are kept, and no more than 4 MiB are kept
+/// in all, so that a burst leaves little behind (USERS P11: one big message must not leave the buffer big for ever), and
+/// answers to two thousand connections still find a buffer for each.
 #[derive(Debug, Default)]
 pub struct Pool {
     pub(super) spare: Vec<Vec<u8>>,
@@ -13,8 +13,11 @@ pub struct Pool {
 
 impl Pool {
     const FIRST_CAPACITY: usize = 2048;
-    const KEPT_CAPACITY: usize = 64 * 1024;
+    const SMALL_CAPACITY: usize = 64 * 1024;
+    const KEPT_CAPACITY: usize = 512 * 1024;
     const KEPT_BYTES: usize = 4 * 1024 * 1024;
+    /// So much may be kept, with it, for a buffer that is not small.
+    const KEPT_BYTES_LARGE: usize = 1024 * 1024;
 
     /// An empty buffer with room.
     #[inline]
@@ -30,7 +33,11 @@ impl Pool {
     #[inline]
     pub fn give_back(&mut self, mut buffer: Vec<u8>) {
         let capacity = buffer.capacity();
-        let fits = self.spare_bytes + capacity <= Self::KEPT_BYTES;
+        let most = match capacity <= Self::SMALL_CAPACITY {
+            true => Self::KEPT_BYTES,
+            false => Self::KEPT_BYTES_LARGE,
+        };
+        let fits = self.spare_bytes + capacity <= most;
         if capacity != 0 && capacity <= Self::KEPT_CAPACITY && fits {
             self.spare_bytes += capacity;
             buffer.clear();

@@ -50,8 +50,8 @@ proptest! {
                 }
                 Step::TakeAndAppend => { let taken = outgoing.take(); outgoing.append(taken, &mut pool); }
                 Step::Fill(n, meanwhile) => {
-                    let was_scattered = !outgoing.rest.is_empty();
                     let mut end = outgoing.take_end(&mut pool);
+                    let was_scattered = !end.is_head;
                     end.buffer.extend(vec![byte; n]);
                     if was_scattered { model.extend(vec![byte; n]); outgoing.put_back(end, &mut pool); }
                     else {
@@ -162,16 +162,40 @@ fn no_more_descriptors_wait_than_the_limit() {
 }
 
 #[test]
+fn a_lone_chunk_is_shared_whatever_its_size() {
+    let (mut outgoing, mut pool) = (Outgoing::default(), Pool::default());
+    let all = Bytes::from_static(b"to everybody");
+    outgoing.write_shared(all.clone(), &mut pool);
+    assert_eq!(outgoing.first().as_ptr(), all.as_ptr());
+    outgoing.advance(3, &mut pool);
+    outgoing.write(b", and you", &mut pool);
+    assert_eq!(outgoing.first(), b"everybody, and you");
+}
+
+#[test]
 fn a_drained_queue_owns_no_memory() {
     let (mut outgoing, mut pool) = (Outgoing::default(), Pool::default());
-    outgoing.write(&[0; 100_000], &mut pool);
+    outgoing.write(&[0; 600_000], &mut pool);
     outgoing.write_shared(vec![0; 100_000].into(), &mut pool);
-    outgoing.advance(200_000, &mut pool);
+    outgoing.advance(700_000, &mut pool);
     assert_eq!((outgoing.head.capacity(), outgoing.rest.capacity()), (0, 0));
     assert!(
         pool.spare.is_empty(),
         "a buffer that grew large is not kept"
     );
+}
+
+#[test]
+fn few_large_buffers_are_kept_and_many_small_ones() {
+    let mut pool = Pool::default();
+    for _ in 0..100 {
+        pool.give_back(Vec::with_capacity(200 * 1024));
+    }
+    assert_eq!(pool.spare.len(), 5);
+    for _ in 0..100 {
+        pool.give_back(Vec::with_capacity(60 * 1024));
+    }
+    assert_eq!(pool.spare.len(), 5 + 51);
 }
 
 #[test]
