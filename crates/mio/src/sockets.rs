@@ -24,7 +24,7 @@ use crate::token::Target;
 
 /// How many full buffers one connection may deliver before the others have their turn, so that a fast peer starves
 /// nobody.
-const READS_PER_TURN: usize = 4;
+const READS_PER_TURN: usize = 2;
 
 /// What serving a socket needs of the driver.
 pub(crate) struct Turn<'a> {
