@@ -65,6 +65,12 @@ enum Command {
     Udp,
     /// WebSocket messages sent back.
     Ws,
+    /// WebSocket messages of 1 KiB of JSON sent back, compressed.
+    WsDeflate,
+    /// Memory of 10 000 idle WebSockets, and after a large message on 100 of them.
+    WsIdle,
+    /// One WebSocket message to 10 000.
+    WsBroadcast,
     /// What a TLS connection takes of the heap, and how often a message goes there.
     TlsMemory,
     /// Full TLS 1.3 handshakes.
@@ -127,6 +133,9 @@ fn run(arguments: Arguments) -> Outcome<()> {
         Command::Broadcast => &[Work::Broadcast],
         Command::Udp => &[Work::Udp],
         Command::Ws => &[Work::Ws],
+        Command::WsDeflate => &[Work::WsDeflate],
+        Command::WsIdle => &[Work::WsIdle],
+        Command::WsBroadcast => &[Work::WsBroadcast],
         Command::TlsMemory => &[Work::TlsMemory],
         Command::TlsHandshake => &[Work::TlsHandshake],
         Command::TlsEcho => &[Work::TlsEcho],

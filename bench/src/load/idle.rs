@@ -94,7 +94,7 @@ fn read_back(swarm: &mut Swarm, count: usize, bytes: u64) -> Outcome<()> {
 }
 
 /// Resident memory once it stands still.
-fn settled_bytes(pid: u32) -> Outcome<f64> {
+pub(super) fn settled_bytes(pid: u32) -> Outcome<f64> {
     let began = Instant::now();
     let mut bytes = cpu::resident_bytes(pid)?;
     let mut changed = began;

@@ -11,6 +11,9 @@ pub(crate) mod swarm;
 pub(crate) mod udp;
 pub(crate) mod wire;
 pub(crate) mod ws;
+mod ws_answers;
+mod ws_broadcast;
+mod ws_idle;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -121,7 +124,7 @@ pub(crate) enum Load {
         #[arg(long, default_value_t = 64)]
         size: usize,
     },
-    /// Closed loop over WebSockets: `depth` binary messages of `size` bytes are always under way on each connection.
+    /// Closed loop over WebSockets: `depth` messages of `size` bytes are always under way on each connection.
     Ws {
         #[command(flatten)]
         target: Target,
@@ -129,6 +132,27 @@ pub(crate) enum Load {
         depth: usize,
         #[arg(long, default_value_t = 64)]
         size: usize,
+        #[arg(long, value_enum, default_value_t)]
+        deflate: ws::Deflate,
+    },
+    /// Sends on one WebSocket, waits until all have it, sends again.
+    WsBroadcast {
+        #[command(flatten)]
+        target: Target,
+        #[arg(long, default_value_t = 100)]
+        size: usize,
+    },
+    /// Idle WebSockets, then a large message on some of them; watches the server's memory.
+    WsIdle {
+        #[command(flatten)]
+        target: Target,
+        #[arg(long, default_value_t = 100)]
+        bursting: usize,
+        /// Bytes of the large message.
+        #[arg(long, default_value_t = 16 << 20)]
+        burst: usize,
+        #[arg(long, value_enum, default_value_t)]
+        deflate: ws::Deflate,
     },
     /// Closed loop over HTTP: `depth` requests are always under way on each connection.
     Http {
@@ -181,8 +205,23 @@ impl Load {
                 browser,
                 ..
             } => slice::serve(target, http::Requests::new(target, *depth, path, *browser)?),
-            Self::Ws { depth, size, .. } => {
-                slice::serve(target, ws::Messages::new(target, *depth, *size)?)
+            Self::Ws {
+                depth,
+                size,
+                deflate,
+                ..
+            } => slice::serve(target, ws::Messages::new(target, *depth, *size, *deflate)?),
+            Self::WsBroadcast { size, .. } => {
+                slice::serve(target, ws_broadcast::Topic::new(target, *size)?)
+            }
+            Self::WsIdle {
+                bursting,
+                burst,
+                deflate,
+                ..
+            } => {
+                println!("{}", ws_idle::run(target, *bursting, *burst, *deflate)?);
+                Ok(())
             }
             Self::Udp { depth, size, .. } => {
                 slice::serve(target, udp::Datagrams::new(target, *depth, *size)?)
@@ -199,6 +238,8 @@ impl Load {
             | Self::Broadcast { target, .. }
             | Self::Http { target, .. }
             | Self::Ws { target, .. }
+            | Self::WsBroadcast { target, .. }
+            | Self::WsIdle { target, .. }
             | Self::Udp { target, .. } => target,
         }
     }

@@ -1,5 +1,5 @@
 //! The floor for WebSocket: an epoll loop that unmasks frames where they lie, writes the head of the answer over the end of the
-//! old one, and sends what came in one call. It knows whole binary messages, and nothing else.
+//! old one, and sends what came in one call; or sends it to all. It knows whole binary messages, and nothing else.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -21,8 +21,8 @@ struct Connection {
     unsent: Vec<u8>,
 }
 
-/// Serves until killed.
-pub(crate) fn serve() -> Outcome<()> {
+/// Serves until killed; `to_all` sends each message to everybody, not only back.
+pub(crate) fn serve(to_all: bool) -> Outcome<()> {
     let (listener, port) = socket::listener()?;
     let mut epoll = Epoll::new()?;
     epoll.add(listener.as_raw_fd(), listener.as_raw_fd() as u64, READABLE)?;
@@ -39,11 +39,13 @@ pub(crate) fn serve() -> Outcome<()> {
             let slot = &mut connections[token as usize];
             let Some(connection) = slot else { continue };
             let goes_on = match readiness & WRITABLE {
-                0 => connection.receive(&mut buffer, &epoll),
-                _ => connection.flush(&epoll),
+                0 => connection.receive(&mut buffer, &epoll, to_all),
+                _ => connection.flush(&epoll).map(|()| 0),
             };
-            if goes_on.is_err() {
-                *slot = None;
+            match goes_on {
+                Err(_) => *slot = None,
+                Ok(0) => {}
+                Ok(length) => send_to_all(&mut connections, &buffer[..length], &epoll),
             }
         }
     }
@@ -72,25 +74,38 @@ fn accept_all(
     Ok(())
 }
 
+fn send_to_all(connections: &mut [Option<Connection>], bytes: &[u8], epoll: &Epoll) {
+    for slot in connections {
+        let connection = slot.as_mut().filter(|connection| connection.is_open);
+        if connection.is_some_and(|connection| connection.send(bytes, epoll).is_err()) {
+            *slot = None;
+        }
+    }
+}
+
 impl Connection {
-    fn receive(&mut self, buffer: &mut [u8], epoll: &Epoll) -> io::Result<()> {
+    /// Answers what came, or tells how many bytes of the buffer go to all.
+    fn receive(&mut self, buffer: &mut [u8], epoll: &Epoll, to_all: bool) -> io::Result<usize> {
         let before = self.cut.len();
         buffer[..before].copy_from_slice(&self.cut);
         self.cut.clear();
         let Some(count) = socket::recv(self.fd.as_raw_fd(), &mut buffer[before..])? else {
             self.cut.extend_from_slice(&buffer[..before]);
-            return Ok(());
+            return Ok(0);
         };
         if count == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let data = &mut buffer[..before + count];
         if !self.is_open {
-            return self.shake_hands(data, epoll);
+            return self.shake_hands(data, epoll).map(|()| 0);
         }
         let (answer, used) = echo(data);
         self.cut.extend_from_slice(&data[used..]);
-        self.send(&data[..answer], epoll)
+        if to_all {
+            return Ok(answer);
+        }
+        self.send(&data[..answer], epoll).map(|()| 0)
     }
 
     fn shake_hands(&mut self, data: &[u8], epoll: &Epoll) -> io::Result<()> {

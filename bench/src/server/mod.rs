@@ -6,6 +6,7 @@ mod bare_ws;
 mod foreign;
 pub(crate) mod http;
 mod our_cores;
+mod our_ws;
 pub(crate) mod ours;
 mod static_files;
 pub(crate) mod tokio;
@@ -25,6 +26,8 @@ use crate::process::{this_binary, word};
 
 const TWISTED_ECHO: &str = include_str!("twisted_echo.py");
 const TWISTED_HTTP: &str = include_str!("twisted_http.py");
+const TWISTED_WS: &str = include_str!("twisted_ws.py");
+const WEBSOCKETS_ECHO: &str = include_str!("websockets_echo.py");
 const UVLOOP_ECHO: &str = include_str!("uvloop_echo.py");
 
 /// What a server does with its connections.
@@ -64,6 +67,16 @@ pub(crate) enum Mode {
     HttpRoutes,
     /// WebSocket: sends back every message.
     Ws,
+    /// WebSocket: sends back every message, each compressed by itself.
+    WsDeflate,
+    /// The same, where messages may refer to those before them.
+    WsDeflateTakeover,
+    /// WebSocket: sends back every message, of up to 16 MiB, with small buffers.
+    WsIdle,
+    /// The same, where compression was agreed on.
+    WsIdleDeflate,
+    /// WebSocket: sends every message to all.
+    WsBroadcast,
     /// Answers with the content of files.
     Static,
     /// Sends back every datagram.
@@ -92,6 +105,19 @@ impl Mode {
         matches!(self, Self::Http | Self::HttpRoutes)
     }
 
+    /// Whether it speaks WebSocket.
+    pub(crate) fn is_ws(self) -> bool {
+        matches!(self, Self::Ws | Self::WsIdle | Self::WsBroadcast) || self.deflates()
+    }
+
+    /// Whether it compresses.
+    fn deflates(self) -> bool {
+        matches!(
+            self,
+            Self::WsDeflate | Self::WsDeflateTakeover | Self::WsIdleDeflate
+        )
+    }
+
     /// Whether clients are told on which core they are.
     pub(crate) fn tells_core(self) -> bool {
         matches!(
@@ -116,6 +142,8 @@ pub(crate) enum Peer {
     Twisted(PathBuf),
     /// asyncio's protocols on uvloop, run by this Python.
     Uvloop(PathBuf),
+    /// The `websockets` library, run by this Python.
+    Websockets(PathBuf),
     /// nginx, if it is installed.
     Nginx,
     /// HAProxy, if it is installed.
@@ -125,7 +153,7 @@ pub(crate) enum Peer {
 }
 
 /// The servers of `peers/`, each a program of its own.
-const BUILT: [&str; 3] = ["hyper", "axum", "actix-web"];
+const BUILT: [&str; 4] = ["hyper", "axum", "actix-web", "yawc"];
 
 impl Peer {
     /// The peers built into this binary, the base of all ratios first.
@@ -147,6 +175,7 @@ impl Peer {
             Self::Fastwebsockets => "fastwebsockets",
             Self::Twisted(_) => "twisted",
             Self::Uvloop(_) => "uvloop",
+            Self::Websockets(_) => "websockets",
             Self::Nginx => "nginx",
             Self::Haproxy => "haproxy",
             Self::Built(_, name) => name,
@@ -177,7 +206,10 @@ impl Peer {
     pub(crate) fn in_python(python: &Path) -> Vec<Self> {
         let twisted = imports(python, "twisted").then(|| Self::Twisted(python.to_owned()));
         let uvloop = imports(python, "uvloop").then(|| Self::Uvloop(python.to_owned()));
-        twisted.into_iter().chain(uvloop).collect()
+        let websockets =
+            imports(python, "websockets.asyncio").then(|| Self::Websockets(python.to_owned()));
+        let all = [twisted, uvloop, websockets];
+        all.into_iter().flatten().collect()
     }
 
     /// Whether its allocations can be counted: it runs on this binary's allocator.
@@ -189,22 +221,32 @@ impl Peer {
     pub(crate) fn serves(&self, mode: Mode) -> bool {
         match self {
             Self::Bare => {
-                !matches!(mode, Mode::EchoTimeout | Mode::HttpRoutes | Mode::Static)
-                    && !mode.tells_core()
+                !matches!(
+                    mode,
+                    Mode::EchoTimeout | Mode::HttpRoutes | Mode::Static | Mode::WsIdle
+                ) && !mode.tells_core()
+                    && !mode.deflates()
             }
             Self::Tokio => {
                 !mode.tells_core()
                     && !matches!(mode, Mode::UdpBatched | Mode::Static)
                     && !mode.is_http()
+                    && !mode.deflates()
             }
             Self::Ropewalk => mode != Mode::UdpBatched,
-            Self::Fastwebsockets => mode == Mode::Ws,
+            Self::Fastwebsockets => matches!(mode, Mode::Ws | Mode::WsIdle),
             Self::Nginx => matches!(
                 mode,
                 Mode::TlsHandshake | Mode::Forward | Mode::Http | Mode::Static
             ),
+            Self::Built(_, "yawc") => {
+                matches!(mode, Mode::Ws | Mode::WsDeflate | Mode::WsDeflateTakeover)
+            }
             Self::Built(..) => mode.is_http(),
-            Self::Twisted(_) if mode == Mode::Http => true,
+            Self::Twisted(_) if matches!(mode, Mode::Http | Mode::Ws) => true,
+            Self::Websockets(_) => {
+                matches!(mode, Mode::Ws | Mode::WsDeflate | Mode::WsDeflateTakeover)
+            }
             Self::Haproxy => mode == Mode::Forward,
             Self::Twisted(_) | Self::Uvloop(_) => {
                 matches!(mode, Mode::Echo | Mode::Idle | Mode::Accept)
@@ -215,17 +257,21 @@ impl Peer {
     /// The command that starts it; it prints its port on standard output.
     pub(crate) fn command(&self, mode: Mode) -> io::Result<Command> {
         if let Self::Built(program, _) = self {
-            return Ok(Command::new(program));
+            let mut command = Command::new(program);
+            command.arg(word(mode));
+            return Ok(command);
         }
         let script = match self {
             Self::Twisted(python) if mode == Mode::Http => Some((python, TWISTED_HTTP)),
+            Self::Twisted(python) if mode == Mode::Ws => Some((python, TWISTED_WS)),
             Self::Twisted(python) => Some((python, TWISTED_ECHO)),
+            Self::Websockets(python) => Some((python, WEBSOCKETS_ECHO)),
             Self::Uvloop(python) => Some((python, UVLOOP_ECHO)),
             _ => None,
         };
         if let Some((python, script)) = script {
             let mut command = Command::new(python);
-            command.args(["-c", script]);
+            command.args(["-c", script, &word(mode)]);
             return Ok(command);
         }
         let mut command = this_binary()?;
@@ -239,16 +285,16 @@ impl Peer {
             Self::Bare if mode == Mode::Forward => bare_forward::serve(backend),
             Self::Bare if mode == Mode::Udp => udp::serve_singly(),
             Self::Bare if mode == Mode::UdpBatched => udp::serve_batches(),
-            Self::Bare if mode == Mode::Ws => bare_ws::serve(),
+            Self::Bare if mode.is_ws() => bare_ws::serve(mode == Mode::WsBroadcast),
             Self::Bare => bare::serve(mode),
             Self::Tokio if mode == Mode::Udp => udp::serve_tokio(),
-            Self::Tokio if mode == Mode::Ws => tokio_ws::serve(tokio_ws::Library::Tungstenite),
-            Self::Fastwebsockets => tokio_ws::serve(tokio_ws::Library::Fastwebsockets),
+            Self::Tokio if mode.is_ws() => tokio_ws::serve(tokio_ws::Library::Tungstenite, mode),
+            Self::Fastwebsockets => tokio_ws::serve(tokio_ws::Library::Fastwebsockets, mode),
             Self::Tokio => tokio::serve(mode, backend),
             Self::Ropewalk => ours::serve(mode, backend),
             Self::Nginx => foreign::nginx(mode, backend),
             Self::Haproxy => foreign::haproxy(backend),
-            Self::Twisted(_) | Self::Uvloop(_) | Self::Built(..) => {
+            Self::Twisted(_) | Self::Uvloop(_) | Self::Websockets(_) | Self::Built(..) => {
                 Err("this server is a program of its own".into())
             }
         }

@@ -1,5 +1,5 @@
 //! Ropewalk, written as its users write it. Everything that the bench knows of our engine is in this file and in
-//! `our_cores.rs`.
+//! `our_cores.rs` and `our_ws.rs`.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -9,13 +9,12 @@ use bytes::Bytes;
 use ropewalk::protocols::PortForwarder;
 use ropewalk::timer::DelayedCall;
 use ropewalk::tls::{Certificates, ServerOptions, TlsFactory, TlsServer};
-use ropewalk::web::websocket::{WebSocket, WebSocketProtocol, WebSocketServer};
 use ropewalk::{
     Address, DatagramProtocol, DatagramTransport, Deferred, Handle, Limits, Protocol, Reactor,
     Transport,
 };
 
-use super::{Mode, announce, http, our_cores, static_files};
+use super::{Mode, announce, http, our_cores, our_ws, static_files};
 use crate::Outcome;
 use crate::cpu::ThreadWatch;
 use crate::record::Record;
@@ -36,7 +35,7 @@ pub(crate) fn serve(mode: Mode, backend: u16) -> Outcome<()> {
         Mode::Echo | Mode::Idle => reactor.listen(endpoint, || Echo)?,
         Mode::EchoTimeout => reactor.listen(endpoint, || EchoWithTimeout)?,
         Mode::Accept => reactor.listen(endpoint, || WaitForEnd)?,
-        Mode::Ws => reactor.listen(endpoint, WebSocketServer::new(|_| EchoMessages))?,
+        _ if mode.is_ws() => return our_ws::serve(reactor, endpoint, mode),
         Mode::Udp | Mode::UdpBatched => return serve_udp(reactor),
         Mode::Http | Mode::HttpRoutes => reactor.listen(endpoint, http::site())?,
         Mode::Static => reactor.listen(endpoint, static_files::site()?)?,
@@ -73,17 +72,6 @@ fn serve_udp(mut reactor: Reactor) -> Outcome<()> {
     let port = reactor.listen_datagram("udp:127.0.0.1:0", EchoDatagrams)?;
     announce(port.host().port().ok_or("no port")?)?;
     Ok(reactor.run()?)
-}
-
-struct EchoMessages;
-
-impl WebSocketProtocol for EchoMessages {
-    fn text_received(&mut self, socket: &WebSocket, text: &str) {
-        socket.send_text(text);
-    }
-    fn binary_received(&mut self, socket: &WebSocket, data: &[u8]) {
-        socket.send_binary(data);
-    }
 }
 
 struct EchoDatagrams;

@@ -1,16 +1,25 @@
 //! WebSocket on tokio, as the users of tungstenite and fastwebsockets write it: a task per connection.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use fastwebsockets::{FragmentCollector, OpCode, Role, WebSocket};
+use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::task::{LocalSet, spawn_local};
 use tokio_tungstenite::tungstenite::protocol::{Role as TungsteniteRole, WebSocketConfig};
 use tokio_tungstenite::{WebSocketStream, tungstenite};
 
-use super::announce;
+use super::{Mode, announce};
 use crate::Outcome;
 use crate::load::ws::ACCEPT;
 use crate::socket;
+
+/// As a server of many idle connections would have them; 128 KiB otherwise.
+const SMALL_BUFFER_BYTES: usize = 4096;
 
 /// Which library.
 #[derive(Clone, Copy, PartialEq)]
@@ -19,18 +28,25 @@ pub(crate) enum Library {
     Fastwebsockets,
 }
 
+/// Who gets what is sent to all.
+type Everyone = Rc<RefCell<Vec<UnboundedSender<tungstenite::Message>>>>;
+
 /// Serves until killed.
-pub(crate) fn serve(library: Library) -> Outcome<()> {
+pub(crate) fn serve(library: Library, mode: Mode) -> Outcome<()> {
+    let everyone = Everyone::default();
     let runtime = Builder::new_current_thread().enable_io().build()?;
     let (listener, port) = socket::listener()?;
     announce(port)?;
-    runtime.block_on(async {
+    LocalSet::new().block_on(&runtime, async {
         let listener = TcpListener::from_std(listener)?;
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
             match library {
-                Library::Tungstenite => drop(tokio::spawn(tungstenite(stream))),
+                Library::Tungstenite if mode == Mode::WsBroadcast => {
+                    drop(spawn_local(broadcast(stream, Rc::clone(&everyone))));
+                }
+                Library::Tungstenite => drop(tokio::spawn(tungstenite(stream, mode))),
                 Library::Fastwebsockets => drop(tokio::spawn(fastwebsockets(stream))),
             }
         }
@@ -52,17 +68,46 @@ async fn open(mut stream: TcpStream) -> std::io::Result<TcpStream> {
     Ok(stream)
 }
 
-async fn tungstenite(stream: TcpStream) -> Result<(), tungstenite::Error> {
-    use futures_util::{SinkExt, StreamExt};
-    let config = WebSocketConfig::default();
-    let stream = open(stream).await?;
-    let mut socket =
-        WebSocketStream::from_raw_socket(stream, TungsteniteRole::Server, Some(config)).await;
+async fn tungstenite(stream: TcpStream, mode: Mode) -> Result<(), tungstenite::Error> {
+    let mut config = WebSocketConfig::default();
+    if mode == Mode::WsIdle {
+        config = config.read_buffer_size(SMALL_BUFFER_BYTES);
+    }
+    let mut socket = accept(stream, config).await?;
     while let Some(message) = socket.next().await {
         let message = message?;
         if message.is_text() || message.is_binary() {
             socket.send(message).await?;
         }
+    }
+    Ok(())
+}
+
+async fn accept(
+    stream: TcpStream,
+    config: WebSocketConfig,
+) -> Result<WebSocketStream<TcpStream>, tungstenite::Error> {
+    let (stream, role) = (open(stream).await?, TungsteniteRole::Server);
+    Ok(WebSocketStream::from_raw_socket(stream, role, Some(config)).await)
+}
+
+/// As in tungstenite's example of a chat: a queue for each, and a task that empties it.
+async fn broadcast(stream: TcpStream, everyone: Everyone) -> Result<(), tungstenite::Error> {
+    let socket = accept(stream, WebSocketConfig::default()).await?;
+    let (mut sink, mut stream) = socket.split();
+    let (sender, mut queue) = unbounded_channel();
+    everyone.borrow_mut().push(sender);
+    spawn_local(async move {
+        while let Some(message) = queue.recv().await {
+            sink.send(message).await?;
+        }
+        Ok::<(), tungstenite::Error>(())
+    });
+    while let Some(message) = stream.next().await {
+        let message = message?;
+        everyone
+            .borrow_mut()
+            .retain(|other| other.send(message.clone()).is_ok());
     }
     Ok(())
 }

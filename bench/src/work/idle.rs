@@ -53,7 +53,7 @@ pub(crate) fn run(bench: &Bench, work: &str, mode: Mode, burst_mib: u64) -> Outc
     Ok(())
 }
 
-fn signed(value: Option<f64>) -> String {
+pub(super) fn signed(value: Option<f64>) -> String {
     match value {
         Some(value) if value < 0.0 => format!("−{}", grouped(Some(-value))),
         value => grouped(value),

@@ -17,6 +17,7 @@ mod tls_memory;
 mod udp;
 mod unix;
 mod ws;
+mod ws_idle;
 
 use crate::Outcome;
 use crate::bench::Bench;
@@ -51,11 +52,14 @@ pub(crate) enum Work {
     Http,
     HttpClient,
     Ws,
+    WsDeflate,
+    WsIdle,
+    WsBroadcast,
     Static,
 }
 
 impl Work {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::Echo,
         Self::Latency,
         Self::Idle,
@@ -74,6 +78,9 @@ impl Work {
         Self::Http,
         Self::HttpClient,
         Self::Ws,
+        Self::WsDeflate,
+        Self::WsIdle,
+        Self::WsBroadcast,
         Self::Static,
     ];
 
@@ -96,6 +103,9 @@ impl Work {
             Self::TlsIdle => idle::run(bench, "tls-idle", Mode::TlsIdle, TLS_BURST),
             Self::Unix => unix::run(bench),
             Self::Ws => ws::run(bench),
+            Self::WsDeflate => ws::deflate(bench),
+            Self::WsIdle => ws_idle::run(bench),
+            Self::WsBroadcast => ws::broadcast(bench),
             Self::Forward => forward::run(bench),
             Self::Cores => cores::run(bench),
             Self::HttpClient => http_client::run(bench),
