@@ -181,3 +181,25 @@ fn all_speak_http() {
     let load = ["http", "--browser", "--path", "/shelf/57/item"];
     serves("ropewalk", "http-routes", &load);
 }
+
+#[test]
+fn websockets_are_compared_compressed_and_broadcast() {
+    let cases: [(&str, &[&str]); 3] = [
+        (
+            "ws-deflate",
+            &["ws", "--size", "1024", "--deflate", "alone"],
+        ),
+        (
+            "ws-deflate-takeover",
+            &["ws", "--size", "1024", "--deflate", "takeover"],
+        ),
+        ("ws-broadcast", &["ws-broadcast"]),
+    ];
+    for (mode, load) in cases {
+        let server = Server::start("ropewalk", mode);
+        let rest = ["--connections", "3", "--once", "0.05"];
+        let output = server.generate(&[load, &rest].concat());
+        assert!(output.status.success(), "{mode}: {output:?}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("ops="));
+    }
+}

@@ -28,16 +28,19 @@ pub(crate) fn serve(mut reactor: Reactor, endpoint: &str, mode: Mode) -> Outcome
 }
 
 fn options(mode: Mode) -> WebSocketOptions {
-    let mut options = WebSocketOptions::default();
-    options.deflate = match mode {
-        Mode::WsDeflate | Mode::WsIdleDeflate => Some(Deflate::new()),
-        Mode::WsDeflateTakeover => Some(Deflate::new().with_context_takeover(true)),
-        _ => None,
-    };
-    if matches!(mode, Mode::WsIdle | Mode::WsIdleDeflate) {
-        options.limit_bytes = LONGEST;
+    let defaults = WebSocketOptions::default();
+    WebSocketOptions {
+        deflate: match mode {
+            Mode::WsDeflate | Mode::WsIdleDeflate => Some(Deflate::new()),
+            Mode::WsDeflateTakeover => Some(Deflate::new().with_context_takeover(true)),
+            _ => None,
+        },
+        limit_bytes: match mode {
+            Mode::WsIdle | Mode::WsIdleDeflate => LONGEST,
+            _ => defaults.limit_bytes,
+        },
+        ..defaults
     }
-    options
 }
 
 struct EchoMessages;
