@@ -25,5 +25,7 @@
 //! | the rows of one query | 64 MiB | a query without its `WHERE` |
 //!
 //! A server out of descriptors closes the peers that wait, backs off, logs a line per 5 s, and is back within a second.
+//! A connection that is idle owns no buffer. glibc keeps some of what large messages took for a while: up to twice the largest; with
+//! `MALLOC_MMAP_THRESHOLD_=262144` in the environment it gives all of that back.
 //! Those of the web are in [its page on production](super::web_in_production).
 //! How many may connect at all, and per address, say the policies in [`protocols`](crate::protocols).
