@@ -65,6 +65,15 @@ impl<M: Send + 'static> Core<M> {
         self.0.seats.count()
     }
 
+    /// A number that all cores of a hub have, and those of another most likely do not: what they send to the world can be told
+    /// from what others send.
+    #[must_use]
+    pub fn group(&self) -> u64 {
+        self.0
+            .seats
+            .group(|| u64::from_be_bytes(self.0.handle.random_bytes()))
+    }
+
     /// Its reactor.
     #[must_use]
     pub fn reactor(&self) -> &Handle {

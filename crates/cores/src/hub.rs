@@ -9,7 +9,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use ropewalk_core::{Address, Descriptor, Reactor};
 
@@ -53,6 +53,8 @@ pub(crate) struct Seats<M> {
     seats: Box<[Seat<M>]>,
     /// Where core 0 listens. Looked at only while cores are set up.
     ports: Mutex<Vec<SharedPort>>,
+    /// Drawn by who first asks.
+    group: OnceLock<u64>,
 }
 
 /// A port that all cores share.
@@ -114,6 +116,7 @@ impl<M: Send + 'static> Hub<M> {
         Self(Arc::new(Seats {
             seats: (0..cores).map(|_| Seat::new(messages)).collect(),
             ports: Mutex::default(),
+            group: OnceLock::new(),
         }))
     }
 
@@ -153,6 +156,10 @@ impl<M> Seats<M> {
         self.seats
             .get(index)
             .unwrap_or_else(|| panic!("there is no core {index}: they are 0 to {}", count - 1))
+    }
+
+    pub(crate) fn group(&self, draw: impl FnOnce() -> u64) -> u64 {
+        *self.group.get_or_init(draw)
     }
 
     pub(crate) fn add_port(&self, port: SharedPort) {

@@ -14,6 +14,8 @@ pub mod from_twisted;
 pub mod http_client;
 pub mod limits;
 pub mod services;
+#[cfg(all(feature = "web", feature = "mio"))]
+pub mod topics;
 pub mod tutorial;
 #[cfg(feature = "web")]
 pub mod web;

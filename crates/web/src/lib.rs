@@ -7,6 +7,7 @@
 //! For: HTTP on the reactor. Not for: the grammar of HTTP, which is [`ropewalk_grammar::http1`]'s.
 
 mod access_log;
+pub mod backplane;
 mod body;
 mod body_error;
 mod branch;

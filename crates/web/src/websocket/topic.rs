@@ -5,10 +5,13 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::frames::Frames;
+use super::gap::Gap;
 use super::members::Members;
 use super::message::Message;
 use super::pending::{Queueing, SlowPeer};
+use super::published::Carried;
 use super::socket::WebSocket;
+use super::topics::Elsewhere;
 
 /// A set of WebSockets that get the same messages. Clones are the same topic.
 ///
@@ -33,7 +36,7 @@ use super::socket::WebSocket;
 ///     }
 /// }
 ///
-/// let room = Topic::new();
+/// let room = Topic::new(); // or that of a name, on all cores and machines: see Topics
 /// let server = WebSocketServer::new(move |_| Member(room.clone()));
 /// ```
 #[derive(Clone, Default)]
@@ -43,13 +46,34 @@ pub struct Topic(Rc<Inner>);
 struct Inner {
     members: RefCell<Members>,
     slow_peer: Cell<Option<SlowPeer>>,
+    elsewhere: Option<Elsewhere>,
+    on_message: RefCell<Option<OnMessage>>,
+    on_gap: RefCell<Option<OnGap>>,
 }
+
+type OnMessage = Rc<dyn Fn(&Topic, &Message)>;
+type OnGap = Rc<dyn Fn(&Topic, Gap)>;
 
 impl Topic {
     /// A topic without receivers.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A topic with receivers elsewhere too.
+    pub(super) fn elsewhere(elsewhere: Elsewhere) -> Self {
+        Self(Rc::new(Inner {
+            elsewhere: Some(elsewhere),
+            ..Inner::default()
+        }))
+    }
+
+    /// Its name, if it has one (see [`Topics`](super::Topics)).
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        let elsewhere = self.0.elsewhere.as_ref()?;
+        Some(&elsewhere.name)
     }
 
     /// With a policy of its own for receivers that read slowly. It is about this topic's messages only: what else waits for a
@@ -70,7 +94,19 @@ impl Topic {
         self.0.members.borrow_mut().remove(socket)
     }
 
-    /// How many receivers there are.
+    /// Calls a function for each message that comes from another core or machine, before the receivers here get it: for those
+    /// who listen otherwise than by WebSocket. It takes the place of an earlier one. It gets the topic, and need not hold it.
+    pub fn on_message_from_elsewhere(&self, call: impl Fn(&Self, &Message) + 'static) {
+        self.0.on_message.replace(Some(Rc::new(call)));
+    }
+
+    /// Calls a function when messages may have been missed, and when from now on all come: for asking what was missed where it is
+    /// kept. It takes the place of an earlier one. It gets the topic, and need not hold it.
+    pub fn on_gap(&self, call: impl Fn(&Self, Gap) + 'static) {
+        self.0.on_gap.replace(Some(Rc::new(call)));
+    }
+
+    /// How many receivers there are here.
     #[must_use]
     pub fn len(&self) -> usize {
         let mut members = self.0.members.borrow_mut();
@@ -78,27 +114,61 @@ impl Topic {
         members.all().len()
     }
 
-    /// Whether there is no receiver.
+    /// Whether there is no receiver here.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Sends to all; tells to how many.
+    /// Sends to all; tells to how many here.
     #[doc(alias = "publish")]
     pub fn send(&self, message: impl Into<Message>) -> usize {
-        self.deliver(&Frames::new(message.into()), None, None)
+        self.publish(message.into(), None, None)
     }
 
-    /// Sends to all. While a receiver is slow, only the newest message about each thing waits for it, if that is the policy
+    /// Sends to all; tells to how many here. While a receiver is slow, only the newest message about each thing waits for it, if that is the policy
     /// ([`SlowPeer::Coalesce`]).
     pub fn send_keyed(&self, key: u64, message: impl Into<Message>) -> usize {
-        self.deliver(&Frames::new(message.into()), Some(key), None)
+        self.publish(message.into(), Some(key), None)
     }
 
-    /// Sends to all but one; tells to how many.
+    /// Sends to all but one; tells to how many here.
     pub fn send_to_others(&self, sender: &WebSocket, message: impl Into<Message>) -> usize {
-        self.deliver(&Frames::new(message.into()), None, Some(sender))
+        self.publish(message.into(), None, Some(sender))
+    }
+
+    fn publish(&self, message: Message, key: Option<u64>, except: Option<&WebSocket>) -> usize {
+        let frames = Frames::new(message);
+        let sent = self.deliver(&frames, key, except);
+        if let Some(elsewhere) = &self.0.elsewhere
+            && let Some(topics) = elsewhere.topics.upgrade()
+        {
+            let topic = elsewhere.name.clone();
+            topics.publish(Carried { topic, key, frames });
+        }
+        sent
+    }
+
+    /// What was sent on another core or machine.
+    pub(super) fn deliver_from_elsewhere(&self, frames: &Frames, key: Option<u64>) {
+        let call = self.0.on_message.borrow().clone();
+        if let Some(call) = call {
+            call(self, &frames.message);
+        }
+        self.deliver(frames, key, None);
+    }
+
+    pub(super) fn tell(&self, gap: Gap) {
+        let call = self.0.on_gap.borrow().clone();
+        if let Some(call) = call {
+            call(self, gap);
+        }
+    }
+
+    /// Whether somebody listens, or has a handle beside so many.
+    pub(super) fn is_wanted(&self, handles: usize) -> bool {
+        let listens = self.0.on_message.borrow().is_some() || self.0.on_gap.borrow().is_some();
+        listens || Rc::strong_count(&self.0) > handles || !self.is_empty()
     }
 
     fn deliver(&self, frames: &Frames, key: Option<u64>, except: Option<&WebSocket>) -> usize {
