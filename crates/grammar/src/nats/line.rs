@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::error::NatsError;
-use super::operation::{Delivery, Operation, is_name, is_subject};
+use super::operation::{Delivery, Operation, is_line, is_name, is_subject};
 use crate::wire_line::number;
 
 /// Where the parts of an operation lie.
@@ -59,6 +59,9 @@ impl Line {
         };
         let malformed = |form| NatsError::Malformed { offset, form };
         let text = str::from_utf8(text).map_err(|_| malformed("in UTF-8"))?;
+        if !is_line(text) {
+            return Err(malformed("without control characters"));
+        }
         let words = Words(text);
         let name = words.first();
         let rest = words.behind(&name);

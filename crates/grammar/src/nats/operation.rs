@@ -65,11 +65,14 @@ pub struct Delivery<'a> {
 impl Operation<'_> {
     /// Whether it can be said.
     pub(super) fn check(&self) -> Result<(), NatsError> {
-        let is_text = |text: &str| text.len() < NatsGrammar::LINE_BYTES - 10 && is_line(text);
-        let is_json = |text: &str| is_text(text) && text.starts_with('{') && text.ends_with('}');
+        let fits = |around: &str, text: &str| {
+            around.len() + text.len() <= NatsGrammar::LINE_BYTES && is_line(text)
+        };
+        let is_json = |text: &str| text.starts_with('{') && text.ends_with('}');
         let is_plain = |subject: &&str| is_subject(subject, false);
         let is_right = match self {
-            Self::Info(json) | Self::Connect(json) => is_json(json),
+            Self::Info(json) => is_json(json) && fits("INFO ", json),
+            Self::Connect(json) => is_json(json) && fits("CONNECT ", json),
             Self::Pub { subject, reply, .. } => {
                 is_plain(subject) && reply.as_ref().is_none_or(is_plain)
             }
@@ -84,7 +87,7 @@ impl Operation<'_> {
                 let is_short = |after: u64| number(after.to_string().as_bytes()).is_some();
                 is_name(id) && after.is_none_or(is_short)
             }
-            Self::Err(why) => is_text(why),
+            Self::Err(why) => fits("-ERR ''", why),
             Self::Ping | Self::Pong | Self::Ok => true,
         };
         is_right.then_some(()).ok_or(NatsError::Unsayable)
@@ -167,6 +170,7 @@ pub(super) fn is_name(name: &str) -> bool {
     (1..=MOST_BYTES).contains(&name.len()) && name.bytes().all(is_word)
 }
 
-fn is_line(text: &str) -> bool {
-    text.bytes().all(|byte| byte >= b' ')
+/// Whether a text may stand in a line: it has no control characters but tabs.
+pub(super) fn is_line(text: &str) -> bool {
+    text.bytes().all(|byte| byte >= b' ' || byte == b'\t')
 }

@@ -54,6 +54,8 @@ fn what_is_no_nats_is_refused_where_it_is() {
         "-ERR why\r\n",
         "-ERR '\r\n",
         "INFO 1\r\n",
+        "INFO {\0}\r\n",
+        "-ERR 'a\rb'\r\n",
         "PING PONG\r\n",
     ] {
         assert!(malformed(data), "{data:?}");

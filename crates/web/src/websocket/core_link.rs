@@ -71,9 +71,11 @@ impl<M: From<Published> + Send + 'static> CoreLink<M> {
 
 impl<M: From<Published> + Send + 'static> Link for CoreLink<M> {
     fn publish(self: Rc<Self>, carried: &Arc<Carried>) {
-        let others = (0..self.core.count()).filter(|&to| to != self.core.index());
-        let all_took_it = others.fold(true, |all, to| self.send(to, Some(carried)) && all);
-        if !all_took_it {
+        let mut is_any_full = false;
+        for to in (0..self.core.count()).filter(|&to| to != self.core.index()) {
+            is_any_full |= !self.send(to, Some(carried));
+        }
+        if is_any_full {
             self.tell_later();
         }
     }
