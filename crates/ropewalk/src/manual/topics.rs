@@ -101,8 +101,8 @@
 //! use ropewalk::web::backplane::InProcess;
 //! use ropewalk::web::websocket::{Gap, Topics};
 //!
-//! let clock = Clock::new();
-//! let topics = Topics::new(&clock).with_backplane(InProcess::new());
+//! let mut clock = Clock::new();
+//! let topics = Topics::new(&*clock).with_backplane(InProcess::new());
 //! let room = topics.topic("hall")?;
 //! let is_behind = std::rc::Rc::new(std::cell::Cell::new(false));
 //! let behind = is_behind.clone();

@@ -33,10 +33,10 @@ use crate::backplane::{Backplane, BackplaneListener};
 /// use ropewalk_web::backplane::InProcess;
 /// use ropewalk_web::websocket::Topics;
 ///
-/// let clock = Clock::new();
+/// let mut clock = Clock::new();
 /// let (plane, heard) = (InProcess::new(), std::rc::Rc::new(std::cell::RefCell::new(Vec::new())));
-/// let here = Topics::new(&clock).with_backplane(plane.clone());
-/// let there = Topics::new(&clock).with_backplane(plane);
+/// let here = Topics::new(&*clock).with_backplane(plane.clone());
+/// let there = Topics::new(&*clock).with_backplane(plane);
 ///
 /// let hall = there.topic("hall")?;
 /// let notes = heard.clone();
