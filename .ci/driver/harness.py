@@ -227,6 +227,61 @@ class Peer:
         self.socket.close()
 
 
+class WebSocket:
+    """A WebSocket to a program: texts both ways, and no more than a check needs."""
+
+    def __init__(self, address, path, origin=None):
+        self.peer, self.closed = Peer(address), None
+        origin = f"Origin: {origin}\r\n" if origin else ""
+        self.peer.send(
+            f"GET {path} HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\n{origin}Upgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+        )
+        answer = self.peer.read_line()
+        if b" 101 " not in answer:
+            raise ConnectionError(f"no WebSocket: {answer.decode()}")
+        while self.peer.read_line():
+            pass
+        self.peer.socket.settimeout(None)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.peer.socket.close()
+
+    def send(self, text):
+        """Sends a text, masked with zeros."""
+        data = text.encode()
+        length = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + struct.pack(">H", len(data))
+        self.peer.send(b"\x81" + length + bytes(4) + data)
+
+    def receive(self):
+        """The next text; nothing once the program has closed. Pings are answered."""
+        while True:
+            head, length = self.peer.read(2)
+            if length == 126:
+                length = struct.unpack(">H", self.peer.read(2))[0]
+            elif length == 127:
+                length = struct.unpack(">Q", self.peer.read(8))[0]
+            data = self.peer.read(length)
+            if head == 0x81:
+                return data.decode()
+            if head == 0x88:
+                self.closed = struct.unpack(">H", data[:2])[0] if data else 1005
+                self.peer.send(b"\x88" + bytes([0x80 | len(data)]) + bytes(4) + data)
+                return ""
+            if head == 0x89:
+                self.peer.send(b"\x8a" + bytes([0x80 | len(data)]) + bytes(4) + data)
+
+    def close(self):
+        """Ends the connection, for who is receiving, too."""
+        try:
+            self.peer.socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+
 class Listener:
     """A server of ours for the programs that are clients. Port 0 picks a free one."""
 

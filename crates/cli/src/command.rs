@@ -152,8 +152,10 @@ impl Command {
             daemon: shared.daemon,
             watchdog: shared.watchdog,
         };
+        let keeps_root = life.daemon.chroot.is_none();
         life.live(|reactor| {
             let mut plan = Plan::new(name.to_owned(), Grace::default());
+            plan.keeps_root = keeps_root;
             plan.add(reactor, name, Manner::default(), |setup| {
                 plugin.start(options, setup)
             })?;

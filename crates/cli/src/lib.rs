@@ -73,9 +73,9 @@ until Ctrl-C. It then lets work in flight finish, for 8 s at most; a second Ctrl
 
 const EXAMPLES: &str = "\
 Examples:
-  ropewalk chat                       a chat on port 8001
-  nc 127.0.0.1 8001                   joins it, in another terminal
-  ropewalk chat tcp:0.0.0.0:7000      for other machines too, on port 7000
+  ropewalk chat                       a chat at http://127.0.0.1:8080/
+  nc 127.0.0.1 8001                   joins it from a terminal
+  ropewalk chat --history chat.db     remembers what was said
   ropewalk echo tcp:127.0.0.1:8000    sends back what it gets
   ropewalk forward tcp:127.0.0.1:8080 tcp:intranet:80
                                       passes port 8080 on to another machine

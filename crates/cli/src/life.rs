@@ -47,6 +47,8 @@ pub(crate) struct Plan {
     pub(crate) names_services: bool,
     /// Whether it is only looked at: files that services read when they start are read when they are added.
     pub(crate) is_check: bool,
+    /// Whether paths mean now what they will mean when services start: not if the root changes in between.
+    pub(crate) keeps_root: bool,
 }
 
 impl Plan {
@@ -57,6 +59,7 @@ impl Plan {
             words: Rc::default(),
             names_services: false,
             is_check: false,
+            keeps_root: false,
         }
     }
 
@@ -74,7 +77,7 @@ impl Plan {
         start: impl FnOnce(&mut Setup) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let setup = Setup::in_manner(reactor, manner, Rc::clone(&self.words));
-        let mut setup = setup.checking(self.is_check);
+        let mut setup = setup.checking(self.is_check).in_root(self.keeps_root);
         start(&mut setup)?;
         let services = setup.services().clone().with_grace(self.grace);
         let hard = self.grace.hard.max(setup.longest_stop());

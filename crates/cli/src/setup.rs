@@ -27,6 +27,7 @@ pub struct Setup {
     of_port: Option<OfPort>,
     /// Nothing will be run: what is read when it starts, such as certificates, is read now.
     is_check: bool,
+    keeps_root: bool,
 }
 
 /// What an application file may say of a service beyond its own options.
@@ -75,6 +76,7 @@ impl Setup {
             longest_stop: Duration::ZERO,
             of_port: None,
             is_check: false,
+            keeps_root: false,
         }
     }
 
@@ -82,6 +84,17 @@ impl Setup {
     pub(crate) const fn checking(mut self, is_check: bool) -> Self {
         self.is_check = is_check;
         self
+    }
+
+    /// Where paths mean now what they will mean when services start.
+    pub(crate) const fn in_root(mut self, keeps_root: bool) -> Self {
+        self.keeps_root = keeps_root;
+        self
+    }
+
+    /// Whether files that are opened when a service starts can be looked at now, so that what is wrong with them is told at once.
+    pub(crate) const fn sees_files(&self) -> bool {
+        self.is_check || self.keeps_root
     }
 
     /// Reads the files of an endpoint to connect to, where nothing will.

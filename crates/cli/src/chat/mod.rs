@@ -1,59 +1,155 @@
-//! `ropewalk chat`: a room for everybody who can send lines.
+//! `ropewalk chat`: rooms for browsers and for everybody who can send lines.
+//!
+//! ```text
+//!   browser ─ page ─ wire, over WebSocket ─┐
+//!                                          ├─ hall: rooms, people, what was said ─ journal, in SQLite
+//!   nc, telnet ─ lines ────────────────────┘
+//! ```
 
-use ropewalk::{Failure, Limits, ListeningPort, Phase};
-
-use crate::setup::Setup;
-
+mod browser;
 mod budget;
-mod protocol;
-mod room;
+mod hall;
+mod journal;
+mod lines;
+mod page;
 #[cfg(test)]
 mod tests;
 mod text;
+mod wire;
 #[cfg(test)]
 mod world;
 
-use protocol::{LineGuest, SLOW_BYTES};
-use room::Room;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-/// A room for everybody who can send lines: nc, telnet
+use ropewalk::service::Service;
+use ropewalk::{Deferred, Failure, Handle, Limits, ListeningPort, Phase};
+
+use self::hall::Hall;
+use self::journal::Journal;
+use self::lines::{LineGuest, SLOW_BYTES};
+use crate::setup::Setup;
+use crate::web;
+
+/// Rooms to chat in, for browsers and for nc
 #[derive(clap::Parser)]
 #[command(
     name = "chat",
     after_help = "\
 Examples:
-  ropewalk chat                      on port 8001; join it with: nc 127.0.0.1 8001
-  ropewalk chat tcp:0.0.0.0:7000     for other machines too
+  ropewalk chat                      a page at http://127.0.0.1:8080/, the same rooms by: nc 127.0.0.1 8001
+  ropewalk chat --history chat.db    what was said is still there after a restart
+  ropewalk chat --web tcp:0.0.0.0:8080 --lines tcp:0.0.0.0:8001
+                                     for other machines too
+  ropewalk chat --web tls:443:cert=chat.pem:key=chat.key
+                                     by https, and no lines
+  ropewalk chat tcp:127.0.0.1:7000   for lines alone
 
-The first line that a guest sends is its name. /who lists who is there, /quit leaves."
+Of --web and --lines only those are served that are given, and both if none is. The first line that a line client sends is
+its name; /help says what else there is.
+
+Limits: names of 32 characters, messages of 16 KiB, 200 rooms, 10000 people; 10000 messages are kept of a room, and 32 MiB of
+all rooms. An address that sends much is read more slowly; who does not read is cut off, and the page comes back by itself."
 )]
 pub(crate) struct Options {
-    /// Where line clients such as nc connect [default: tcp:127.0.0.1:8001]
+    /// Where line clients such as nc connect
     #[arg(value_name = "ENDPOINT")]
     endpoints: Vec<String>,
-    /// The same, as an option
+    /// Where browsers connect [default: tcp:127.0.0.1:8080]
+    #[arg(long, value_name = "ENDPOINT", num_args = 1..)]
+    web: Vec<String>,
+    /// Where line clients such as nc connect, as an option [default: tcp:127.0.0.1:8001]
     #[arg(long, value_name = "ENDPOINT", num_args = 1..)]
     lines: Vec<String>,
+    /// Keep what is said in this file, an SQLite database, which is made if there is none; else it is kept in memory
+    #[arg(long, value_name = "FILE")]
+    history: Option<PathBuf>,
 }
 
-/// Opens the room.
+/// Opens the rooms.
 pub(crate) fn start(options: Options, setup: &mut Setup) -> Result<(), Failure> {
-    let mut endpoints = options.endpoints;
-    endpoints.extend(options.lines);
-    if endpoints.is_empty() {
-        endpoints.push("tcp:127.0.0.1:8001".to_owned());
+    let (web, lines) = options.ports();
+    let first_for_lines = web.len();
+    let hall = match options.history {
+        None => Hall::in_memory(),
+        Some(path) => History::add(path, setup)?,
+    };
+    if !web.is_empty() {
+        setup.say_of_ports(web::url);
+        setup.listen_with(web, limits(), page::site(hall.clone()))?;
+        setup.say_of_ports(|_| None);
     }
-    let room = Room::default();
-    let guests = room.clone();
-    let factory = move || LineGuest::new(guests.clone());
-    setup.listen_with(endpoints, limits(), factory)?;
-    setup.hint(hint);
+    if !lines.is_empty() {
+        let guests = hall.clone();
+        setup.listen_with(lines, limits(), move || LineGuest::new(guests.clone()))?;
+    }
+    setup.hint(move |ports| hint(ports.get(first_for_lines)));
     setup
         .reactor()
         .add_trigger(Phase::BeforeShutdown, move |_| {
-            room.close("The chat is over. Goodbye.");
+            hall.close("The chat is over. Goodbye.");
         });
     Ok(())
+}
+
+impl Options {
+    /// Where to listen for browsers, and where for lines.
+    fn ports(&self) -> (Vec<String>, Vec<String>) {
+        let (web, lines) = (self.web.clone(), [&*self.endpoints, &*self.lines].concat());
+        if web.is_empty() && lines.is_empty() {
+            let defaults = ["tcp:127.0.0.1:8080", "tcp:127.0.0.1:8001"];
+            let [web, lines] = defaults.map(|endpoint| vec![endpoint.to_owned()]);
+            return (web, lines);
+        }
+        (web, lines)
+    }
+}
+
+/// The history as a service: opens the hall when it is read, and is closed after everything that could say something.
+struct History {
+    path: Rc<PathBuf>,
+    hall: Hall,
+    journal: Option<Rc<Journal>>,
+}
+
+impl History {
+    fn add(path: PathBuf, setup: &mut Setup) -> Result<Hall, Failure> {
+        if setup.sees_files() {
+            Journal::check(&path).map_err(|failure| explain(&path, &failure))?;
+        }
+        let hall = Hall::closed();
+        let history = Self {
+            path: Rc::new(path),
+            hall: hall.clone(),
+            journal: None,
+        };
+        setup.add("history", history)?;
+        Ok(hall)
+    }
+}
+
+impl Service for History {
+    fn start(&mut self, handle: &Handle) -> Deferred<()> {
+        let journal = Rc::new(Journal::new(handle, &self.path));
+        self.journal = Some(Rc::clone(&journal));
+        let (hall, path) = (self.hall.clone(), Rc::clone(&self.path));
+        journal.load().add_both(move |kept| {
+            let kept = kept.map_err(|failure| explain(&path, &failure))?;
+            hall.open(journal, kept);
+            Ok(())
+        })
+    }
+
+    fn stop(&mut self, handle: &Handle) -> Deferred<()> {
+        match self.journal.take() {
+            None => Deferred::succeed(handle, ()),
+            Some(journal) => journal.close(),
+        }
+    }
+}
+
+fn explain(path: &Path, failure: &Failure) -> Failure {
+    Failure::message(format!("--history {path:?}: {failure}"))
 }
 
 /// A guest for which more than this waits is dropped.
@@ -65,8 +161,8 @@ fn limits() -> Limits {
 }
 
 /// Tells a person what to do next; programs read stdout.
-fn hint(ports: &[ListeningPort]) -> Option<String> {
-    let address = ports.first()?.host().socket()?;
+fn hint(lines: Option<&ListeningPort>) -> Option<String> {
+    let address = lines?.host().socket()?;
     let (ip, port) = (address.ip().to_canonical(), address.port());
     let ip = match (ip.is_unspecified(), ip.is_ipv4()) {
         (false, _) => ip.to_string(),

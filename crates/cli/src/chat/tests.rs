@@ -1,5 +1,8 @@
 //! The chat without a network, and in a simulated one.
 
+mod browser;
+mod history;
+
 use std::cell::RefCell;
 use std::io::ErrorKind;
 use std::rc::Rc;
@@ -9,20 +12,20 @@ use ropewalk::sim::Faults;
 use ropewalk::testing::{Chunks, StringTransport, World};
 use ropewalk::{Protocol, Transport};
 
+use super::hall::{Hall, LOBBY};
 use super::limits;
-use super::protocol::{LineGuest, SLOW_BYTES};
-use super::room::Room;
+use super::lines::{LineGuest, SLOW_BYTES};
 
-fn connect(room: &Room) -> StringTransport {
+fn connect(hall: &Hall) -> StringTransport {
     let mut client = StringTransport::builder()
         .limits(limits())
-        .protocol(LineGuest::new(room.clone()));
+        .protocol(LineGuest::new(hall.clone()));
     assert!(heard(&mut client).starts_with("Welcome"));
     client
 }
 
-fn join(room: &Room, name: &str) -> StringTransport {
-    let mut client = connect(room);
+fn join(hall: &Hall, name: &str) -> StringTransport {
+    let mut client = connect(hall);
     client.receive(format!("{name}\n"));
     assert!(heard(&mut client).starts_with("You are in"));
     client
@@ -37,8 +40,8 @@ fn heard(client: &mut StringTransport) -> String {
 #[test]
 fn what_one_says_the_others_hear_however_it_is_cut() {
     for size in 1..20 {
-        let room = Room::default();
-        let (mut ann, mut bob) = (join(&room, "ann"), connect(&room));
+        let hall = Hall::in_memory();
+        let (mut ann, mut bob) = (join(&hall, "ann"), connect(&hall));
         bob.receive_in_pieces("bob\r\nhello, ann\n\r\n\nyes\r\n", Chunks::of(size));
         assert_eq!(heard(&mut ann), "* bob joined\nbob: hello, ann\nbob: yes\n");
         assert_eq!(
@@ -50,8 +53,8 @@ fn what_one_says_the_others_hear_however_it_is_cut() {
 
 #[test]
 fn commands_are_answered_to_the_asker_alone() {
-    let room = Room::default();
-    let (mut ann, mut bob) = (join(&room, "ann"), join(&room, "bob"));
+    let hall = Hall::in_memory();
+    let (mut ann, mut bob) = (join(&hall, "ann"), join(&hall, "bob"));
     heard(&mut ann);
     bob.receive("/who\n");
     assert_eq!(heard(&mut bob), "2 here: ann, bob\n");
@@ -74,9 +77,43 @@ fn commands_are_answered_to_the_asker_alone() {
 }
 
 #[test]
+fn lines_have_rooms_and_see_what_was_said_there() {
+    let hall = Hall::in_memory();
+    let (mut ann, mut bob) = (join(&hall, "ann"), join(&hall, "bob"));
+    bob.receive("/join #Harbour\nhello, ships\n/rooms\n");
+    let answers = heard(&mut bob);
+    assert!(
+        answers.starts_with("You are in Harbour. 1 here: bob\n"),
+        "{answers}"
+    );
+    assert!(
+        answers.ends_with("2 rooms: Harbour (1 here), lobby (1 here)\n"),
+        "{answers}"
+    );
+    assert_eq!(heard(&mut ann), "* bob joined\n* bob left\n");
+    ann.receive("/join harbour\n/join a/b\n/join\n");
+    let answers = heard(&mut ann);
+    let mut lines = answers.lines();
+    assert_eq!(lines.next(), Some("You are in Harbour. 2 here: ann, bob"));
+    let earlier = lines.next().unwrap();
+    assert!(
+        earlier.starts_with("| ") && earlier.ends_with(" bob: hello, ships"),
+        "{earlier}"
+    );
+    assert!(lines.next().unwrap().starts_with("A name has no / in it."));
+    assert!(
+        lines
+            .next()
+            .unwrap()
+            .starts_with("A name has at least one letter.")
+    );
+    assert_eq!(heard(&mut bob), "* ann joined\n");
+}
+
+#[test]
 fn one_may_look_before_one_enters() {
-    let room = Room::default();
-    let (mut ann, mut bob) = (join(&room, "ann"), connect(&room));
+    let hall = Hall::in_memory();
+    let (mut ann, mut bob) = (join(&hall, "ann"), connect(&hall));
     bob.receive("/who\n/quit\n");
     assert_eq!(heard(&mut bob), "1 here: ann\nGoodbye.\n");
     assert_eq!(heard(&mut ann), "");
@@ -84,8 +121,8 @@ fn one_may_look_before_one_enters() {
 
 #[test]
 fn who_has_no_good_name_is_asked_again_and_then_sent_away() {
-    let room = Room::default();
-    let (_ann, mut bob) = (join(&room, "Ann"), connect(&room));
+    let hall = Hall::in_memory();
+    let (_ann, mut bob) = (join(&hall, "Ann"), connect(&hall));
     for (name, problem) in [
         ("", "letter"),
         ("aNN", "already"),
@@ -103,13 +140,13 @@ fn who_has_no_good_name_is_asked_again_and_then_sent_away() {
     bob.receive("\n".repeat(5000));
     assert!(heard(&mut bob).len() < 1000, "he is not answered for ever");
     assert!(bob.is_disconnected());
-    assert_eq!(room.count(), 1);
+    assert_eq!(hall.count(LOBBY), 1);
 }
 
 #[test]
 fn who_says_no_name_at_all_is_sent_away() {
-    let room = Room::default();
-    let (mut named, mut silent) = (join(&room, "ann"), connect(&room));
+    let hall = Hall::in_memory();
+    let (mut named, mut silent) = (join(&hall, "ann"), connect(&hall));
     silent.advance(Duration::from_secs(119));
     assert!(!silent.is_disconnecting());
     silent.advance(Duration::from_secs(1));
@@ -122,8 +159,8 @@ fn who_says_no_name_at_all_is_sent_away() {
 #[test]
 fn a_line_that_is_too_long_is_refused_and_the_next_one_heard() {
     for size in [1000, 16_384, 20_000, 100_000] {
-        let room = Room::default();
-        let (mut ann, mut bob) = (join(&room, "ann"), join(&room, "bob"));
+        let hall = Hall::in_memory();
+        let (mut ann, mut bob) = (join(&hall, "ann"), join(&hall, "bob"));
         heard(&mut ann);
         let long = "x".repeat(50_000);
         bob.receive_in_pieces(format!("{long}\nshort\n"), Chunks::of(size));
@@ -137,8 +174,8 @@ fn a_line_that_is_too_long_is_refused_and_the_next_one_heard() {
 
 #[test]
 fn who_is_cut_off_has_left_once() {
-    let room = Room::default();
-    let (mut ann, mut bob) = (join(&room, "ann"), join(&room, "bob"));
+    let hall = Hall::in_memory();
+    let (mut ann, mut bob) = (join(&hall, "ann"), join(&hall, "bob"));
     bob.fail(ErrorKind::ConnectionReset);
     drop(bob);
     assert_eq!(heard(&mut ann), "* bob joined\n* bob left\n");
@@ -146,9 +183,9 @@ fn who_is_cut_off_has_left_once() {
 
 #[test]
 fn who_does_not_read_is_dropped_and_the_others_are_not() {
-    let room = Room::default();
+    let hall = Hall::in_memory();
     let (mut ann, mut bob, mut slow) =
-        (join(&room, "ann"), join(&room, "bob"), join(&room, "slow"));
+        (join(&hall, "ann"), join(&hall, "bob"), join(&hall, "slow"));
     slow.block_sending();
     heard(&mut ann);
     let line = "x".repeat(1000) + "\n";
@@ -172,8 +209,8 @@ fn who_does_not_read_is_dropped_and_the_others_are_not() {
 
 #[test]
 fn a_flood_is_slowed_down_and_nothing_of_it_lost() {
-    let room = Room::default();
-    let (mut ann, mut bob) = (join(&room, "ann"), join(&room, "bob"));
+    let hall = Hall::in_memory();
+    let (mut ann, mut bob) = (join(&hall, "ann"), join(&hall, "bob"));
     heard(&mut ann);
     let (lines, mut got) = (20_000, String::new());
     let flood: String = (0..lines)
@@ -202,10 +239,10 @@ fn a_flood_is_slowed_down_and_nothing_of_it_lost() {
 
 #[test]
 fn everybody_is_told_when_the_chat_is_over() {
-    let room = Room::default();
-    let (mut ann, mut bob) = (join(&room, "ann"), join(&room, "bob"));
+    let hall = Hall::in_memory();
+    let (mut ann, mut bob) = (join(&hall, "ann"), join(&hall, "bob"));
     heard(&mut ann);
-    room.close("The chat is over.");
+    hall.close("The chat is over.");
     bob.fail(ErrorKind::ConnectionReset);
     assert_eq!(heard(&mut ann), "* The chat is over.\n");
 }
@@ -233,10 +270,10 @@ impl Protocol for Person {
 #[ropewalk::test(seeds = 50)]
 fn in_a_network_that_cuts_and_delays_each_line_arrives_once_and_in_order(world: &mut World) {
     world.set_faults(Faults::gentle());
-    let room = Room::default();
+    let hall = Hall::in_memory();
     let server = world.reactor("server");
     let port = server.listen_with("tcp:10.0.0.1:8001", limits(), move || {
-        LineGuest::new(room.clone())
+        LineGuest::new(hall.clone())
     });
     let people = ["ann", "bob", "eve", "joe"].map(|name| {
         let heard = Rc::<RefCell<String>>::default();

@@ -76,6 +76,10 @@ impl Name {
         }
     }
 
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The same for names that differ only in upper and lower case.
     pub(crate) fn folded(&self) -> String {
         self.0.to_lowercase()

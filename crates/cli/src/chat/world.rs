@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   c0 … c4: people with a script, who come back ──┐
-//!                                                  ├─ every fault ─ server: the room ─ the ledger, a guest that hears all
+//!                                                  ├─ every fault ─ server: the hall ─ the ledger, a guest that hears all
 //!   what each heard ─ must be what the ledger says ┘
 //! ```
 //!
@@ -24,13 +24,14 @@ use ropewalk::testing::World;
 use ropewalk::timer::DelayedCall;
 use ropewalk::{Connector, Leftover, ListeningPort, Phase, ReconnectingFactory, Trying};
 
+use super::hall::{Guest, Hall};
 use super::limits;
-use super::protocol::{LineGuest, SLOW_BYTES};
-use super::room::{Guest, Room};
-use super::text::Name;
+use super::lines::{LineGuest, SLOW_BYTES};
 
 mod ledger;
 mod person;
+mod restarts;
+mod tab;
 
 use ledger::{Ledger, to_be_heard};
 use person::{Person, Temper, Visit, message};
@@ -95,7 +96,7 @@ struct Tally {
 struct Chat<'a> {
     world: &'a mut World,
     random: Random,
-    room: Room,
+    hall: Hall,
     ledger: Ledger,
     is_loud: bool,
     port: Option<ListeningPort>,
@@ -112,7 +113,7 @@ impl<'a> Chat<'a> {
         let mut chat = Self {
             world,
             random,
-            room: Room::default(),
+            hall: Hall::in_memory(),
             ledger: Ledger::default(),
             is_loud,
             port: None,
@@ -132,15 +133,14 @@ impl<'a> Chat<'a> {
 
     /// Opens the room; the ledger is its first guest.
     fn open(&mut self) -> Guest {
-        let name = Name::parse(b"ledger").expect("a good name");
-        let guest = self.room.enter(name, self.ledger.clone());
-        let (room, ledger) = (self.room.clone(), self.ledger.clone());
+        let (hall, ledger) = (self.hall.clone(), self.ledger.clone());
         let server = self.reactor("server");
+        let guest = ledger.listen(&hall, &server.handle());
         let port = server.listen_with("tcp:10.0.0.1:8001", limits(), move || {
-            ledger.watch_server(LineGuest::new(room.clone()))
+            ledger.watch_server(LineGuest::new(hall.clone()))
         });
         self.port = Some(port.expect("the address is free"));
-        guest.expect("it is the first")
+        guest
     }
 
     /// Adds a host whose person comes, and comes back.
@@ -295,7 +295,7 @@ impl<'a> Chat<'a> {
 
     /// Everybody goes home in order, and everything is gone a minute later.
     fn close(&mut self) {
-        self.room.close("The chat is over. Goodbye.");
+        self.hall.close("The chat is over. Goodbye.");
         self.clients
             .iter()
             .for_each(|(connector, _)| connector.disconnect());
@@ -309,10 +309,10 @@ impl<'a> Chat<'a> {
 
     /// Every reactor stops in the midst, as at a SIGTERM.
     fn stop(&mut self) {
-        let room = self.room.clone();
+        let hall = self.hall.clone();
         let server = self.world.reactor("server");
         server.add_trigger(Phase::BeforeShutdown, move |_| {
-            room.close("The chat is over.");
+            hall.close("The chat is over.");
         });
         for host in hosts() {
             self.world.reactor(&host).stop().expect("it runs");
@@ -371,7 +371,9 @@ fn is_for_it_alone(line: &[u8]) -> bool {
         b"Goodbye.\n",
     ];
     let begins = |answer: &&[u8]| line.starts_with(answer) || answer.starts_with(line);
-    line.first().is_some_and(u8::is_ascii_digit) || ANSWERS.iter().any(begins)
+    line.first()
+        .is_some_and(|first| first.is_ascii_digit() || *first == b'|')
+        || ANSWERS.iter().any(begins)
 }
 
 fn contains(text: &[u8], word: &[u8]) -> bool {

@@ -38,7 +38,7 @@ pub(super) fn of(
 }
 
 /// What to type into a browser on this machine.
-pub(super) fn url(port: &ListeningPort) -> Option<String> {
+pub(crate) fn url(port: &ListeningPort) -> Option<String> {
     let endpoint = port.endpoint().to_string();
     let scheme = match endpoint.contains("tls:") {
         true => "https",

@@ -20,6 +20,7 @@ use ropewalk::web::{
 use ropewalk::{Failure, Handle};
 
 use self::access_file::AccessFile;
+pub(crate) use self::endpoints::url;
 use crate::setup::Setup;
 
 /// Serves a folder, or another server, by HTTP

@@ -37,6 +37,8 @@
 //! - **Sessions**: on the server by [`Sessions`](crate::web::Sessions), 15 minutes and bounded; call `renew_id` when somebody logs in. Or in the
 //!   browser by `SealedSessions`, which need no memory and cannot be revoked.
 //! - **Events**: [`EventTopic`](crate::web::EventTopic) sends to all who listen by `EventSource`, and what they missed when they come back.
+//! - **A whole program** of these parts, with WebSockets, topics and a database, is `ropewalk chat`, in `crates/cli/src/chat`: a page and lines in the
+//!   same rooms, a wire protocol by which nothing is lost or doubled over cuts and restarts, and its simulated worlds.
 //! - **Wrapping**: [`Wrapped`](crate::web::Wrapped) sees each request before a resource; `request.on_response` changes the response, and
 //!   `request.set` passes values down. [`Gzip`](crate::web::Gzip) and sessions are made so.
 //! - **Errors**: `?` on anything. What is the client's fault says so (400, 404, 413, 415); all else is 500, in the log with its place, and not on

@@ -6,9 +6,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use ropewalk::{Bytes, Protocol, Reason, Transport};
+use ropewalk::{Address, Bytes, Handle, Protocol, Reason, Transport};
 
-use super::super::room::Seat;
+use super::super::hall::{Ear, Guest, Hall, LOBBY, Seat};
+use super::super::text::Name;
 
 /// Everything; clones are the same.
 #[derive(Clone, Default)]
@@ -38,13 +39,23 @@ pub(super) struct Watched<P> {
 }
 
 /// The ledger's own place in the room: it is a guest whose connection never fails.
-impl Seat for Ledger {
+impl Ear for Ledger {
     fn hear(&self, line: &Bytes) {
         self.0.lines.borrow_mut().push(line.clone());
     }
 }
 
 impl Ledger {
+    /// Comes into the first room.
+    pub(super) fn listen(&self, hall: &Hall, handle: &Handle) -> Guest {
+        let name = |text: &str| Name::parse(text.as_bytes()).expect("a good name");
+        let seat = Seat::Lines(Box::new(self.clone()));
+        let entered = hall.enter(handle, &Address::Stdio, name("ledger"), None, seat);
+        let guest = entered.expect("it is the first");
+        guest.join(&name(LOBBY)).expect("there is room");
+        guest
+    }
+
     /// The protocol of a server's end.
     pub(super) fn watch_server<P: Protocol>(&self, protocol: P) -> Watched<P> {
         watch(&self.0.servers, protocol, Rc::default())

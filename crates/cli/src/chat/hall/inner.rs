@@ -1,0 +1,404 @@
+//! The state of the hall.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ropewalk::protocols::{PeerKey, RateLimit};
+use ropewalk::web::websocket::{CloseCode, Topic};
+use ropewalk::{Bytes, Deferred, Handle, Resolver};
+
+use super::super::journal::{Journal, Kept};
+use super::super::text::Name;
+use super::super::wire::{RoomTold, Told};
+use super::outbox::Item;
+use super::room::{ROOM_MESSAGES, Room};
+use super::{LOBBY, Seat};
+
+/// So many rooms at most: everybody is shown all of them.
+const MOST_ROOMS: usize = 200;
+
+/// So many people at most, whatever the limits of connections: each is told of those who come and go.
+const MOST_PEOPLE: usize = 10_000;
+
+/// In a full hall a room where nobody is makes place for a new one, if nothing was said in it for so long (a day).
+const QUIET_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// The history of all rooms takes so much memory and disk, about; then the room with most of it forgets its oldest message, so
+/// that who talks much in one room takes nothing from others.
+const HISTORY_BYTES: usize = 32 * 1024 * 1024;
+
+/// While so much waits to be kept, nothing more is read. Stops guests who are faster than the disk.
+const OUTBOX_BYTES: usize = 256 * 1024;
+
+/// The token of one who closed with this was taken over: the number is ours to choose (RFC 6455 7.4.2).
+const TAKEN_OVER: u16 = 4001;
+
+pub(crate) struct Inner {
+    /// By folded name, as `here` has them.
+    pub(super) rooms: BTreeMap<String, Room>,
+    pub(super) people: BTreeMap<String, Person>,
+    /// The browsers of all who are in.
+    pub(super) browsers: Topic,
+    /// The rooms of which browsers do not know yet how they changed.
+    pub(super) changed: BTreeSet<String>,
+    pub(super) is_telling: bool,
+    /// What is not told yet, in order.
+    pub(super) outbox: Vec<Item>,
+    pub(super) outbox_bytes: usize,
+    pub(super) is_keeping: bool,
+    pub(super) journal: Option<Rc<Journal>>,
+    /// What the journal may forget: rooms, and of others all up to a number.
+    pub(super) gone: Vec<i64>,
+    pub(super) pruned: BTreeMap<i64, u64>,
+    /// Messages that each peer may say.
+    pub(super) words: RateLimit<PeerKey>,
+    arrivals: RateLimit<PeerKey>,
+    openings: RateLimit<PeerKey>,
+    history_bytes: usize,
+    is_open: bool,
+    waiting: Vec<Resolver<()>>,
+    visits: u64,
+    next_room: i64,
+}
+
+/// Somebody with a name.
+pub(super) struct Person {
+    pub(super) name: Name,
+    token: Option<String>,
+    pub(super) visit: u64,
+    pub(super) room: Option<String>,
+    pub(super) seat: Seat,
+    pub(super) typed: Option<Duration>,
+}
+
+/// Why somebody is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoEntry {
+    /// The name is in use.
+    Taken,
+    TooMany,
+    TooOften,
+}
+
+/// Why a room cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoRoom {
+    TooMany,
+    TooOften,
+}
+
+impl Inner {
+    pub(super) fn new(is_open: bool) -> Self {
+        Self {
+            rooms: BTreeMap::new(),
+            people: BTreeMap::new(),
+            browsers: Topic::new(),
+            changed: BTreeSet::new(),
+            is_telling: false,
+            outbox: Vec::new(),
+            outbox_bytes: 0,
+            is_keeping: false,
+            journal: None,
+            gone: Vec::new(),
+            pruned: BTreeMap::new(),
+            words: RateLimit::new(10_000, Duration::from_micros(500)),
+            arrivals: RateLimit::new(2000, Duration::from_millis(20)),
+            openings: RateLimit::new(20, Duration::from_secs(30)),
+            history_bytes: 0,
+            is_open,
+            waiting: Vec::new(),
+            visits: 0,
+            next_room: 1,
+        }
+    }
+
+    pub(super) fn open(&mut self, journal: Rc<Journal>, kept: Kept) {
+        for room in kept.rooms {
+            self.next_room = self.next_room.max(room.number + 1);
+            self.history_bytes += room.bytes();
+            if let Some(older) = self.rooms.insert(room.name.folded(), room) {
+                self.history_bytes -= older.bytes();
+                self.gone.push(older.number);
+            }
+        }
+        self.journal = Some(journal);
+        self.is_open = true;
+        self.trim();
+    }
+
+    pub(super) fn busy(&mut self, handle: &Handle) -> Option<Deferred<()>> {
+        if self.is_open && self.outbox_bytes < OUTBOX_BYTES {
+            return None;
+        }
+        let (calm, resolver) = Deferred::new(handle);
+        self.waiting.push(resolver);
+        Some(calm)
+    }
+
+    /// Lets those go on who were kept waiting.
+    pub(super) fn calm(&mut self) {
+        if self.is_open && self.outbox_bytes < OUTBOX_BYTES {
+            for resolver in self.waiting.drain(..) {
+                let _it_may_be_gone = resolver.resolve(());
+            }
+        }
+    }
+
+    // ── People ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    pub(super) fn may_arrive(&mut self, peer: PeerKey, now: Duration) -> Result<(), NoEntry> {
+        let taken = self.arrivals.take(peer, now);
+        taken.map_err(|_| NoEntry::TooOften)
+    }
+
+    /// Gives the number of the visit.
+    pub(super) fn enter(
+        &mut self,
+        id: &str,
+        name: &Name,
+        token: Option<String>,
+        seat: Seat,
+    ) -> Result<u64, NoEntry> {
+        self.visits += 1;
+        if let Some(person) = self.people.get_mut(id) {
+            if token.is_none() || token != person.token {
+                return Err(NoEntry::Taken);
+            }
+            person.visit = self.visits;
+            let before = std::mem::replace(&mut person.seat, seat);
+            self.unsubscribe(&before);
+            if let (Seat::Browser(socket), Some(code)) = (before, CloseCode::of(TAKEN_OVER)) {
+                socket.close(code, "you are here from elsewhere");
+            }
+            return Ok(self.visits);
+        }
+        if self.people.len() >= MOST_PEOPLE {
+            return Err(NoEntry::TooMany);
+        }
+        let person = Person {
+            name: name.clone(),
+            token,
+            visit: self.visits,
+            room: None,
+            seat,
+            typed: None,
+        };
+        self.people.insert(id.to_owned(), person);
+        Ok(self.visits)
+    }
+
+    /// Puts somebody who is in no room into one; tells whether he is still here.
+    pub(super) fn seat(&mut self, id: &str, visit: u64, room: &str) -> bool {
+        let person = self.people.get_mut(id);
+        let Some(person) = person.filter(|person| person.visit == visit) else {
+            return false;
+        };
+        person.room = Some(room.to_owned());
+        if let Some(room) = self.rooms.get_mut(room) {
+            room.here.insert(id.to_owned());
+        }
+        self.changed.insert(room.to_owned());
+        true
+    }
+
+    /// Takes somebody out of his room, and tells which it was. A room that nobody would miss goes.
+    pub(super) fn unseat(&mut self, id: &str, visit: u64) -> Option<String> {
+        let person = self.people.get_mut(id);
+        let person = person.filter(|person| person.visit == visit)?;
+        let name = person.room.take()?;
+        let room = self.rooms.get_mut(&name)?;
+        room.here.remove(id);
+        if let Seat::Browser(socket) = &person.seat {
+            room.topic.unsubscribe(socket);
+        }
+        self.close_if_blank(&name);
+        self.changed.insert(name.clone());
+        Some(name)
+    }
+
+    pub(super) fn forget(&mut self, id: &str, visit: u64) {
+        let person = self.people.get(id);
+        if person.is_some_and(|person| person.visit == visit) {
+            self.people.remove(id);
+        }
+    }
+
+    pub(super) fn unsubscribe(&self, seat: &Seat) {
+        if let Seat::Browser(socket) = seat {
+            self.browsers.unsubscribe(socket);
+            for room in self.rooms.values() {
+                room.topic.unsubscribe(socket);
+            }
+        }
+    }
+
+    pub(super) fn close(&mut self, line: &Bytes) {
+        for person in std::mem::take(&mut self.people).into_values() {
+            if let Seat::Lines(ear) = &person.seat {
+                ear.hear(line);
+            }
+        }
+        self.rooms.values_mut().for_each(|room| room.here.clear());
+    }
+
+    // ── Rooms ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    pub(super) fn names(&self, room: &str) -> Vec<&str> {
+        let here = self.rooms.get(room).map(|room| room.here.iter());
+        let people = here.into_iter().flatten();
+        let people = people.filter_map(|id| self.people.get(id));
+        people.map(|person| person.name.as_str()).collect()
+    }
+
+    /// Makes a room if there is none of that name.
+    pub(super) fn open_room(
+        &mut self,
+        name: &Name,
+        peer: PeerKey,
+        now: Duration,
+        clock: u64,
+        id: u64,
+    ) -> Result<(), NoRoom> {
+        let folded = name.folded();
+        if self.rooms.contains_key(&folded) {
+            return Ok(());
+        }
+        if folded != LOBBY {
+            let taken = self.openings.take(peer, now);
+            taken.map_err(|_| NoRoom::TooOften)?;
+            if self.rooms.len() >= MOST_ROOMS && !self.close_quiet_room(clock) {
+                return Err(NoRoom::TooMany);
+            }
+        }
+        let number = self.next_room;
+        self.next_room += 1;
+        self.changed.insert(folded.clone());
+        let room = Room::new(name.clone(), number, format!("{id:016x}"));
+        self.rooms.insert(folded, room);
+        Ok(())
+    }
+
+    /// Closes a room that nobody would miss.
+    pub(super) fn close_if_blank(&mut self, room: &str) {
+        if self.rooms.get(room).is_some_and(Room::is_blank) {
+            self.rooms.remove(room);
+        }
+    }
+
+    /// Forgets the room that was quiet for longest, if it was for long.
+    fn close_quiet_room(&mut self, clock: u64) -> bool {
+        let silent = |(folded, room): (&String, &Room)| {
+            let said = room.newest()?.at;
+            let is_quiet = said + QUIET_MS < clock && room.here.is_empty() && room.pending == 0;
+            (is_quiet && folded != LOBBY).then(|| (said, folded.clone()))
+        };
+        let Some((_, quietest)) = self.rooms.iter().filter_map(silent).min() else {
+            return false;
+        };
+        if let Some(room) = self.rooms.remove(&quietest) {
+            self.history_bytes -= room.bytes();
+            if self.journal.is_some() {
+                self.gone.push(room.number);
+            }
+        }
+        self.changed.insert(quietest);
+        true
+    }
+
+    /// Adds a message to its room, and forgets what is too much.
+    pub(super) fn add(&mut self, room: &str, message: super::Message) {
+        if let Some(room) = self.rooms.get_mut(room) {
+            self.history_bytes += message.bytes();
+            room.push(message);
+        }
+        self.trim();
+    }
+
+    fn trim(&mut self) {
+        let is_long = |room: &&mut Room| room.len() > ROOM_MESSAGES;
+        while self.history_bytes > HISTORY_BYTES {
+            let largest = self.rooms.values_mut().max_by_key(|room| room.bytes());
+            let forgotten = largest.and_then(|room| forget(room, &mut self.pruned));
+            let Some(bytes) = forgotten else {
+                break;
+            };
+            self.history_bytes -= bytes;
+        }
+        for room in self.rooms.values_mut().filter(is_long) {
+            while room.len() > ROOM_MESSAGES {
+                let Some(bytes) = forget(room, &mut self.pruned) else {
+                    break;
+                };
+                self.history_bytes -= bytes;
+            }
+        }
+    }
+
+    pub(super) fn tell_changes(&mut self) {
+        self.is_telling = false;
+        let changed = std::mem::take(&mut self.changed);
+        let rooms = changed.iter().filter_map(|name| self.rooms.get(name));
+        let gone = changed
+            .iter()
+            .filter(|name| !self.rooms.contains_key(*name));
+        let told = Told::Rooms {
+            all: false,
+            rooms: rooms.map(Room::told).collect(),
+            gone: gone.map(String::as_str).collect(),
+        };
+        self.browsers.send(told.text());
+    }
+
+    pub(super) fn tell_typing(&self, id: &str) {
+        let Some(person) = self.people.get(id) else {
+            return;
+        };
+        let room = person.room.as_ref().and_then(|room| self.rooms.get(room));
+        if let (Some(room), Seat::Browser(socket)) = (room, &person.seat) {
+            let (name, told) = (person.name.as_str(), room.name.as_str());
+            let told = Told::Typing { room: told, name };
+            room.topic.send_to_others(socket, told.text());
+        }
+    }
+}
+
+/// Gives how many bytes were forgotten.
+fn forget(room: &mut Room, pruned: &mut BTreeMap<i64, u64>) -> Option<usize> {
+    let before = room.bytes();
+    let seq = room.forget_oldest()?;
+    pruned.insert(room.number, seq);
+    Some(before - room.bytes())
+}
+
+impl Room {
+    pub(super) fn told(&self) -> RoomTold<'_> {
+        RoomTold {
+            name: self.name.as_str(),
+            people: self.here.len(),
+            last: self.last,
+        }
+    }
+}
+
+impl fmt::Display for NoEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Taken => "Somebody here is called that already.",
+            Self::TooMany => "The chat is full. Try again later.",
+            Self::TooOften => "Too many come from your address. Try again in a minute.",
+        })
+    }
+}
+
+impl fmt::Display for NoRoom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooMany => write!(f, "There are {MOST_ROOMS} rooms already. Join one of them."),
+            Self::TooOften => {
+                f.write_str("Too many new rooms come from your address. Try again in a minute.")
+            }
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! The rooms for line clients: `nc`, telnet, anything that sends lines.
+//!
+//! ```text
+//!   bytes ─► lines (LF or CRLF) ─► name? ─► command or talk ─► Hall ─► the others' seats
+//!                 │ too long: refused, skipped    │ too much: not read for a while
+//! ```
+//!
+//! A guest who does not read is dropped once [`SLOW_BYTES`] wait for it; the others notice nothing of that.
+
+use std::time::Duration;
+
+use ropewalk::protocols::{Delimiter, LineError, LineProtocol, LineReceiver, Lines};
+use ropewalk::timer::DelayedCall;
+use ropewalk::{Bytes, Failure, Reason, Transport};
+
+use super::budget::Budget;
+use super::hall::{Ear, Guest, Hall, LOBBY, Message, Seat, TEXT_BYTES};
+use super::text::{Name, printable};
+
+/// So much may wait for a guest, beyond what the kernel buffers: the high-water mark of its connection.
+pub(crate) const SLOW_BYTES: usize = 256 * 1024;
+
+/// How long a client may take to say its name. Stops those who connect only to hold a connection.
+const NAMING_TIME: Duration = Duration::from_secs(120);
+
+/// How many lines that are no name are answered. Stops those who do not talk to us at all.
+const NAMING_TRIES: u32 = 10;
+
+const WELCOME: &str = "Welcome to the chat. What is your name?\n";
+
+/// So much of what was said before is shown to who joins; less than may wait for a guest.
+const RECENT_MESSAGES: usize = 20;
+const RECENT_BYTES: usize = 32 * 1024;
+
+const HELP: &str = "\
+Every line that you send goes to all others in your room, except:
+  /who        lists who is here
+  /rooms      lists the rooms
+  /join ROOM  goes to a room, or makes it
+  /quit       leaves
+  /help       shows this
+A line that begins with // is sent with one slash.
+";
+
+/// One connection.
+pub(crate) struct LineGuest {
+    hall: Hall,
+    /// There once the name is known.
+    guest: Option<Guest>,
+    naming: Option<DelayedCall>,
+    tries: u32,
+    budget: Budget,
+}
+
+struct LineSeat(Transport);
+
+impl Ear for LineSeat {
+    fn hear(&self, line: &Bytes) {
+        self.0.write_owned(line.clone());
+    }
+}
+
+impl LineProtocol for LineGuest {
+    fn connection_made(&mut self, lines: &Lines) {
+        lines.write(WELCOME);
+        self.naming = Some(lines.call_later(NAMING_TIME, |this: &mut Self, lines| {
+            this.give_up_naming(lines, "You did not say your name. Goodbye.\n");
+        }));
+        self.rest(lines, None);
+    }
+
+    fn line_received(&mut self, lines: &Lines, line: &[u8]) {
+        self.hear(lines, line.strip_suffix(b"\r").unwrap_or(line));
+    }
+
+    /// Skips the line, up to its end, in raw mode.
+    fn line_length_exceeded(&mut self, lines: &Lines, error: LineError, _rest: &[u8]) {
+        tracing::info!(peer = %lines.peer(), %error, "refused a line");
+        lines.write(format!(
+            "That line has more than {TEXT_BYTES} bytes; nobody got it.\n"
+        ));
+        lines.set_raw_mode();
+    }
+
+    fn raw_data_received(&mut self, lines: &Lines, data: &[u8]) {
+        self.pay(lines, data.len(), 1);
+        if let Some(end) = data.iter().position(|byte| *byte == b'\n') {
+            lines.set_line_mode(data.len() - end - 1);
+        }
+    }
+
+    /// More waits than [`SLOW_BYTES`], after the kernel took what it would.
+    fn writing_paused(&mut self, lines: &Lines) {
+        let (unsent_bytes, peer) = (lines.unsent_bytes(), lines.peer());
+        if let Some(guest) = self.guest.take() {
+            tracing::warn!(name = %guest.name(), %peer, unsent_bytes, "dropped a guest that does not read");
+            guest.leave("was dropped: it did not read");
+        } else {
+            tracing::warn!(%peer, unsent_bytes, "dropped a client that does not read");
+        }
+        lines.abort_connection();
+    }
+
+    fn connection_lost(&mut self, lines: &Lines, reason: &Reason) {
+        self.end_naming();
+        if let Some(guest) = self.guest.take() {
+            tracing::info!(name = %guest.name(), peer = %lines.peer(), %reason, "left");
+            guest.leave("left");
+        }
+    }
+}
+
+impl LineGuest {
+    /// A client that is not in the hall yet.
+    pub(crate) fn new(hall: Hall) -> LineReceiver<Self> {
+        let guest = Self {
+            hall,
+            guest: None,
+            naming: None,
+            tries: 0,
+            budget: Budget::default(),
+        };
+        LineReceiver::new(guest)
+            .with_delimiter(Delimiter::LF)
+            .with_limit_bytes(TEXT_BYTES)
+    }
+
+    fn hear(&mut self, lines: &Lines, line: &[u8]) {
+        let (bytes, listeners) = match (line, &self.guest) {
+            ([b'/', b'/', ..], Some(guest)) => self.say(guest, &line[1..]),
+            ([b'/', command @ ..], _) => (self.obey(lines, command), 1),
+            (line, None) => (self.introduce(lines, line), self.hall.count(LOBBY)),
+            (line, Some(_)) if line.trim_ascii().is_empty() => (0, 1),
+            (line, Some(guest)) => self.say(guest, line),
+        };
+        self.pay(lines, bytes, listeners);
+    }
+
+    /// Says a line to all others in the room; gives how many bytes they are, and how many hear it.
+    fn say(&self, guest: &Guest, line: &[u8]) -> (usize, usize) {
+        let text = printable(line);
+        let bytes = text.len();
+        guest.say(text);
+        (bytes, self.hall.count(&self.room()))
+    }
+
+    /// The room where it is, folded; the first one for who is in none yet.
+    fn room(&self) -> String {
+        let room = self.guest.as_ref().and_then(Guest::room);
+        room.unwrap_or_else(|| LOBBY.to_owned())
+    }
+
+    /// Answers a command; returns how many bytes the answer has.
+    fn obey(&mut self, lines: &Lines, command: &[u8]) -> usize {
+        let end = command.iter().position(u8::is_ascii_whitespace);
+        let (word, rest) = command.split_at(end.unwrap_or(command.len()));
+        let answer = match (word.to_ascii_lowercase().as_slice(), rest.trim_ascii()) {
+            (b"who", b"") => self.hall.who(&self.room()) + "\n",
+            (b"rooms", b"") => self.hall.rooms() + "\n",
+            (b"help", b"") => HELP.to_owned(),
+            (b"join", room) => self.join(room),
+            (b"quit", b"") => {
+                lines.write("Goodbye.\n");
+                lines.lose_connection();
+                return 0;
+            }
+            _ => {
+                let shown: String = printable(command.trim_ascii()).chars().take(20).collect();
+                format!("There is no command /{shown}; /help lists what there is.\n")
+            }
+        };
+        lines.write(&answer);
+        answer.len()
+    }
+
+    /// Goes to another room; gives what to answer.
+    fn join(&self, room: &[u8]) -> String {
+        let Some(guest) = &self.guest else {
+            return "Say your name first.\n".to_owned();
+        };
+        let room = match Name::parse(room.strip_prefix(b"#").unwrap_or(room)) {
+            Err(problem) => return format!("{problem} That is true of rooms, too.\n"),
+            Ok(room) => room,
+        };
+        match guest.join(&room) {
+            Err(problem) => format!("{problem}\n"),
+            Ok(()) => {
+                let room = room.folded();
+                let here = self.hall.who(&room);
+                let name = self.hall.look(&room, |room| room.name.to_string());
+                format!(
+                    "You are in {}. {here}\n{}",
+                    name.unwrap_or(room.clone()),
+                    self.recent(&room)
+                )
+            }
+        }
+    }
+
+    /// What was said lately, marked so that nobody takes it for new.
+    fn recent(&self, room: &str) -> String {
+        let recent = self.hall.look(room, |room| {
+            let few = room.newest_few(RECENT_MESSAGES, RECENT_BYTES);
+            few.map(earlier).collect()
+        });
+        recent.unwrap_or_default()
+    }
+
+    /// Takes a line as the name; asks again if that cannot be. Returns how many bytes that costs.
+    fn introduce(&mut self, lines: &Lines, line: &[u8]) -> usize {
+        let entered = Name::parse(line)
+            .map_err(|problem| problem.to_string())
+            .and_then(|name| self.enter(lines, name));
+        let problem = match entered {
+            Err(problem) => problem,
+            Ok(guest) => {
+                tracing::info!(name = %guest.name(), peer = %lines.peer(), "joined");
+                self.guest = Some(guest);
+                self.end_naming();
+                let count = self.hall.count(LOBBY);
+                lines.write(format!(
+                    "You are in: {count} here. /help says what you can do.\n{}",
+                    self.recent(LOBBY)
+                ));
+                return line.len();
+            }
+        };
+        self.tries += 1;
+        if self.tries < NAMING_TRIES {
+            lines.write(format!("{problem} What is your name?\n"));
+        } else {
+            self.give_up_naming(lines, "That is no name either. Goodbye.\n");
+        }
+        line.len()
+    }
+
+    fn enter(&self, lines: &Lines, name: Name) -> Result<Guest, String> {
+        let seat = Seat::Lines(Box::new(LineSeat(Transport::clone(lines))));
+        let (reactor, peer) = (lines.reactor(), lines.peer());
+        let entered = self.hall.enter(reactor, peer, name, None, seat);
+        let guest = entered.map_err(|problem| problem.to_string())?;
+        let lobby = Name::parse(LOBBY.as_bytes()).map_err(|problem| problem.to_string())?;
+        let joined = guest.join(&lobby);
+        joined.map_err(|problem| problem.to_string())?;
+        Ok(guest)
+    }
+
+    fn give_up_naming(&mut self, lines: &Lines, goodbye: &str) {
+        tracing::info!(peer = %lines.peer(), "sent away a client without a name");
+        self.end_naming();
+        lines.write(goodbye);
+        lines.lose_connection();
+    }
+
+    fn end_naming(&mut self) {
+        if let Some(naming) = self.naming.take() {
+            let _it_may_have_run = naming.cancel();
+        }
+    }
+
+    fn pay(&mut self, lines: &Lines, bytes: usize, listeners: usize) {
+        let wait = self.budget.spend(bytes, listeners, lines.reactor().now());
+        self.rest(lines, wait);
+    }
+
+    /// Reads on when the budget, and the hall, allow it.
+    fn rest(&mut self, lines: &Lines, wait: Option<Duration>) {
+        let now = lines.reactor().now();
+        let guest = self.guest.as_ref();
+        let too_fast = guest.and_then(|guest| self.hall.too_fast(guest.peer(), now));
+        if let Some(wait) = wait.max(too_fast) {
+            lines.pause_reading();
+            lines.call_later(wait, |this: &mut Self, lines| this.go_on(lines));
+        } else if let Some(calm) = self.hall.busy(lines.reactor()) {
+            lines.pause_reading();
+            lines.when(calm, |this: &mut Self, lines, _: Result<(), Failure>| {
+                this.go_on(lines);
+            });
+        }
+    }
+
+    fn go_on(&mut self, lines: &Lines) {
+        match self.hall.busy(lines.reactor()) {
+            None => lines.resume_reading(),
+            Some(calm) => lines.when(calm, |this: &mut Self, lines, _: Result<(), Failure>| {
+                this.go_on(lines);
+            }),
+        }
+    }
+}
+
+/// A line of the past, with the time of day in UTC.
+fn earlier(message: &Message) -> String {
+    let minute = message.at / 60_000 % (24 * 60);
+    let (hour, minute) = (minute / 60, minute % 60);
+    format!(
+        "| {hour:02}:{minute:02} {}: {}\n",
+        message.name, message.text
+    )
+}

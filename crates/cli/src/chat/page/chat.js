@@ -1,0 +1,533 @@
+// The page of `ropewalk chat`. What it says and hears is described in wire.rs.
+//
+//   what you type ─► pending, kept until the chat has kept it ─► WebSocket ─► messages, by number ─► the log
+//
+// Nothing is lost: what was not acknowledged is sent again with its key, and what was missed is asked for by the last number
+// seen. Nothing is doubled: a key counts once for the chat, and a number once for the page.
+"use strict";
+
+const LIMIT_BYTES = 16384;         // the chat's own limit of a message
+const MOST_PENDING = 500;          // so much may wait to be sent
+const MOST_SHOWN = 5000;           // older messages leave the page; "earlier" brings them back
+const FIRST_RETRY = 400, LAST_RETRY = 15000;
+const PATIENCE = 10000;            // an answer that takes longer means that the connection is dead
+const GROUP = 5 * 60 * 1000;       // messages of one person within this are shown under one name
+const LOBBY = "lobby";
+
+const $ = (id) => document.getElementById(id);
+const element = (tag, className, text) => {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+};
+const bdi = (text) => element("bdi", "", text);
+const random = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+// ── What is remembered: the name for ever, the rest as long as the tab ─────────────────────────────────────────────────
+
+const kept = (store, key, value) => {
+  try { return value === undefined ? store.getItem(key) : store.setItem(key, value); } catch { return null; }
+};
+let name = kept(localStorage, "chat name") || "";
+let token = kept(sessionStorage, "chat token");
+if (!token) kept(sessionStorage, "chat token", token = random());
+let pending = JSON.parse(kept(sessionStorage, "chat pending") || "[]");
+const savePending = () => kept(sessionStorage, "chat pending", JSON.stringify(pending.map(({ room, key, text }) => ({ room, key, text }))));
+
+// ── The room that is shown ────────────────────────────────────────────────────────────────────────────────────────────
+
+let room = null;        // {name, id, seen, first, here, people}; id once the chat has told it
+const rooms = new Map();  // name → {people, last, read}
+
+const wanted = () => {
+  try { return decodeURIComponent(location.hash.slice(1)).trim() || LOBBY; } catch { return LOBBY; }
+};
+const same = (a, b) => a.toLowerCase() === b.toLowerCase();
+
+function enter(wish) {
+  if (room && same(room.name, wish)) return;
+  room = { name: wish, id: null, seen: 0, first: Infinity, here: new Set(), people: 0 };
+  $("log").replaceChildren();
+  $("earlier").hidden = $("newer").hidden = $("empty").hidden = true;
+  $("typing").textContent = "";
+  typers.clear();
+  stick = true;
+  pending.filter((message) => same(message.room, wish)).forEach(showPending);
+  showRoom();
+  showHere();
+  if (isIn) join();
+}
+
+function join() {
+  send({ type: "join", room: room.name, ...(room.id && { id: room.id, seen: room.seen }) });
+}
+
+// ── The connection ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+let socket = null, isIn = false, retries = 0, retryTimer = 0, deadline = 0;
+
+const send = (message) => socket?.readyState === WebSocket.OPEN && socket.send(JSON.stringify(message));
+
+function state(kind, text) {
+  $("state").dataset.state = kind;
+  if ($("state").textContent !== text) $("state").textContent = text;
+}
+
+function connect() {
+  clearTimeout(retryTimer);
+  if (!name) return askName("");
+  const url = new URL("ws", location.href);
+  url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  url.hash = "";
+  state(retries ? "lost" : "wait", retries ? "reconnecting…" : "connecting…");
+  const own = socket = new WebSocket(url);
+  expect(() => lose(own));
+  own.onopen = () => send({ type: "hello", name, token });
+  own.onmessage = (event) => own === socket && hear[(event = JSON.parse(event.data)).type]?.(event);
+  own.onclose = (event) => own === socket && (event.code === 4001 ? replaced() : lose(own));
+}
+
+/** Gives a connection up, and comes back after a while: longer each time, and not at the same moment as everybody else. */
+function lose(own) {
+  if (own !== socket) return;
+  leave();
+  const delay = Math.min(LAST_RETRY, FIRST_RETRY * 1.7 ** retries++) * (.5 + Math.random());
+  state("lost", navigator.onLine === false ? "no network – reconnecting when it is back…" : "connection lost – reconnecting…");
+  clearTimeout(retryTimer);
+  retryTimer = setTimeout(connect, delay);
+}
+
+function leave(code) {
+  const old = socket;
+  socket = null;
+  isIn = false;
+  clearTimeout(deadline);
+  if (old) old.onclose = old.onmessage = old.onopen = null, old.close(code);
+}
+
+function replaced() {
+  leave();
+  state("lost", "you are here from another tab");
+  if (!$("elsewhere").open) $("elsewhere").showModal();
+}
+
+/** Does something unless an answer comes in time. */
+function expect(otherwise) {
+  clearTimeout(deadline);
+  deadline = setTimeout(otherwise, PATIENCE);
+}
+
+function sendPending(message) {
+  if (!isIn) return;
+  send({ type: "say", room: message.room, key: message.key, text: message.text });
+  const own = socket;
+  expect(() => pending.length && lose(own));
+}
+
+const comeBack = () => { if (!socket && name && !$("elsewhere").open && !$("hello").open) connect(); };
+addEventListener("online", comeBack);
+addEventListener("visibilitychange", () => { if (!document.hidden) comeBack(), unread(0); });
+
+// ── What the chat says ────────────────────────────────────────────────────────────────────────────────────────────────
+
+const hear = {
+  welcome(told) {
+    clearTimeout(deadline);
+    isIn = true;
+    retries = 0;
+    kept(localStorage, "chat name", name = told.name);
+    showMe();
+    state("good", "connected");
+    if ($("hello").open) $("hello").close();
+    if (room) join(); else enter(wanted());
+    pending.forEach(sendPending);
+  },
+
+  refused({ what, why, key, again }) {
+    if (what === "name") {
+      leave();
+      askName(why);
+    } else if (what === "room") {
+      notice(why);
+      if (!room.id) location.hash = LOBBY;
+    } else {
+      const message = pending.find((message) => message.key === key);
+      if (message && again) return void setTimeout(sendPending, 3000, message);
+      forget(key, (shown) => shown.classList.replace("pending", "failed"));
+      notice(why);
+    }
+  },
+
+  rooms({ all, rooms: changed, gone }) {
+    if (all) rooms.clear();
+    for (const { name, people, last } of changed) rooms.set(name, { people, last, read: rooms.get(name)?.read ?? last });
+    for (const name of gone) for (const known of rooms.keys()) if (same(known, name)) rooms.delete(known);
+    showRooms();
+  },
+
+  room({ room: name, id, here, people }) {
+    if (!same(room.name, name)) return;
+    if (room.id && room.id !== id) {
+      told("The chat began anew, without what was said before.");
+      room.seen = 0;
+      room.first = Infinity;
+    }
+    Object.assign(room, { name, id, here: new Set(here), people });
+    showRoom();
+    showHere();
+  },
+
+  history({ room: name, messages, more, earlier, gap }) {
+    if (!same(room.name, name)) return;
+    const isEarlier = messages.length > 0 && messages.at(-1).seq < room.first && room.first !== Infinity;
+    if (isEarlier) return showEarlier(messages, earlier);
+    if (gap && room.first !== Infinity) told("Some messages in between are not kept any more.");
+    if (room.first === Infinity) $("earlier").hidden = !earlier;
+    messages.filter(({ seq }) => seq > room.seen).forEach(show);
+    $("empty").hidden = $("log").childElementCount > 0;
+    if (more) send({ type: "more", seen: room.seen });
+  },
+
+  message(told) {
+    if (!same(room.name, told.room) || told.seq <= room.seen) return;
+    if (told.seq > room.seen + 1 && room.seen > 0) return join();  // some were lost on the way: get them, in order
+    show(told);
+    if (document.hidden && told.name !== name) unread(unseen + 1);
+  },
+
+  ack({ key }) {
+    forget(key, (shown) => shown.remove());
+    if (!pending.length) clearTimeout(deadline);
+  },
+
+  joined({ room: where, name: who }) {
+    if (!same(room.name, where) || room.here.has(who)) return;
+    room.here.add(who);
+    room.people++;
+    if (room.people < 50) told(bdi(who), " joined");
+    showHere();
+  },
+
+  left({ room: where, name: who }) {
+    if (!same(room.name, where) || !room.here.delete(who)) return;
+    room.people--;
+    typers.delete(who);
+    if (room.people < 50) told(bdi(who), " left");
+    showHere();
+  },
+
+  typing({ room: where, name: who }) {
+    if (same(room.name, where)) typers.set(who, Date.now() + 5000), showTyping();
+  },
+};
+
+// ── Saying something ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+function say(text) {
+  const bytes = new TextEncoder().encode(text).length;
+  const problem = bytes > LIMIT_BYTES ? `This is too long: ${bytes} bytes of ${LIMIT_BYTES} at most.`
+    : pending.length >= MOST_PENDING ? "Too much waits to be sent: wait until you are connected." : "";
+  $("too-long").textContent = problem;
+  if (problem) return false;
+  const message = { room: room.name, key: random(), text };
+  pending.push(message);
+  savePending();
+  stick = true;
+  showPending(message);
+  sendPending(message);
+  return true;
+}
+
+function forget(key, change) {
+  const shown = document.getElementById(`key-${key}`);
+  if (shown) change(shown), shown.removeAttribute("id");
+  const before = pending.length;
+  pending = pending.filter((message) => message.key !== key);
+  if (pending.length !== before) savePending();
+}
+
+let typed = 0;
+$("text").addEventListener("input", () => {
+  $("too-long").textContent = "";
+  if ($("text").value && Date.now() - typed > 3000) typed = Date.now(), send({ type: "typing" });
+});
+$("say").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const text = $("text").value.trim();
+  if (text && room && say(text)) $("text").value = "", typed = 0;
+  $("text").focus();
+});
+
+// ── Showing ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+let stick = true, unseen = 0, last = null;
+const typers = new Map();
+
+const hue = (name) => {
+  let sum = 7;
+  for (const char of name.toLowerCase()) sum = (sum * 31 + char.codePointAt(0)) % 9973;
+  return `h${sum % 12}`;
+};
+const face = (made, name) => {
+  made.className = `face ${hue(name)}`;
+  made.textContent = [...name][0].toUpperCase();
+  made.setAttribute("aria-hidden", "true");
+  return made;
+};
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const calendar = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
+const day = (at) => calendar.format(at);
+
+/** The text, with links that lead out safely. */
+function linked(text) {
+  const shown = element("p", "text");
+  shown.dir = "auto";
+  let end = 0;
+  for (const match of text.matchAll(/https?:\/\/[^\s<>"']*[^\s<>"'.,;:!?)\]]/g)) {
+    const link = element("a", "", match[0]);
+    link.href = match[0];
+    link.target = "_blank";
+    link.rel = "noopener noreferrer";
+    shown.append(text.slice(end, match.index), link);
+    end = match.index + match[0].length;
+  }
+  shown.append(text.slice(end));
+  return shown;
+}
+
+/** A message as an item of the list; `before` is the message above it. */
+function item(message, before) {
+  const isFirst = !before || before.name !== message.name || message.at - before.at > GROUP || day(before.at) !== day(message.at);
+  const shown = element("li", `message ${hue(message.name)}${isFirst ? " first" : ""}${message.name === name ? " mine" : ""}`);
+  if (message.seq) shown.dataset.seq = message.seq;
+  const body = element("div");
+  if (isFirst) {
+    const who = element("p", "who"), author = element("b"), time = element("time", "", clock.format(message.at));
+    author.append(bdi(message.name));
+    time.dateTime = new Date(message.at).toISOString();
+    who.append(author, time);
+    shown.append(face(element("span"), message.name));
+    body.append(who);
+  }
+  body.append(linked(message.text));
+  shown.append(body);
+  return shown;
+}
+
+const firstPending = () => $("log").querySelector(".pending");
+
+/** Adds a new message, above what is not sent yet. */
+function show(message) {
+  const mark = firstPending();
+  const above = (mark ? mark.previousElementSibling : $("log").lastElementChild)?.classList.contains("message") ? last : null;
+  if (message.key) forget(message.key, (shown) => shown.remove());
+  if (!last || day(last.at) !== day(message.at)) add(element("li", "day", day(message.at)));
+  add(item(message, above));
+  last = message;
+  room.seen = message.seq;
+  if (room.first === Infinity) room.first = message.seq;
+  const known = [...rooms].find(([known]) => same(known, room.name));
+  if (known) known[1].read = Math.max(known[1].read, message.seq);
+  if (typers.delete(message.name)) showTyping();
+  $("empty").hidden = true;
+  if (!stick && message.name !== name) $("newer").hidden = false;
+  if ($("log").childElementCount > MOST_SHOWN && stick) dropOldest();
+}
+
+function add(shown) {
+  $("log").insertBefore(shown, firstPending());
+  follow();
+}
+
+function told(...parts) {
+  const line = element("li", "told");
+  line.append(...parts);
+  add(line);
+}
+
+function showPending(message) {
+  const shown = item({ ...message, name, at: Date.now() }, null);
+  shown.classList.add("pending");
+  shown.id = `key-${message.key}`;
+  $("log").append(shown);
+  $("empty").hidden = true;
+  follow();
+}
+
+function showEarlier(messages, earlier) {
+  const list = document.createDocumentFragment();
+  let before = null;
+  for (const message of messages) {
+    if (!before || day(before.at) !== day(message.at)) list.append(element("li", "day", day(message.at)));
+    list.append(item(message, before));
+    before = message;
+  }
+  room.first = messages[0].seq;
+  const { scrollHeight, scrollTop } = $("scroller");
+  $("log").prepend(list);
+  $("earlier").hidden = !earlier;
+  $("scroller").scrollTop = scrollTop + $("scroller").scrollHeight - scrollHeight;
+}
+
+function dropOldest() {
+  while ($("log").childElementCount > MOST_SHOWN - 500) $("log").firstElementChild.remove();
+  room.first = Number($("log").querySelector("[data-seq]")?.dataset.seq ?? room.first);
+  $("earlier").hidden = false;
+}
+
+let following = 0;
+function follow() {
+  if (stick && !following) following = setTimeout(() => { following = 0; $("scroller").scrollTop = $("scroller").scrollHeight; });
+}
+$("scroller").addEventListener("scroll", () => {
+  const { scrollHeight, scrollTop, clientHeight } = $("scroller");
+  stick = scrollHeight - scrollTop - clientHeight < 60;
+  if (stick) $("newer").hidden = true;
+}, { passive: true });
+new ResizeObserver(() => follow()).observe($("scroller"));
+$("newer").addEventListener("click", () => { stick = true; $("newer").hidden = true; follow(); $("text").focus(); });
+$("earlier").addEventListener("click", () => send({ type: "earlier", before: room.first }));
+
+function showRoom() {
+  $("room").textContent = `# ${room.name}`;
+  document.title = `${unseen ? `(${unseen}) ` : ""}${room.name} – Ropewalk chat`;
+  showRooms();
+}
+
+function unread(count) {
+  unseen = count;
+  if (room) showRoom();
+}
+
+function showRooms() {
+  const list = $("rooms"), order = [...rooms].sort(([a], [b]) => (b === LOBBY) - (a === LOBBY) || a.localeCompare(b));
+  const old = new Map([...list.children].map((shown) => [shown.dataset.room, shown]));
+  let hasUnread = false, next = list.firstElementChild;
+  for (const [name, { people, last, read }] of order) {
+    const isHere = room && same(room.name, name), isUnread = !isHere && last > read;
+    hasUnread ||= isUnread;
+    const shown = old.get(name) ?? roomItem(name);
+    old.delete(name);
+    const link = shown.firstElementChild;
+    link.classList.toggle("unread", isUnread);
+    isHere ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
+    link.querySelector(".people").textContent = people;
+    link.querySelector(".dot").hidden = !isUnread;
+    if (shown === next) next = next.nextElementSibling; else list.insertBefore(shown, next);
+  }
+  old.forEach((shown) => shown.remove());
+  $("unread-elsewhere").hidden = !hasUnread;
+}
+
+function roomItem(name) {
+  const shown = element("li"), link = element("a"), dot = element("span", "dot"), people = element("span", "people");
+  shown.dataset.room = name;
+  link.href = `#${encodeURIComponent(name)}`;
+  dot.append(element("span", "unseen", "new messages"));
+  link.append(bdi(name), dot, people, element("span", "unseen", "people"));
+  shown.append(link);
+  return shown;
+}
+
+let showing = 0;
+function showHere() {
+  showing ||= setTimeout(() => {
+    showing = 0;
+    const names = [...room.here].sort((a, b) => a.localeCompare(b));
+    $("here").replaceChildren(...names.map((who) => {
+      const shown = element("li");
+      shown.append(face(element("span"), who), bdi(who));
+      if (who === name) shown.append(element("span", "people", "(you)"));
+      return shown;
+    }));
+    if (room.people > names.length) $("here").append(element("li", "", `and ${room.people - names.length} more`));
+    $("count").textContent = room.people;
+  }, 50);
+}
+
+function showTyping() {
+  const now = Date.now();
+  for (const [who, until] of typers) if (until <= now) typers.delete(who);
+  const names = [...typers.keys()];
+  $("typing").textContent = names.length === 0 ? "" : names.length === 1 ? `${names[0]} is typing…`
+    : names.length < 4 ? `${names.slice(0, -1).join(", ")} and ${names.at(-1)} are typing…` : "Several people are typing…";
+}
+setInterval(() => typers.size && showTyping(), 1000);
+
+let noticeTimer = 0;
+function notice(text) {
+  $("notice").textContent = text;
+  $("notice").hidden = false;
+  clearTimeout(noticeTimer);
+  noticeTimer = setTimeout(() => $("notice").hidden = true, 8000);
+}
+
+function showMe() {
+  $("my-name").firstElementChild.textContent = name;
+  face($("my-face"), name || "?");
+}
+
+// ── Dialogs, drawers and the address ──────────────────────────────────────────────────────────────────────────────────
+
+function askName(problem) {
+  $("name-problem").textContent = problem;
+  $("name").value = name;
+  if (!$("hello").open) $("hello").showModal();
+  $("name").select();
+}
+$("hello").addEventListener("cancel", (event) => { if (!isIn) event.preventDefault(); });
+$("hello-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const wish = $("name").value.trim();
+  if (!wish) return;
+  if (isIn && wish === name) return $("hello").close();
+  name = wish;
+  leave(1000);
+  retries = 0;
+  connect();
+});
+$("hello").addEventListener("close", () => $("text").focus());
+$("rename").addEventListener("click", () => { closeDrawers(); askName(""); });
+$("elsewhere").addEventListener("close", () => { retries = 0; connect(); });
+
+$("open-room").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const wish = $("new-room").value.trim().replace(/^#/, "");
+  if (!wish) return;
+  $("new-room").value = "";
+  location.hash = encodeURIComponent(wish);
+});
+addEventListener("hashchange", () => {
+  closeDrawers();
+  enter(wanted());
+  $("text").focus();
+});
+
+const drawers = { side: ["side-open", $("open-side")], people: ["people-open", $("open-people")] };
+function openDrawer(id) {
+  const [className, button] = drawers[id];
+  document.body.classList.add(className);
+  button.setAttribute("aria-expanded", "true");
+  $("shade").hidden = false;
+  $(`close-${id}`).focus();
+}
+function closeDrawers() {
+  for (const [className, button] of Object.values(drawers)) {
+    if (!document.body.classList.contains(className)) continue;
+    document.body.classList.remove(className);
+    button.setAttribute("aria-expanded", "false");
+    button.focus();
+  }
+  $("shade").hidden = true;
+}
+for (const id of Object.keys(drawers)) {
+  drawers[id][1].addEventListener("click", () => openDrawer(id));
+  $(`close-${id}`).addEventListener("click", closeDrawers);
+}
+$("shade").addEventListener("click", closeDrawers);
+addEventListener("keydown", (event) => { if (event.key === "Escape") closeDrawers(); });
+
+showMe();
+enter(wanted());
+connect();
