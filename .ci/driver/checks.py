@@ -13,7 +13,7 @@ CHECKS = {}
 SERVERS = {
     "greeter": [], "echo": [], "welcome": [], "counter": [], "line_service": [],
     "hello_web": [], "static_files": [], "poetry_server": ["--delay", "1"], "ropewalk echo": [], "ropewalk chat": [],
-    "ropewalk discard": [], "ropewalk chargen": [], "ropewalk daytime": [], "ropewalk web": [], "ropewalk forward": ["--to", "tcp:127.0.0.1:1"],
+    "ropewalk discard": [], "ropewalk chargen": [], "ropewalk daytime": [], "ropewalk web": [], "websocket_chat": [], "ropewalk websocket echo": [], "ropewalk websocket chat": [], "ropewalk forward": ["--to", "tcp:127.0.0.1:1"],
 }
 CLIENTS = ["welcome_client", "hello_client", "line_client", "one_shot", "poetry"]
 

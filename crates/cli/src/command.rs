@@ -146,9 +146,13 @@ impl Command {
         let plugin = plugins.find(|plugin| plugin.command().get_name() == name);
         let plugin = plugin.ok_or_else(|| Failure::message(format!("there is no {name:?}")))?;
         let shared = Shared::from_arg_matches(options)?;
+        let log = match plugin.is_tool(options) {
+            true => shared.log.or(LogOptions::of_tool()),
+            false => shared.log,
+        };
         let life = Life {
             name: self.clap.get_name().to_owned(),
-            log: shared.log,
+            log,
             daemon: shared.daemon,
             watchdog: shared.watchdog,
         };

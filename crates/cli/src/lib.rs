@@ -31,6 +31,7 @@ mod servers;
 mod setup;
 mod watchdog;
 mod web;
+mod websocket;
 
 pub use clap;
 
@@ -59,6 +60,7 @@ pub fn command() -> Command {
         .serving(servers::forward)
         .serving(servers::procmon)
         .serving(web::Web::start)
+        .plugin(websocket::Tools)
 }
 
 const ABOUT: &str =

@@ -173,7 +173,7 @@ impl Life {
         privileged.hook_into(&reactor, &failed);
         reactor.run()?;
         drop(reactor);
-        if let Some(failure) = failed.take() {
+        if let Some(failure) = failed.take().or_else(|| plan.words.failure()) {
             return Err(plan.explain(failure));
         }
         tracing::info!("{} has stopped", self.name);

@@ -15,6 +15,13 @@ pub trait Plugin {
     /// The name, the help and the options.
     fn command(&self) -> clap::Command;
 
+    /// Whether it does something and ends ([`Setup::run`]) instead of serving: its log begins with warnings then, unless it is told
+    /// otherwise, for somebody looks at what it says.
+    fn is_tool(&self, options: &ArgMatches) -> bool {
+        let _ = options;
+        false
+    }
+
     /// Adds the services that these options ask for, and opens nothing yet.
     ///
     /// # Errors

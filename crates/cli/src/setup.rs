@@ -51,6 +51,8 @@ pub(crate) struct Words {
     hints: RefCell<Vec<Hint>>,
     /// Of all services together.
     occupation: Rc<Occupation>,
+    /// Of what was run, and failed.
+    failure: RefCell<Option<Failure>>,
 }
 
 type OfPort = fn(&ListeningPort) -> Option<String>;
@@ -196,6 +198,32 @@ impl Setup {
         Ok(())
     }
 
+    /// Runs this once everything serves, and ends the program with it: with its failure, or with success. A graceful stop waits for
+    /// it, until it is cancelled at the soft deadline.
+    ///
+    /// # Errors
+    ///
+    /// Something is run already.
+    pub fn run<F>(&mut self, main: impl FnOnce(Handle) -> F + 'static) -> Result<(), Failure>
+    where
+        F: Future<Output = Result<(), Failure>> + 'static,
+    {
+        let (words, mut main) = (Rc::clone(&self.words), Some(main));
+        self.add("main", move |handle: &Handle| {
+            let Some(main) = main.take() else { return };
+            let done = handle.work(handle.spawn(main(handle.clone())));
+            let (words, handle) = (Rc::clone(&words), handle.clone());
+            done.on_result(move |result| {
+                if let Err(failure) = result {
+                    words.failure.replace(Some(failure));
+                }
+                handle.call_when_running(|handle| {
+                    let _stops_already = handle.stop();
+                });
+            });
+        })
+    }
+
     /// Prints a line on stdout once it serves: for programs.
     pub fn say(&mut self, line: impl fmt::Display) {
         self.words.lines.borrow_mut().push(line.to_string());
@@ -257,6 +285,11 @@ impl Words {
         self.ports.borrow_mut().push(port.clone());
         let line = of_port.and_then(|of_port| of_port(port));
         self.lines.borrow_mut().extend(line);
+    }
+
+    /// Why the program ends, if what it ran failed.
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        self.failure.take()
     }
 
     /// Says everything; hints only where people read stderr.

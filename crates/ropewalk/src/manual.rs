@@ -21,3 +21,5 @@ pub mod tutorial;
 pub mod web;
 #[cfg(feature = "web")]
 pub mod web_in_production;
+#[cfg(feature = "web")]
+pub mod websocket;

@@ -77,6 +77,16 @@ impl LogOptions {
         }
     }
 
+    /// What a tool logs that is told nothing.
+    pub(crate) fn of_tool() -> Self {
+        let is_told = std::env::var_os("RUST_LOG").is_some();
+        let warnings = || Levels::from_str("warn").expect("it is a level");
+        Self {
+            log_level: (!is_told).then(warnings),
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn format(&self) -> LogFormat {
         self.log_format.unwrap_or_default()
     }

@@ -7,7 +7,7 @@ use ropewalk::endpoint::Description;
 use ropewalk::{Failure, ListeningPort};
 
 /// The endpoints, with TLS if there is a certificate: of `tcp` they become `tls`.
-pub(super) fn of(
+pub(crate) fn of(
     endpoints: Vec<String>,
     cert: Option<&Path>,
     key: Option<&Path>,

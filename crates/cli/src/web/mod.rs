@@ -6,7 +6,7 @@
 
 mod access_file;
 mod auth;
-mod endpoints;
+pub(crate) mod endpoints;
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;

@@ -148,7 +148,8 @@ impl WebSocketService {
     #[doc(alias = "whenConnected")]
     #[must_use]
     pub fn when_connected(&self, fail_after: Option<u32>) -> Deferred<WebSocket> {
-        if let Some(socket) = &*self.0.socket.borrow() {
+        let socket = self.0.socket.borrow();
+        if let Some(socket) = socket.as_ref().filter(|socket| socket.is_open()) {
             return Deferred::succeed(&self.0.handle, socket.clone());
         }
         let (deferred, resolver) = Deferred::new(&self.0.handle);

@@ -1,0 +1,90 @@
+"""WebSocket beside programs that nobody here wrote: Python's `websockets`, Twisted's own, Node's `ws`. What is missing here is "skipped"."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+from .checks import check
+from .harness import PATIENCE, must, wait_for
+from .tls_peers import Tool
+from .websocket import echo_server, tool
+
+PEERS = pathlib.Path(__file__).parent / "peers"
+LONG = 12 * PATIENCE
+NODE_PATHS = [*os.environ.get("NODE_PATH", "").split(":"), str(pathlib.Path("target/node/node_modules").resolve()), "/usr/share/nodejs"]
+os.environ["NODE_PATH"] = ":".join(filter(None, NODE_PATHS))
+
+
+def is_there(*command):
+    try:
+        return subprocess.run(command, capture_output=True, timeout=LONG).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def visited_by(*peer, options=()):
+    """Their client, our server."""
+    with echo_server("--compress", "--subprotocol", "b", "--max-message", 1 << 20, *options) as (_, url, _):
+        visit = subprocess.run([*peer, "visit", url], capture_output=True, text=True, timeout=LONG)
+        must(visit.returncode == 0 and "all is well" in visit.stdout, f"{peer[-1]}: {visit.stdout} {visit.stderr[-2000:]}")
+
+
+def served_by(*peer, ports):
+    """Their server, our clients: every byte is compared by `bench`."""
+    with Tool(*peer, "serve") as server:
+        listening = lambda: [line.split()[1] for line in list(server.output.lines) if line.startswith("listening ")]
+        wait_for(lambda: len(listening()) >= ports, f"{ports} ports of {peer[-1]} among {server.output.lines!r}", LONG)
+        urls = [f"ws://127.0.0.1:{port}/" for port in listening()]
+        for number, url in enumerate(urls):
+            takes_over = ["--context-takeover"] if number % 2 else []
+            for path, size in (("", 0), ("", 66_000 if number < 2 else 5000), ("fragments", 5000)):
+                path = path if ports > 1 else ""
+                options = ["-s", "b", "--compress", *takes_over, "--text", "-c", 2, "-z", size, "-t", 0.05, "--proxy", "none"]
+                status, out, told = tool("bench", url + path, *options, patience=LONG)
+                must(status == 0, f"{peer[-1]} {number} {options}: {out!r} {told!r}")
+        if ports > 1:
+            ends(urls[0])
+
+
+def ends(url):
+    """How their servers close, cut and refuse."""
+    status, _, told = tool("connect", url + "close", "--no-input", "-s", "b")
+    must(status == 2 and 'closed: 4002 "as asked"' in told, f"{status} {told!r}")
+    status, _, told = tool("connect", url + "cut", "--no-input", "-s", "b")
+    must(status == 2 and "closed: 1006" in told, f"{status} {told!r}")
+    status, _, told = tool("connect", url + "no", "--no-input")
+    must(status == 1 and "401 Unauthorized" in told and "no way" in told, f"{status} {told!r}")
+    status, out, told = tool("connect", url, "-s", "b", typed=b"hi\n")
+    must((status, out) == (0, b"hi\n") and "open, b" in told, f"{status} {out!r} {told!r}")
+
+
+@check("websocket, Python's websockets")
+def websockets():
+    """Both ways: sizes, fragments, pings, closing, compression of all kinds, subprotocols, refusals, cuts."""
+    if not is_there(sys.executable, "-c", "from websockets.sync.server import serve"):
+        return print("skipped: no websockets for Python here")
+    peer = [sys.executable, PEERS / "websockets_peer.py"]
+    visited_by(*peer)
+    visited_by(*peer, options=["--context-takeover"])
+    served_by(*peer, ports=8)
+
+
+@check("websocket, Twisted")
+def twisted():
+    """Both ways: sizes, pings, closing."""
+    if not is_there(sys.executable, "-c", "import twisted.web.websocket"):
+        return print("skipped: no Twisted with WebSocket here")
+    peer = [sys.executable, PEERS / "twisted_peer.py"]
+    visited_by(*peer)
+    served_by(*peer, ports=1)
+
+
+@check("websocket, Node's ws")
+def ws():
+    """Both ways, as with Python's."""
+    if not is_there("node", "-e", "require('ws')"):
+        return print("skipped: no ws for Node here")
+    peer = ["node", PEERS / "ws_peer.js"]
+    visited_by(*peer, options=["--context-takeover"])
+    served_by(*peer, ports=6)
