@@ -45,7 +45,7 @@
 //!
 //! [`WebSocketServer`](crate::web::websocket::WebSocketServer) looks at each request ([`Opening`](crate::web::websocket::Opening): path, query,
 //! cookies, credentials) and makes a protocol, or refuses with a status. As a resource it stands behind whatever else a site has: logins
-//! ([`Guard`](crate::web::Guard)), limits, paths with parameters. By itself it is a factory for any endpoint: `tcp:`, `tls:`, `unix:`.
+//! (`Guard`, with the feature `cred`), limits, paths with parameters. By itself it is a factory for any endpoint: `tcp:`, `tls:`, `unix:`.
 //!
 //! **Pages of others may not connect** unless [`Origins`](crate::web::websocket::Origins) says so: a browser lets any page open a WebSocket to any
 //! server, with that server's cookies.
