@@ -16,7 +16,7 @@ import traceback
 sys.dont_write_bytecode = True
 
 from driver import application, chat, command, daemon, datagrams, endpoints, unix  # they register their checks
-from driver import everywhere, examples, logs, processes, roads, tls, tls_peers, web, web_command, websocket, websocket_peers
+from driver import everywhere, examples, logs, processes, roads, tls, tls_peers, web, web_command, web_hostile, websocket, websocket_peers
 from driver.checks import CHECKS
 from driver.harness import Program, Wrong, must
 

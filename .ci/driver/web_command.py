@@ -253,3 +253,28 @@ def path():
             program.stops()
     with Program("ropewalk", "web", "--path", "/nowhere/at/all") as program:
         one_line_error(program, "/nowhere/at/all")
+
+
+@check("ropewalk web: limits")
+def limits():
+    """Options for what is on by default, and a log that begins anew by size."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = pathlib.Path(folder, "access.log")
+        options = ("--rate", "30/h", "--max-connections-by-peer", "2", "--head-timeout", "1", "--access-rotate", "size=1K", "--access-keep", "1")
+        with Program("ropewalk", "web", "--hello", ANY, "--log", log, *options) as program:
+            address = program.listening()
+            with connected(address) as client:
+                answers = [ask(client, "GET", "/" + "x" * 50)[:2] for _ in range(32)]
+                must([status for status, _ in answers] == [200] * 30 + [429] * 2, f"{answers}")
+                must(0 < int(answers[-1][1]["Retry-After"]) <= 240, f"{answers[-1]}")
+                with Peer(address) as slow, Peer(address) as surplus:
+                    slow.send(b"GET / HTTP")
+                    surplus.must_end()
+                    must(slow.read_to_end().startswith(b"HTTP/1.1 408 "), "a slow head is waited for")
+            program.stops()
+        names = sorted(path.name for path in pathlib.Path(folder).iterdir())
+        must(names == ["access.log", "access.log.1"], names)
+        must(all(path.stat().st_size <= 1024 for path in pathlib.Path(folder).iterdir()), "a log is too large")
+    for wrong, remedy in ((["--rate", "fast"], "20/s"), (["--max-body", "1"], "--hello"), (["--keep-alive", "0"], "from 1"), (["--access-rotate", "daily"], "--log")):
+        with Program("ropewalk", "web", "--hello", ANY, *wrong) as program:
+            one_line_error(program, wrong[0], remedy)

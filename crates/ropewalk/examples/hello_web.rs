@@ -4,12 +4,11 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::process::ExitCode;
 use std::rc::Rc;
 
 use ropewalk::endpoint::ServerString;
-use ropewalk::web::{IntoResponse, Response, StatusCode, StatusError};
-use ropewalk::web::{Json, Methods, Reply, Request, Resource, Router, Site};
+use ropewalk::web::{IntoResponse, Json, Methods, Reply, Request};
+use ropewalk::web::{Resource, Response, Router, Site, StatusCode};
 use ropewalk::{Failure, program};
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +22,6 @@ struct Options {
 
 /// A resource answers its own path; a leaf answers all paths below it, too.
 struct Leaf;
-
 impl Resource for Leaf {
     fn methods(&self) -> Methods {
         Methods::GET
@@ -43,75 +41,56 @@ struct Item {
     name: String,
 }
 
-/// The items by their ids, which are never given twice; and so many at most, whoever posts without end.
+/// The last id, as none is given twice, and the items by theirs: so many at most, whoever posts without end.
 #[derive(Clone, Default)]
 struct Items(Rc<RefCell<(u64, BTreeMap<u64, Item>)>>);
 const MOST_ITEMS: usize = 10_000;
-
 impl Items {
     async fn add(self, request: Request) -> Result<Response, Failure> {
-        let mut item = received(&request).await?;
-        let (last_id, items) = &mut *self.0.borrow_mut();
+        let item: Item = request.dangerous_json_of_any_type().await?;
+        let (id, items) = &mut *self.0.borrow_mut();
         if items.len() >= MOST_ITEMS {
-            return Err(StatusError::from(StatusCode::INSUFFICIENT_STORAGE).into());
+            return Ok(StatusCode::INSUFFICIENT_STORAGE.into_response());
         }
-        *last_id += 1;
-        item.id = *last_id;
-        items.insert(item.id, item.clone());
-        let created = (StatusCode::CREATED, Json(&item)).into_response();
-        Ok(created.with_header("Location", format!("/items/{}", item.id))?)
+        *id += 1;
+        let item = items.entry(*id).insert_entry(Item { id: *id, ..item });
+        let created = (StatusCode::CREATED, Json(item.get())).into_response();
+        Ok(created.with_header("Location", format!("/items/{id}"))?)
     }
-
-    fn one(&self, request: &Request) -> Result<Response, Failure> {
-        let items = &self.0.borrow().1;
-        let item = items.get(&request.param("id")?);
-        Ok(Json(item.ok_or(StatusError::from(StatusCode::NOT_FOUND))?).into_response())
-    }
-
-    async fn replace(self, request: Request) -> Result<Response, Failure> {
+    async fn replace(self, request: Request) -> Result<Option<Json<Item>>, Failure> {
         let id = request.param("id")?;
-        let item = Item {
-            id,
-            ..received(&request).await?
-        };
-        if let Some(place) = self.0.borrow_mut().1.get_mut(&id) {
-            *place = item;
-        }
-        self.one(&request)
-    }
-
-    fn remove(&self, request: &Request) -> Result<StatusCode, Failure> {
-        let removed = self.0.borrow_mut().1.remove(&request.param("id")?);
-        Ok(removed.map_or(StatusCode::NOT_FOUND, |_| StatusCode::NO_CONTENT))
-    }
-
-    fn all(&self) -> Response {
-        Json(self.0.borrow().1.values().collect::<Vec<_>>()).into_response()
+        let item: Item = request.dangerous_json_of_any_type().await?;
+        let items = &mut self.0.borrow_mut().1;
+        items.entry(id).and_modify(|old| *old = Item { id, ..item });
+        Ok(items.get(&id).cloned().map(Json))
     }
 }
 
-/// Functions at paths, for those who prefer them to resources: both stand in one tree.
+/// Functions at paths, for those who prefer them to resources: both stand in one tree. `None` is a 404.
 fn routes() -> Router {
     let items = Items::default();
-    let [all, add, one, replace, remove] = [(); 5].map(|()| items.clone());
+    let [all, add, one, other, rest] = [(); 5].map(|()| items.clone());
     Router::new()
         .get("/hello", |_: &Request| "Hello, Twisted.web!")
         .mount("/hello/leaf", Leaf)
-        .get("/items", move |_: &Request| all.all())
-        .post("/items", move |new: Request| add.clone().add(new))
-        .get("/items/{id}", move |wanted: &Request| one.one(wanted))
-        .put("/items/{id}", move |new: Request| {
-            replace.clone().replace(new)
+        .get("/items", move |_: &Request| {
+            Json(all.0.borrow().1.values().collect::<Vec<_>>()).into_response()
         })
-        .delete("/items/{id}", move |old: &Request| remove.remove(old))
+        .post("/items", move |new: Request| add.clone().add(new))
+        .get("/items/{id}", move |wanted: &Request| {
+            let id = wanted.param("id")?;
+            Ok::<_, Failure>(one.0.borrow().1.get(&id).cloned().map(Json))
+        })
+        .put("/items/{id}", move |new: Request| {
+            other.clone().replace(new)
+        })
+        .delete("/items/{id}", move |old: &Request| {
+            let removed = rest.0.borrow_mut().1.remove(&old.param("id")?);
+            Ok::<_, Failure>(removed.map(|_| StatusCode::NO_CONTENT))
+        })
 }
 
-async fn received(request: &Request) -> Result<Item, Failure> {
-    let read = serde_json::from_slice(&request.bytes().await?);
-    Ok(read.map_err(|error| StatusError::new(StatusCode::BAD_REQUEST, error.to_string()))?)
-}
-
-fn main() -> ExitCode {
+fn main() -> std::process::ExitCode {
     program::run(|options: Options| ropewalk::serve(options.endpoints, Site::new(routes())))
 }
 

@@ -10,6 +10,9 @@
 //!
 //! Opening and looking hold up the loop for as long as the disk takes, as in nginx; put slow network file systems behind a process of
 //! their own.
+//!
+//! For UNIX. Other systems have no such descriptors; a [`FileTree`] of your own serves there, and must not be a check that comes before the
+//! opening.
 
 use std::cell::Cell;
 use std::fmt;
@@ -32,7 +35,7 @@ const READ: OFlags = OFlags::RDONLY
     .union(OFlags::NONBLOCK)
     .union(OFlags::NOCTTY);
 
-/// A folder, and all below it.
+/// A folder of the disk, and all below it. On UNIX; on Linux since 5.6 links inside may be followed.
 pub struct Folder {
     root: OwnedFd,
     follows_links: bool,

@@ -25,6 +25,7 @@ use crate::status_error::StatusError;
 /// | [`StatusCode`] | its page, or no body where the status has none |
 /// | `(StatusCode, T)` | what `T` becomes, with this status |
 /// | `Result<T, E>` | what `T` or `E` becomes |
+/// | `Option<T>` | what `T` becomes, or 404 |
 /// | [`Failure`], so any error by `?` | the status that the error has; else 500, a fixed page, and the error in the log |
 pub trait IntoResponse {
     /// The response.
@@ -88,6 +89,15 @@ impl IntoResponse for StatusCode {
 impl<T: IntoResponse> IntoResponse for (StatusCode, T) {
     fn into_response(self) -> Response {
         self.1.into_response().with_status(self.0)
+    }
+}
+
+impl<T: IntoResponse> IntoResponse for Option<T> {
+    fn into_response(self) -> Response {
+        match self {
+            Some(answer) => answer.into_response(),
+            None => StatusCode::NOT_FOUND.into_response(),
+        }
     }
 }
 

@@ -78,6 +78,18 @@ impl Request {
         if !content_type.is_some_and(is_json) {
             return Err(JsonError::Type(content_type.map(Into::into)));
         }
+        self.dangerous_json_of_any_type().await
+    }
+
+    /// The same of a body that is said to be anything else, or nothing, as `curl -d` says it is a form.
+    ///
+    /// Dangerous where a browser is trusted by a cookie or by where it is: pages of other sites can send such requests from it without being
+    /// asked. It is not where nobody is trusted, or by what only he knows.
+    ///
+    /// # Errors
+    ///
+    /// As [`json`](Self::json), but for the type.
+    pub async fn dangerous_json_of_any_type<T: DeserializeOwned>(&self) -> Result<T, JsonError> {
         let text = self.bytes().await.map_err(JsonError::Body)?;
         serde_json::from_slice(&text).map_err(|error| JsonError::Content(error.to_string().into()))
     }

@@ -8,6 +8,7 @@
 //! Bodies go both ways as they come, at the speed of whoever is slower. After 101 the two connections are joined.
 
 mod fields;
+mod limited;
 mod tunnel;
 
 use std::fmt;
@@ -23,9 +24,13 @@ use ropewalk_core::{Failure, Handle};
 use ropewalk_grammar::http1::{Method, Name};
 use url::Url;
 
+use self::limited::Limited;
 use self::tunnel::Tunnel;
 use crate::body::Body;
-use crate::client::{Agent, AgentError, AgentLimits, ClientResponse, IntoUrl, Redirects};
+use crate::body_error::BodyError;
+use crate::client::{
+    Agent, AgentError, AgentLimits, AgentProblem, ClientResponse, IntoUrl, Redirects,
+};
 use crate::methods::Methods;
 use crate::reply::Reply;
 use crate::request::Request;
@@ -62,6 +67,7 @@ pub struct ReverseProxy {
     agent: Agent,
     base: Url,
     tunnel_idle: Duration,
+    body_bytes: Option<u64>,
 }
 
 /// How long a tunnel may be silent.
@@ -98,6 +104,7 @@ impl ReverseProxy {
             agent,
             base,
             tunnel_idle: TUNNEL_IDLE,
+            body_bytes: None,
         };
         Ok(proxy.with_agent(|agent| agent))
     }
@@ -109,6 +116,24 @@ impl ReverseProxy {
         self.agent = agent
             .with_redirects(Redirects::none())
             .without_decompression();
+        self
+    }
+
+    /// The same, for a server that may take so long to answer, and to go on with a body.
+    #[must_use]
+    pub fn with_timeout(self, silence: Duration) -> Self {
+        self.with_agent(|agent| {
+            let mut limits = agent.limits().clone();
+            (limits.first_byte, limits.body_idle) = (silence, silence);
+            agent.with_limits(limits)
+        })
+    }
+
+    /// The same, passing on bodies of so many bytes at most; a larger one is 413, at once if its length is said. No limit unless this is called,
+    /// as nothing is kept here.
+    #[must_use]
+    pub fn with_body_limit(mut self, bytes: u64) -> Self {
+        self.body_bytes = Some(bytes);
         self
     }
 
@@ -144,6 +169,10 @@ impl ReverseProxy {
         let Some(url) = self.target(request) else {
             return StatusCode::BAD_REQUEST.into();
         };
+        let most = self.body_bytes.unwrap_or(u64::MAX);
+        if request.has_body() && request.body().known_length() > Some(most) {
+            return StatusCode::PAYLOAD_TOO_LARGE.into();
+        }
         let upgrade = fields::upgrade(request);
         let headers = fields::of_request(request, upgrade.as_deref());
         let asking = request.clone();
@@ -151,7 +180,7 @@ impl ReverseProxy {
             .headers(&headers)
             .on_interim(move |status, fields| pass_interim(&asking, status, fields));
         if request.has_body() {
-            sending = sending.body(request.body());
+            sending = sending.body(Body::wrap(Limited::new(request.body(), most)));
         }
         let is_head = request.head().method() == Method::Head;
         let (name, idle) = (format!("{request:?}"), self.tunnel_idle);
@@ -186,6 +215,11 @@ fn passed_back(mut response: ClientResponse, is_head: bool, idle: Duration) -> R
 }
 
 fn refused(request: &str, error: &AgentError) -> StatusCode {
+    if let AgentProblem::Upload(failure) = error.problem()
+        && let Some(BodyError::TooLarge { .. }) = failure.downcast_ref()
+    {
+        return StatusCode::PAYLOAD_TOO_LARGE;
+    }
     tracing::warn!(request, %error, "a request could not be passed on");
     match error.is_timeout() {
         true => StatusCode::GATEWAY_TIMEOUT,

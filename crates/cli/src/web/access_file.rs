@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use ropewalk::{Failure, Handle};
 
-use crate::log::LogFile;
+use crate::log::{LogFile, Rotation};
 
 #[derive(Clone)]
 pub(super) struct AccessFile(Rc<Inner>);
@@ -26,9 +26,14 @@ struct Inner {
 const FULL_BYTES: usize = 64 * 1024;
 
 impl AccessFile {
-    /// Opens the file, now and at each SIGHUP.
-    pub(super) fn open(path: &Path, reactor: &Handle) -> Result<Self, Failure> {
-        let file = LogFile::open(path, None, 0).map_err(|error| {
+    /// Opens the file, now and at each SIGHUP; of those before a rotation so many are kept.
+    pub(super) fn open(
+        path: &Path,
+        rotation: Option<Rotation>,
+        keep: u32,
+        reactor: &Handle,
+    ) -> Result<Self, Failure> {
+        let file = LogFile::open(path, rotation, keep).map_err(|error| {
             Failure::message(format!("the access log {path:?} cannot be opened: {error}"))
         })?;
         let file = Self(Rc::new(Inner {
@@ -70,7 +75,10 @@ impl Inner {
         let written = self.file.borrow_mut().write_line(&lines, SystemTime::now());
         lines.clear();
         match written {
-            Ok(_) => self.has_failed.set(false),
+            Ok(None) => self.has_failed.set(false),
+            Ok(Some(error)) => {
+                tracing::warn!(%error, "the access log goes on in the old file, as there can be no new one");
+            }
             Err(error) if !self.has_failed.replace(true) => {
                 tracing::error!(%error, "the access log cannot be written; the service goes on");
             }

@@ -7,6 +7,7 @@
 mod access_file;
 mod auth;
 pub(crate) mod endpoints;
+mod limits;
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -21,6 +22,8 @@ use ropewalk::{Failure, Handle};
 
 use self::access_file::AccessFile;
 pub(crate) use self::endpoints::url;
+use self::limits::Limits;
+use crate::log::Rotation;
 use crate::setup::Setup;
 
 /// Serves a folder, or another server, by HTTP
@@ -50,6 +53,17 @@ pub(crate) struct Web {
     /// Write a line per request to this file, which is opened anew at SIGHUP, instead of the log; `off` writes none
     #[arg(long, visible_alias = "access-log", value_name = "FILE")]
     log: Option<PathBuf>,
+    /// Begin a new file of these lines by size (size=10M) or day (daily, in UTC); old ones become FILE.1, FILE.2 …
+    #[arg(long, value_name = "WHEN", requires = "log")]
+    access_rotate: Option<Rotation>,
+    /// How many old ones are kept
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "access_rotate",
+        default_value_t = 10
+    )]
+    access_keep: u32,
     /// What such a line looks like: combined, as other servers write it, or json
     #[arg(long, value_name = "FORMAT", default_value = "combined", value_parser = access_format)]
     access_format: AccessFormat,
@@ -65,6 +79,8 @@ pub(crate) struct Web {
     /// Believe these proxies when they say by X-Forwarded-For for whom they ask
     #[arg(long, value_name = "NETWORKS")]
     trusted_proxies: Option<AllowedPeers>,
+    #[command(flatten)]
+    limits: Limits,
 }
 
 /// What is served.
@@ -105,7 +121,8 @@ impl Web {
             self.tls.as_deref(),
             self.tls_key.as_deref(),
         )?;
-        let mut site = Site::new(self.root(setup.reactor())?);
+        let root = self.root(setup.reactor())?;
+        let mut site = Site::new(root).with_limits(self.limits.of_site());
         if let Some(peers) = self.trusted_proxies {
             site = site.with_trusted_proxies(TrustedProxies::x_forwarded(peers));
         }
@@ -114,7 +131,8 @@ impl Web {
             Some(path) if path.as_os_str() == "off" => site,
             Some(_) if setup.is_check() => site,
             Some(path) => {
-                let file = AccessFile::open(path, setup.reactor())?;
+                let file =
+                    AccessFile::open(path, self.access_rotate, self.access_keep, setup.reactor())?;
                 site.with_access_log(self.access_format, move |line| file.write(line))
             }
         };
@@ -137,7 +155,8 @@ impl Web {
             return Ok(Rc::new(Router::new().get("/{rest*}", greet)));
         }
         if let Some(url) = proxy {
-            return Ok(Rc::new(ReverseProxy::new(handle, url.as_str())?));
+            let proxy = ReverseProxy::new(handle, url.as_str())?;
+            return Ok(Rc::new(self.limits.of_proxy(proxy)));
         }
         let path = path.as_deref().unwrap_or(Path::new("."));
         let mut files = StaticFiles::of(path)?.with_precompressed();
@@ -151,7 +170,7 @@ impl Web {
         Ok(Rc::new(Gzip::new().wrap(files)))
     }
 
-    /// The content, with all that stands before it: who asks from where, and then who asks.
+    /// The content, with all that stands before it: how often, from where, and then who asks.
     fn root(&self, handle: &Handle) -> Result<Rc<dyn Resource>, Failure> {
         let mut root = self.content(handle)?;
         if let Some(path) = &self.auth {
@@ -167,7 +186,10 @@ impl Web {
             }
             root = Rc::new(cors);
         }
-        Ok(root)
+        Ok(match self.limits.rated(root) {
+            Ok(rated) => Rc::new(rated),
+            Err(unrated) => unrated,
+        })
     }
 }
 

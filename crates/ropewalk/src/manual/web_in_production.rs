@@ -51,7 +51,8 @@
 //!
 //! [`Site::with_access_log`](crate::web::Site::with_access_log) gives a line per request that is over, in the format that every tool reads or as JSON. A client
 //! that left before its answer has the status 499. What a client sent is escaped, so that it can neither forge lines nor command the
-//! terminal that shows them. `ropewalk web --log FILE` writes it to a file, which SIGHUP opens anew.
+//! terminal that shows them. `ropewalk web --log FILE` writes it to a file, which SIGHUP opens anew, and which
+//! `--access-rotate` begins anew by size or day. The limits above are its options, too: see `ropewalk web --help`.
 //!
 //! # Stopping
 //!

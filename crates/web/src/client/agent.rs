@@ -76,6 +76,11 @@ impl Agent {
         }))
     }
 
+    /// Its limits.
+    pub fn limits(&self) -> &AgentLimits {
+        &self.0.limits
+    }
+
     /// The same with other limits, and a pool of its own.
     #[must_use]
     pub fn with_limits(self, limits: AgentLimits) -> Self {

@@ -6,13 +6,9 @@ use ropewalk_web::ReverseProxy;
 
 use crate::scene::{Scene, get, value};
 
-fn impatient(proxy: ReverseProxy) -> ReverseProxy {
-    proxy
-}
-
 #[test]
 fn a_server_that_refuses_or_does_not_answer_is_bad_or_slow() {
-    let mut scene = Scene::with("http://10.0.0.1:81", impatient, ropewalk_web::Site::new);
+    let mut scene = Scene::with("http://10.0.0.1:81", |proxy| proxy, ropewalk_web::Site::new);
     let client = scene.client();
     scene.ask(&client, &get(""));
     let heard = client.take();
@@ -26,6 +22,11 @@ fn a_server_that_refuses_or_does_not_answer_is_bad_or_slow() {
     scene.run(10);
     let heard = client.take();
     assert!(heard.starts_with("HTTP/1.1 504 "), "{heard}");
+    let mut soon = Scene::of(|proxy| proxy.with_timeout(Duration::from_secs(2)));
+    let hasty = soon.client();
+    soon.ask(&hasty, &get(""));
+    soon.run(2);
+    assert!(hasty.take().starts_with("HTTP/1.1 504 "));
     assert!(
         !heard.contains("10.0.0.1"),
         "what is behind is nobody's business: {heard}"
@@ -256,6 +257,34 @@ fn r168_only_what_may_be_repeated_is_asked_again() {
     scene.settle();
     assert!(client.take().starts_with("HTTP/1.1 502 "));
     assert_eq!(scene.servers().len(), 1);
+}
+
+#[test]
+fn h1_16_a_body_above_the_limit_is_refused_and_never_passed_as_whole() {
+    let mut scene = Scene::of(|proxy| proxy.with_body_limit(10));
+    let client = scene.client();
+    let passed = scene.ask(
+        &client,
+        "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\nExpect: 100-continue\r\n\r\n",
+    );
+    let heard = client.take();
+    assert!(
+        heard.starts_with("HTTP/1.1 413 ") && passed.is_empty(),
+        "{heard}"
+    );
+    let client = scene.client();
+    let head = "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let passed = scene.ask(&client, &format!("{head}a\r\n0123456789\r\n"));
+    assert!(passed.ends_with("a\r\n0123456789\r\n"), "{passed}");
+    scene.say(&client, "1\r\nx\r\n0\r\n\r\n");
+    let heard = client.take();
+    assert!(heard.starts_with("HTTP/1.1 413 "), "{heard}");
+    assert!(scene.server().is_reset() && scene.server().take().is_empty());
+    let client = scene.client();
+    scene.ask(&client, &format!("{head}a\r\n0123456789\r\n0\r\n\r\n"));
+    assert!(scene.server().take().is_empty(), "all has come");
+    let heard = scene.answer(&client, "HTTP/1.1 204 No Content\r\n\r\n");
+    assert!(heard.starts_with("HTTP/1.1 204 "), "{heard}");
 }
 
 #[test]
