@@ -14,6 +14,9 @@
 //! For UNIX. Other systems have no such descriptors; a [`FileTree`] of your own serves there, and must not be a check that comes before the
 //! opening.
 
+#[cfg(all(test, target_os = "linux"))]
+mod races;
+
 use std::cell::Cell;
 use std::fmt;
 use std::io;

@@ -47,6 +47,54 @@
 //! - **Redirects** by `Response::redirect` stay on the site, whatever a client put in `?next=`.
 //! - **Testing** needs no network: a `StringTransport` is a client that you feed, and its clock is yours.
 //!
+//! # Long polls
+//!
+//! A long poll is a request that is answered when there is something to tell. Keep its responder; answer in time, as proxies give up after a
+//! minute; and answer when the site stops, or it is waited for:
+//!
+//! ```
+//! use std::cell::RefCell;
+//! use std::rc::Rc;
+//! use std::time::Duration;
+//! use ropewalk::testing::StringTransport;
+//! use ropewalk::web::{Reply, Request, Responder, Router, Site, StatusCode};
+//!
+//! #[derive(Clone, Default)]
+//! struct News(Rc<RefCell<Vec<Responder>>>);
+//!
+//! impl News {
+//!     fn poll(&self, request: &Request) -> Reply {
+//!         let (late, stop) = (self.clone(), self.clone());
+//!         request.reactor().call_later(Duration::from_secs(50), move |_| late.nothing());
+//!         request.on_shutting_down(move || stop.nothing());
+//!         request.respond_later(|responder| self.0.borrow_mut().push(responder))
+//!     }
+//!
+//!     fn tell(&self, news: &str) {
+//!         let waiting = self.0.take();
+//!         waiting.into_iter().for_each(|responder| responder.respond(news.to_owned())); // those who left do not mind
+//!     }
+//!
+//!     fn nothing(&self) {
+//!         let waiting = self.0.take();
+//!         waiting.into_iter().for_each(|responder| responder.respond(StatusCode::NO_CONTENT));
+//!     }
+//! }
+//!
+//! let news = News::default();
+//! let asked = news.clone();
+//! let site = Site::new(Router::new().get("/news", move |request: &Request| asked.poll(request)));
+//! let mut client = StringTransport::builder().factory(site);
+//! client.receive("GET /news HTTP/1.1\r\nHost: a\r\n\r\n");
+//! assert!(client.take_sent().is_empty());
+//! news.tell("tea is ready");
+//! client.settle();
+//! assert!(client.take_sent().ends_with(b"\r\n\r\ntea is ready"));
+//! ```
+//!
+//! Each poll counts as a request in the works ([`SiteLimits::requests`](crate::web::SiteLimits::requests)). For more than a few clients streams of events
+//! are cheaper: nobody asks again.
+//!
 //! # Templates
 //!
 #![cfg_attr(feature = "templates", doc = "```")]
