@@ -100,10 +100,19 @@ impl Outgoing {
     /// Copies bytes to the end of the queue.
     #[inline]
     pub fn write(&mut self, data: &[u8], pool: &mut Pool) {
+        self.len += data.len();
+        match &mut self.head {
+            Head::Own(head) if head.capacity() > 0 && self.rest.is_empty() => {
+                head.extend_from_slice(data);
+            }
+            _ => self.write_behind(data, pool),
+        }
+    }
+
+    fn write_behind(&mut self, data: &[u8], pool: &mut Pool) {
         if data.is_empty() {
             return;
         }
-        self.len += data.len();
         self.own_head(pool);
         if self.rest.is_empty() {
             self.head.borrowed(pool).extend_from_slice(data);

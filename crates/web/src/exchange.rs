@@ -58,6 +58,14 @@ enum Waiting {
 
 pub(crate) struct Exchange {
     phase: Cell<Phase>,
+    /// Nobody has used `more` yet.
+    is_plain: Cell<bool>,
+    more: More,
+}
+
+/// What a request needs that is not answered at once, or whose answer is changed on its way: most do not.
+#[derive(Default)]
+struct More {
     orders: RefCell<VecDeque<Order>>,
     queued_bytes: Cell<usize>,
     filters: RefCell<Vec<Filter>>,
@@ -68,24 +76,8 @@ pub(crate) struct Exchange {
     wakers: RefCell<Vec<Waker>>,
 }
 
-impl Exchange {
-    pub(crate) fn new() -> Self {
-        Self {
-            phase: Cell::new(Phase::Unanswered),
-            orders: RefCell::default(),
-            queued_bytes: Cell::new(0),
-            filters: RefCell::default(),
-            waiting: RefCell::default(),
-            task: RefCell::default(),
-            is_full: Cell::new(false),
-            coder: RefCell::default(),
-            wakers: RefCell::default(),
-        }
-    }
-
-    /// Forgets everything, for the next request.
-    pub(crate) fn renew(&mut self) {
-        self.phase.set(Phase::Unanswered);
+impl More {
+    fn clear(&mut self) {
         self.queued_bytes.set(0);
         self.is_full.set(false);
         self.orders.get_mut().clear();
@@ -93,6 +85,30 @@ impl Exchange {
         self.waiting.get_mut().clear();
         self.wakers.get_mut().clear();
         self.task.get_mut().take();
+        self.coder.get_mut().take();
+    }
+}
+
+impl Exchange {
+    pub(crate) fn new() -> Self {
+        Self {
+            phase: Cell::new(Phase::Unanswered),
+            is_plain: Cell::new(true),
+            more: More::default(),
+        }
+    }
+
+    /// Forgets everything, for the next request.
+    pub(crate) fn renew(&mut self) {
+        self.phase.set(Phase::Unanswered);
+        if !self.is_plain.replace(true) {
+            self.more.clear();
+        }
+    }
+
+    fn more(&self) -> &More {
+        self.is_plain.set(false);
+        &self.more
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -105,15 +121,17 @@ impl Exchange {
             return false;
         }
         if let Order::Chunk(chunk) = &order {
-            self.queued_bytes.set(self.queued_bytes.get() + chunk.len());
+            self.more()
+                .queued_bytes
+                .set(self.more().queued_bytes.get() + chunk.len());
         }
-        self.orders.borrow_mut().push_back(order);
+        self.more().orders.borrow_mut().push_back(order);
         true
     }
 
     pub(crate) fn next_order(&self) -> Option<Order> {
         loop {
-            let order = self.orders.borrow_mut().pop_front()?;
+            let order = self.more.orders.borrow_mut().pop_front()?;
             if let Order::Chunk(chunk) = &order {
                 self.unqueue(chunk.len());
             }
@@ -125,28 +143,28 @@ impl Exchange {
 
     /// So much waits no longer here, but in the connection, which may have room yet.
     fn unqueue(&self, bytes: usize) {
-        let before = self.queued_bytes.get();
-        self.queued_bytes.set(before - bytes);
-        if before >= FULL_BYTES && before - bytes < FULL_BYTES && !self.is_full.get() {
+        let before = self.more().queued_bytes.get();
+        self.more().queued_bytes.set(before - bytes);
+        if before >= FULL_BYTES && before - bytes < FULL_BYTES && !self.more().is_full.get() {
             self.wake();
         }
     }
 
     /// Has the pieces of the body compressed.
     pub(crate) fn set_coder(&self, coder: Coder) {
-        *self.coder.borrow_mut() = Some(Box::new(coder));
+        *self.more().coder.borrow_mut() = Some(Box::new(coder));
     }
 
     /// What is to be done instead, if the body is compressed: nothing, while the coder holds all of a chunk.
     fn coded(&self, order: Order) -> Option<Order> {
-        let mut coder = self.coder.borrow_mut();
+        let mut coder = self.more().coder.borrow_mut();
         let Some(inner) = &mut *coder else {
             return Some(order);
         };
         match order {
             Order::Chunk(chunk) => {
                 inner.write(&chunk);
-                if self.orders.borrow().is_empty() {
+                if self.more().orders.borrow().is_empty() {
                     inner.flush();
                 }
                 let ready = inner.take();
@@ -154,10 +172,12 @@ impl Exchange {
             }
             Order::End(trailers) => {
                 let rest = coder.take().map(|coder| coder.finish());
-                let mut orders = self.orders.borrow_mut();
+                let mut orders = self.more().orders.borrow_mut();
                 orders.push_front(Order::End(trailers));
                 let rest = rest.unwrap_or_default();
-                self.queued_bytes.set(self.queued_bytes.get() + rest.len());
+                self.more()
+                    .queued_bytes
+                    .set(self.more().queued_bytes.get() + rest.len());
                 orders.push_front(Order::Chunk(rest));
                 None
             }
@@ -166,7 +186,7 @@ impl Exchange {
     }
 
     pub(crate) fn queued_bytes(&self) -> usize {
-        self.queued_bytes.get()
+        self.more().queued_bytes.get()
     }
 
     pub(crate) fn set_answered(&self) {
@@ -174,30 +194,41 @@ impl Exchange {
     }
 
     pub(crate) fn add_filter(&self, filter: Filter) {
-        self.filters.borrow_mut().push(filter);
+        self.more().filters.borrow_mut().push(filter);
     }
 
     /// The filters, the innermost first.
     pub(crate) fn next_filter(&self) -> Option<Filter> {
-        self.filters.borrow_mut().pop()
+        match self.is_plain.get() {
+            true => None,
+            false => self.more.filters.borrow_mut().pop(),
+        }
     }
 
     pub(crate) fn set_task(&self, task: Canceller) {
-        *self.task.borrow_mut() = Some(task);
+        *self.more().task.borrow_mut() = Some(task);
     }
 
     pub(crate) fn wait(&self, resolver: Resolver<()>) {
-        self.waiting.borrow_mut().push(Waiting::End(resolver));
+        self.more()
+            .waiting
+            .borrow_mut()
+            .push(Waiting::End(resolver));
     }
 
     pub(crate) fn on_stop(&self, call: Box<dyn FnOnce()>) {
-        self.waiting.borrow_mut().push(Waiting::Stop(call));
+        self.more().waiting.borrow_mut().push(Waiting::Stop(call));
     }
 
     /// The site stops: whoever wanted to know it is called.
     pub(crate) fn stop(&self) {
         let is_stop = |waiting: &mut Waiting| matches!(waiting, Waiting::Stop(_));
-        let calls: Vec<_> = self.waiting.borrow_mut().extract_if(.., is_stop).collect();
+        let calls: Vec<_> = self
+            .more()
+            .waiting
+            .borrow_mut()
+            .extract_if(.., is_stop)
+            .collect();
         for call in calls {
             if let Waiting::Stop(call) = call {
                 call();
@@ -208,56 +239,52 @@ impl Exchange {
     /// Whether there is room for more of the body; else the waker is woken when there is, or when the client is gone.
     pub(crate) fn poll_room(&self, context: &Context<'_>) -> Poll<()> {
         let is_gone = matches!(self.phase.get(), Phase::Gone | Phase::Finished);
-        if is_gone || !self.is_full.get() && self.queued_bytes.get() < FULL_BYTES {
+        if is_gone || !self.more().is_full.get() && self.more().queued_bytes.get() < FULL_BYTES {
             return Poll::Ready(());
         }
-        self.wakers.borrow_mut().push(context.waker().clone());
+        self.more()
+            .wakers
+            .borrow_mut()
+            .push(context.waker().clone());
         Poll::Pending
     }
 
     pub(crate) fn set_full(&self, is_full: bool) {
-        self.is_full.set(is_full);
+        self.more().is_full.set(is_full);
     }
 
     /// Lets those go on that waited for room.
     pub(crate) fn wake(&self) {
-        for waker in self.wakers.take() {
+        for waker in self.more().wakers.take() {
             waker.wake();
         }
-    }
-
-    /// Whether nobody waits for anything, as with most requests: they are answered at once.
-    fn is_unused(&self) -> bool {
-        self.waiting.borrow().is_empty()
-            && self.task.borrow().is_none()
-            && self.wakers.borrow().is_empty()
     }
 
     /// The response is out as a whole (R141).
     pub(crate) fn finish(&self) {
         self.phase.set(Phase::Finished);
-        if self.is_unused() {
+        if self.is_plain.get() {
             return;
         }
-        for waiting in self.waiting.take() {
+        for waiting in self.more().waiting.take() {
             if let Waiting::End(resolver) = waiting {
                 let _nobody_else_has_it = resolver.resolve(());
             }
         }
-        self.task.take();
+        self.more().task.take();
         self.wake();
     }
 
     /// The client is gone before the response was out (R141).
     pub(crate) fn give_up(&self, why: impl Fn() -> Failure) {
         self.phase.set(Phase::Gone);
-        for waiting in self.waiting.take() {
+        for waiting in self.more().waiting.take() {
             if let Waiting::End(resolver) = waiting {
                 let _nobody_else_has_it = resolver.fail(why());
             }
         }
-        drop(self.orders.take());
-        if let Some(task) = self.task.take() {
+        drop(self.more().orders.take());
+        if let Some(task) = self.more().task.take() {
             task.cancel();
         }
         self.wake();

@@ -86,8 +86,10 @@ impl Request {
     ) {
         let inner = Rc::get_mut(&mut self.0).expect("a cleared request has one handle");
         head.keep_in(&mut inner.head);
-        inner.path.clear();
-        inner.path.push_str(head.path());
+        if inner.path != head.path() {
+            inner.path.clear();
+            inner.path.push_str(head.path());
+        }
         inner.method = Methods::of(head.method());
         inner.carrier = Some(carrier.clone());
         inner.body = body;
