@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use ropewalk_core::{Failure, Grace, Handle, Reactor};
+use ropewalk_core::{Failure, Grace, Reactor};
 use ropewalk_sim::SimDriver;
 use ropewalk_testing::{TestCase, World, run_test};
 use ropewalk_web::Agent;
@@ -76,6 +76,7 @@ fn over_unix_sockets() {
 #[cfg(feature = "tls")]
 #[test]
 fn over_tls() {
+    use ropewalk_core::Handle;
     use ropewalk_tls::{Certificates, ClientOptions, Roots, ServerOptions, TlsFactory, TlsServer};
 
     let made = rcgen::generate_simple_self_signed(["room.example".to_owned()]).unwrap();
