@@ -10,7 +10,7 @@ use ropewalk_grammar::Framing;
 use ropewalk_grammar::nats::{Delivery, NatsGrammar, Operation};
 use ropewalk_grammar::resp::{RespGrammar, Value};
 
-/// Who is there, and what each subscribed to: by its name, the number of the subscription.
+/// Who is there, also those whose greeting got lost, and what each subscribed to: by its name, the number of the subscription.
 #[derive(Clone, Default)]
 pub(crate) struct Clients(Rc<RefCell<BTreeMap<ConnId, Client>>>);
 
@@ -107,6 +107,7 @@ fn say(transport: &Transport, operation: Operation<'_>) {
 
 impl Protocol for FakeNats {
     fn connection_made(&mut self, transport: &Transport) {
+        self.clients.add(transport);
         let info = r#"{"server_id":"fake","max_payload":1048576}"#;
         say(transport, Operation::Info(info));
     }
@@ -115,7 +116,6 @@ impl Protocol for FakeNats {
         let mut input = self.grammar.receive(data);
         while let Some(operation) = input.next_event() {
             match operation.expect("clients say it well") {
-                Operation::Connect(_) => self.clients.add(transport),
                 Operation::Ping => say(transport, Operation::Pong),
                 Operation::Sub { subject, id, .. } => {
                     self.clients.subscribe(transport, subject.as_bytes(), id);
@@ -134,7 +134,7 @@ impl Protocol for FakeNats {
                     };
                     say(to, Operation::Msg(delivery));
                 }),
-                Operation::Pong => {}
+                Operation::Connect(_) | Operation::Pong => {}
                 other => panic!("a client said {other:?}"),
             }
         }
@@ -165,6 +165,10 @@ fn answer(transport: &Transport, value: Value<'_>) {
 }
 
 impl Protocol for FakeRedis {
+    fn connection_made(&mut self, transport: &Transport) {
+        self.clients.add(transport);
+    }
+
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
         let mut input = self.grammar.receive(data);
         while let Some(value) = input.next_event() {
@@ -184,7 +188,6 @@ impl Protocol for FakeRedis {
 fn obey(clients: &Clients, transport: &Transport, words: &[&[u8]]) {
     match words {
         [b"HELLO", b"3", ..] => {
-            clients.add(transport);
             let pair = (Value::Bytes(b"proto"), Value::Integer(3));
             answer(transport, Value::Map(vec![pair]));
         }
