@@ -233,23 +233,28 @@ mod tests {
         }
     }
 
+    fn join(topic: &Topic) -> StringTransport {
+        let topic = topic.clone();
+        let server = WebSocketServer::new(move |_| Member(topic.clone()));
+        let mut member = StringTransport::builder().factory(server);
+        member.receive(
+            "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+        );
+        member.take_sent();
+        member
+    }
+
+    fn is_unique(frames: &Frames) -> bool {
+        frames.get(None).is_unique()
+    }
+
     /// Fifty receivers hold the same bytes, while they wait in the connection, behind others, and until all are sent.
     #[test]
     fn a_large_message_is_one_piece_of_memory_in_all_queues() {
         let topic = Topic::new();
-        let join = || {
-            let topic = topic.clone();
-            let server = WebSocketServer::new(move |_| Member(topic.clone()));
-            let mut member = StringTransport::builder().factory(server);
-            member.receive(
-                "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-            );
-            member.take_sent();
-            member.block_sending();
-            member
-        };
-        let mut members: Vec<_> = (0..50).map(|_| join()).collect();
+        let mut members: Vec<_> = (0..50).map(|_| join(&topic)).collect();
+        members.iter_mut().for_each(StringTransport::block_sending);
         let frames: Vec<_> = (0..5)
             .map(|_| {
                 let frames = Frames::new(vec![7; 100_000].into());
@@ -257,7 +262,6 @@ mod tests {
                 frames
             })
             .collect();
-        let is_unique = |frames: &Frames| frames.get(None).is_unique();
         for member in &mut members {
             member.settle();
             assert!(!frames.iter().any(is_unique));
@@ -266,6 +270,27 @@ mod tests {
             assert_eq!(member.take_sent().len(), 5 * 100_010);
         }
         assert!(frames.iter().all(is_unique), "somebody still holds some");
+    }
+
+    /// Whoever has not sent it yet holds the one piece, and no copy.
+    #[test]
+    fn a_small_message_that_is_all_that_waits_is_copied_for_none() {
+        let topic = Topic::new();
+        let mut members: Vec<_> = (0..20).map(|_| join(&topic)).collect();
+        for slow in 0..members.len() {
+            members[slow].block_sending();
+            let frames = Frames::new("a".repeat(100).into());
+            assert_eq!(topic.deliver(&frames, None, None), 20);
+            for member in &mut members {
+                member.settle();
+            }
+            assert!(!is_unique(&frames), "receiver {slow} has a copy");
+            members[slow].unblock_sending();
+            assert!(is_unique(&frames), "somebody still holds it");
+            for member in &mut members {
+                assert_eq!(member.take_sent().len(), 102);
+            }
+        }
     }
 
     #[test]
