@@ -203,3 +203,55 @@ fn websockets_are_compared_compressed_and_broadcast() {
         assert!(String::from_utf8_lossy(&output.stdout).contains("ops="));
     }
 }
+
+/// Two slices: the first warms up, and the second is told of.
+#[test]
+fn a_broadcast_allocates_for_no_receiver() {
+    let counter = std::env::temp_dir().join(format!("ropewalk-smoke-{}", std::process::id()));
+    std::fs::write(&counter, [0; 8]).unwrap();
+    let counter_path = counter.to_str().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ropewalk-bench"));
+    command.args([
+        "serve",
+        "ropewalk",
+        "ws-broadcast",
+        "--counter",
+        counter_path,
+    ]);
+    let server = Server::spawn(command);
+    let mut generator = Command::new(env!("CARGO_BIN_EXE_ropewalk-bench"))
+        .args([
+            "load",
+            "ws-broadcast",
+            "--connections",
+            "200",
+            "--size",
+            "100",
+        ])
+        .args(["--counter", counter_path, "--port", &server.1.to_string()])
+        .args(["--pid", &server.0.id().to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    generator
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(b"0.05\n0.05\n")
+        .unwrap();
+    let output = generator.wait_with_output().unwrap();
+    std::fs::remove_file(&counter).unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    let number = |name: &str| -> f64 {
+        let last = told.lines().nth(1).unwrap();
+        let value = last.split(' ').find_map(|pair| pair.strip_prefix(name));
+        value
+            .unwrap_or_else(|| panic!("no {name} in {told}"))
+            .parse()
+            .unwrap()
+    };
+    let (allocations, deliveries) = (number("allocations="), number("ops="));
+    assert!(allocations > 0.0, "nothing was counted: {told}");
+    assert!(allocations < deliveries / 10.0, "{told}");
+}
