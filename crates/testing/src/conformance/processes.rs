@@ -338,9 +338,9 @@ pub fn r090_output_is_gathered_up_to_a_limit(harness: &Harness) {
     let result = stage.wait_for(cancelled.cancel());
     assert!(result.is_err());
 
-    let value = stage.process_value(&shell("echo x; kill -HUP $$"));
+    let value = stage.process_value(&shell("echo x; kill -TERM $$"));
     let value = stage.wait_for(value).expect("it can be started");
-    assert_eq!(value.signal(), Some(SignalNumber::HANGUP));
+    assert_eq!(value.signal(), Some(SignalNumber::TERMINATE));
 }
 
 /// Rule 14: a panic in a callback closes the pipes of its child, and the end is still told.
