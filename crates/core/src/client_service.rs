@@ -7,22 +7,20 @@
 //! ```
 
 use std::cell::{Cell, RefCell};
-use std::mem::take;
 use std::panic::Location;
 use std::rc::{Rc, Weak};
-use std::sync::Arc;
 
 use crate::back_off::BackOff;
 use crate::connector::{ConnectOptions, Connector, ConnectorState};
 use crate::deferred::{Deferred, Resolver};
 use crate::endpoint::{ClientEndpoint, EndpointError};
 use crate::factory::Factory;
-use crate::failure::{Cancelled, Failure};
 use crate::handle::Handle;
 use crate::protocol::Protocol;
 use crate::reason::{ConnectError, Reason};
 use crate::timer::DelayedCall;
 use crate::transport::Transport;
+use crate::waiters::Waiters;
 
 /// A client that keeps one connection: connects when started, again whenever it is lost or fails, and gives it to all who
 /// wait for it. Keep it: when the last clone is dropped, nobody connects again.
@@ -52,15 +50,10 @@ struct Inner {
     failures: Cell<u32>,
     transport: RefCell<Option<Transport>>,
     retry: RefCell<Option<DelayedCall>>,
-    waiters: RefCell<Vec<Waiter>>,
+    waiters: Waiters<Transport>,
     stops: RefCell<Vec<Resolver<()>>>,
     /// Where it was made.
     made: &'static Location<'static>,
-}
-
-struct Waiter {
-    failures_left: Option<u32>,
-    resolver: Resolver<Transport>,
 }
 
 impl ClientService {
@@ -85,7 +78,7 @@ impl ClientService {
             failures: Cell::new(0),
             transport: RefCell::default(),
             retry: RefCell::default(),
-            waiters: RefCell::default(),
+            waiters: Waiters::default(),
             stops: RefCell::default(),
             made: Location::caller(),
         }));
@@ -122,9 +115,7 @@ impl ClientService {
         if let Some(retry) = inner.retry.take() {
             let _it_may_have_run = retry.cancel();
         }
-        for waiter in inner.waiters.take() {
-            let _it_may_be_cancelled = waiter.resolver.fail(Cancelled);
-        }
+        inner.waiters.cancel();
         let connector = inner.connector();
         if connector.state() == ConnectorState::Disconnected {
             return Deferred::succeed(&inner.handle, ());
@@ -136,19 +127,14 @@ impl ClientService {
     }
 
     /// Fires with the transport once there is a connection, at once if there is one. With `fail_after`, fails with the last
-    /// [`ConnectError`] (in an [`Arc`]) after so many failures from now on.
+    /// [`ConnectError`] (in an `Arc`) after so many failures from now on.
     #[doc(alias = "whenConnected")]
     #[must_use]
     pub fn when_connected(&self, fail_after: Option<u32>) -> Deferred<Transport> {
         if let Some(transport) = &*self.0.transport.borrow() {
             return Deferred::succeed(&self.0.handle, transport.clone());
         }
-        let (deferred, resolver) = Deferred::new(&self.0.handle);
-        self.0.waiters.borrow_mut().push(Waiter {
-            failures_left: fail_after,
-            resolver,
-        });
-        deferred
+        self.0.waiters.wait(&self.0.handle, fail_after)
     }
 
     /// Whether it is started.
@@ -170,25 +156,11 @@ impl Inner {
     fn connected(&self, transport: &Transport) {
         self.failures.set(0);
         *self.transport.borrow_mut() = Some(transport.clone());
-        for waiter in self.waiters.take() {
-            let _it_may_be_cancelled = waiter.resolver.resolve(transport.clone());
-        }
+        self.waiters.resolve(transport);
     }
 
     fn failed(self: &Rc<Self>, error: ConnectError) {
-        let error = Arc::new(error);
-        let mut waiters = take(&mut *self.waiters.borrow_mut());
-        for waiter in &mut waiters {
-            waiter.failures_left = waiter.failures_left.map(|left| left.saturating_sub(1));
-        }
-        let (over, waiting) = waiters
-            .into_iter()
-            .partition(|waiter| waiter.failures_left == Some(0));
-        self.waiters.replace(waiting);
-        let over: Vec<Waiter> = over;
-        for waiter in over {
-            let _it_may_be_cancelled = waiter.resolver.fail(Failure::new(Arc::clone(&error)));
-        }
+        self.waiters.failed(error);
         self.go_on(self.failures.replace(self.failures.get() + 1));
     }
 

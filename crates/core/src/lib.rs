@@ -74,6 +74,7 @@ mod thread;
 mod timed;
 pub mod timer;
 mod transport;
+mod waiters;
 mod watch;
 pub mod watchdog;
 
@@ -106,5 +107,6 @@ pub use remote::Remote;
 pub use resolve::NameResolver;
 pub use service::{Application, CutOff, Grace, MultiService, Scope, Service, ServiceError};
 pub use transport::Transport;
+pub use waiters::Waiters;
 pub use watch::{Watch, WatchError};
 pub use watchdog::Watchdog;

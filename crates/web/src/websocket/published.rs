@@ -7,7 +7,7 @@ use super::frames::Frames;
 
 /// A message to a topic, framed and compressed at most once for all cores: what crosses their mailboxes.
 ///
-/// See [`Topics::on_core`](super::Topics::on_core).
+/// See `Topics::on_core`.
 #[derive(Clone)]
 pub struct Published {
     /// How many of those before it were dropped.

@@ -10,14 +10,12 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
-use std::sync::Arc;
 use std::time::Duration;
 
 use ropewalk_core::deferred::Canceller;
-use ropewalk_core::failure::Cancelled;
 use ropewalk_core::service::Service;
 use ropewalk_core::timer::sleep;
-use ropewalk_core::{BackOff, Deferred, Failure, Handle, Resolver};
+use ropewalk_core::{BackOff, Deferred, Failure, Handle, Waiters};
 use ropewalk_grammar::websocket::CloseCode;
 
 use super::asking::ask;
@@ -61,17 +59,12 @@ struct Inner {
     socket: RefCell<Option<WebSocket>>,
     /// What asks and waits, while it is started.
     task: RefCell<Option<Canceller>>,
-    waiters: RefCell<Vec<Waiter>>,
+    waiters: Waiters<WebSocket>,
 }
 
 /// Asks once.
 type Ask = Box<dyn FnMut(Weak<Inner>) -> Asked>;
 type Asked = Pin<Box<dyn Future<Output = Result<WebSocket, WebSocketConnectError>>>>;
-
-struct Waiter {
-    failures_left: Option<u32>,
-    resolver: Resolver<WebSocket>,
-}
 
 /// No server can ask for more patience. Stops one that errs, or means ill, from being the last word for ever.
 const MOST_PATIENCE: Duration = Duration::from_secs(3600);
@@ -98,7 +91,7 @@ impl WebSocketService {
             back_off: Cell::new(BackOff::of_client_service()),
             socket: RefCell::default(),
             task: RefCell::default(),
-            waiters: RefCell::default(),
+            waiters: Waiters::default(),
         }))
     }
 
@@ -126,9 +119,7 @@ impl WebSocketService {
         if let Some(task) = self.0.task.take() {
             task.cancel();
         }
-        for waiter in self.0.waiters.take() {
-            let _it_may_be_cancelled = waiter.resolver.fail(Cancelled);
-        }
+        self.0.waiters.cancel();
         let socket = self.0.socket.borrow().clone();
         let this = Rc::downgrade(&self.0);
         self.0.handle.spawn(async move {
@@ -144,7 +135,7 @@ impl WebSocketService {
     }
 
     /// Fires with the WebSocket once there is one, at once if there is one. With `fail_after`, fails with the last
-    /// [`WebSocketConnectError`] (in an [`Arc`]) after so many failures from now on.
+    /// [`WebSocketConnectError`] (in an `Arc`) after so many failures from now on.
     #[doc(alias = "whenConnected")]
     #[must_use]
     pub fn when_connected(&self, fail_after: Option<u32>) -> Deferred<WebSocket> {
@@ -152,12 +143,7 @@ impl WebSocketService {
         if let Some(socket) = socket.as_ref().filter(|socket| socket.is_open()) {
             return Deferred::succeed(&self.0.handle, socket.clone());
         }
-        let (deferred, resolver) = Deferred::new(&self.0.handle);
-        self.0.waiters.borrow_mut().push(Waiter {
-            failures_left: fail_after,
-            resolver,
-        });
-        deferred
+        self.0.waiters.wait(&self.0.handle, fail_after)
     }
 
     /// Whether it is started.
@@ -216,9 +202,7 @@ async fn attempt(this: &Weak<Inner>) -> Option<After> {
 impl Inner {
     fn opened(&self, socket: &WebSocket) {
         *self.socket.borrow_mut() = Some(socket.clone());
-        for waiter in self.waiters.take() {
-            let _it_may_be_cancelled = waiter.resolver.resolve(socket.clone());
-        }
+        self.waiters.resolve(socket);
     }
 
     fn forget(&self, socket: &WebSocket) {
@@ -237,15 +221,7 @@ impl Inner {
             }
             _ => None,
         };
-        let error = Arc::new(error);
-        let mut waiting = self.waiters.borrow_mut();
-        for waiter in waiting.iter_mut() {
-            waiter.failures_left = waiter.failures_left.map(|left| left.saturating_sub(1));
-        }
-        for waiter in waiting.extract_if(.., |waiter| waiter.failures_left == Some(0)) {
-            let failure = Failure::new(Arc::clone(&error));
-            let _it_may_be_cancelled = waiter.resolver.fail(failure);
-        }
+        self.waiters.failed(error);
         patience
     }
 

@@ -23,7 +23,7 @@ use super::published::{Carried, Published};
 use super::topic::Topic;
 use crate::backplane::{Backplane, BackplaneListener};
 
-/// Topics by name: the same topic for all who ask for the same name, on this reactor, on all [cores](Self::on_core), and on all
+/// Topics by name: the same topic for all who ask for the same name, on this reactor, on all cores (`on_core`), and on all
 /// machines behind a [backplane](Self::with_backplane). Clones are the same topics.
 ///
 /// A topic is there for as long as somebody has a handle on it or is subscribed to it.
