@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use ropewalk_core::Limits;
 use ropewalk_sim::Faults;
 use ropewalk_testing::{TestCase, World, run_test};
 use ropewalk_web::websocket::{
@@ -71,9 +72,11 @@ fn echo_in(world: &mut World, deflate: Option<Deflate>) {
         })
     });
     let echo = echo.with_options(options.clone());
+    // At 500 B/s a server that reads nothing until half of what waits is sent takes longer for it than a client waits.
+    let limits = Limits::of_client();
     let port = world
         .reactor("server")
-        .listen("tcp:10.0.0.1:80", echo)
+        .listen_with("tcp:10.0.0.1:80", limits, echo)
         .unwrap();
     let ended = Rc::default();
     let asker = Asker {
