@@ -173,21 +173,8 @@ impl<'a> Chat<'a> {
     /// Beyond what the plan of faults draws: whole hosts are cut off or reset, and descriptors run out.
     fn trouble(&mut self) {
         for number in 0..CLIENTS {
-            let (host, time) = (format!("c{number}"), self.random.duration(CROWDED));
-            match self.random.index(6) {
-                0 => self
-                    .world
-                    .at(time, move |world| world.reset("server", &host)),
-                1 => {
-                    let healed = time + self.random.duration(Duration::from_secs(40));
-                    let again = host.clone();
-                    self.world
-                        .at(time, move |world| world.partition("server", &host));
-                    self.world
-                        .at(healed, move |world| world.heal("server", &again));
-                }
-                _ => {}
-            }
+            let (host, longest) = (format!("c{number}"), Duration::from_secs(40));
+            upset(self.world, &mut self.random, host, CROWDED, 6, longest);
         }
         if self.random.chance(0.2) {
             self.world.limit_descriptors("server", CLIENTS - 1);
@@ -359,6 +346,28 @@ fn check_heard(visit: &Visit, expected: &str) -> usize {
         }
     }
     rest.len()
+}
+
+/// Within a time, resets a host's connections or cuts it off for a while, each with a chance of one in so many.
+fn upset(
+    world: &World,
+    random: &mut Random,
+    host: String,
+    within: Duration,
+    one_in: usize,
+    longest: Duration,
+) {
+    let time = random.duration(within);
+    match random.index(one_in) {
+        0 => world.at(time, move |world| world.reset("server", &host)),
+        1 => {
+            let healed = time + random.duration(longest);
+            let again = host.clone();
+            world.at(time, move |world| world.partition("server", &host));
+            world.at(healed, move |world| world.heal("server", &again));
+        }
+        _ => {}
+    }
 }
 
 /// Answers of the server to this guest; all that others say begins with their name or a star.

@@ -27,6 +27,7 @@ use super::super::journal::Journal;
 use super::super::lines::LineGuest;
 use super::super::{browser, limits};
 use super::tab::Tab;
+use super::upset;
 
 const TABS: usize = 4;
 const TALKERS: usize = 2;
@@ -168,21 +169,8 @@ impl<'a> Rooms<'a> {
     /// Cuts off hosts, and switches the server off and on again; tells how often.
     fn trouble(&mut self) -> usize {
         for number in 0..TABS {
-            let (host, time) = (format!("t{number}"), self.random.duration(TROUBLE));
-            match self.random.index(4) {
-                0 => self
-                    .world
-                    .at(time, move |world| world.reset("server", &host)),
-                1 => {
-                    let healed = time + self.random.duration(Duration::from_secs(90));
-                    let again = host.clone();
-                    self.world
-                        .at(time, move |world| world.partition("server", &host));
-                    self.world
-                        .at(healed, move |world| world.heal("server", &again));
-                }
-                _ => {}
-            }
+            let (host, longest) = (format!("t{number}"), Duration::from_secs(90));
+            upset(self.world, &mut self.random, host, TROUBLE, 4, longest);
         }
         let restarts = self.random.index(4);
         for _ in 0..restarts {
