@@ -106,6 +106,7 @@ impl Exchange {
         }
     }
 
+    /// To add to it; who only looks, or takes away, need not call this.
     fn more(&self) -> &More {
         self.is_plain.set(false);
         &self.more
@@ -120,12 +121,11 @@ impl Exchange {
         if matches!(self.phase.get(), Phase::Gone | Phase::Finished) {
             return false;
         }
+        let more = self.more();
         if let Order::Chunk(chunk) = &order {
-            self.more()
-                .queued_bytes
-                .set(self.more().queued_bytes.get() + chunk.len());
+            more.queued_bytes.set(more.queued_bytes.get() + chunk.len());
         }
-        self.more().orders.borrow_mut().push_back(order);
+        more.orders.borrow_mut().push_back(order);
         true
     }
 
@@ -143,9 +143,9 @@ impl Exchange {
 
     /// So much waits no longer here, but in the connection, which may have room yet.
     fn unqueue(&self, bytes: usize) {
-        let before = self.more().queued_bytes.get();
-        self.more().queued_bytes.set(before - bytes);
-        if before >= FULL_BYTES && before - bytes < FULL_BYTES && !self.more().is_full.get() {
+        let before = self.more.queued_bytes.get();
+        self.more.queued_bytes.set(before - bytes);
+        if before >= FULL_BYTES && before - bytes < FULL_BYTES && !self.more.is_full.get() {
             self.wake();
         }
     }
@@ -157,14 +157,14 @@ impl Exchange {
 
     /// What is to be done instead, if the body is compressed: nothing, while the coder holds all of a chunk.
     fn coded(&self, order: Order) -> Option<Order> {
-        let mut coder = self.more().coder.borrow_mut();
+        let mut coder = self.more.coder.borrow_mut();
         let Some(inner) = &mut *coder else {
             return Some(order);
         };
         match order {
             Order::Chunk(chunk) => {
                 inner.write(&chunk);
-                if self.more().orders.borrow().is_empty() {
+                if self.more.orders.borrow().is_empty() {
                     inner.flush();
                 }
                 let ready = inner.take();
@@ -172,12 +172,12 @@ impl Exchange {
             }
             Order::End(trailers) => {
                 let rest = coder.take().map(|coder| coder.finish());
-                let mut orders = self.more().orders.borrow_mut();
+                let mut orders = self.more.orders.borrow_mut();
                 orders.push_front(Order::End(trailers));
                 let rest = rest.unwrap_or_default();
-                self.more()
+                self.more
                     .queued_bytes
-                    .set(self.more().queued_bytes.get() + rest.len());
+                    .set(self.more.queued_bytes.get() + rest.len());
                 orders.push_front(Order::Chunk(rest));
                 None
             }
@@ -186,7 +186,7 @@ impl Exchange {
     }
 
     pub(crate) fn queued_bytes(&self) -> usize {
-        self.more().queued_bytes.get()
+        self.more.queued_bytes.get()
     }
 
     pub(crate) fn set_answered(&self) {
@@ -239,7 +239,7 @@ impl Exchange {
     /// Whether there is room for more of the body; else the waker is woken when there is, or when the client is gone.
     pub(crate) fn poll_room(&self, context: &Context<'_>) -> Poll<()> {
         let is_gone = matches!(self.phase.get(), Phase::Gone | Phase::Finished);
-        if is_gone || !self.more().is_full.get() && self.more().queued_bytes.get() < FULL_BYTES {
+        if is_gone || !self.more.is_full.get() && self.more.queued_bytes.get() < FULL_BYTES {
             return Poll::Ready(());
         }
         self.more()
@@ -255,7 +255,7 @@ impl Exchange {
 
     /// Lets those go on that waited for room.
     pub(crate) fn wake(&self) {
-        for waker in self.more().wakers.take() {
+        for waker in self.more.wakers.take() {
             waker.wake();
         }
     }
@@ -266,25 +266,25 @@ impl Exchange {
         if self.is_plain.get() {
             return;
         }
-        for waiting in self.more().waiting.take() {
+        for waiting in self.more.waiting.take() {
             if let Waiting::End(resolver) = waiting {
                 let _nobody_else_has_it = resolver.resolve(());
             }
         }
-        self.more().task.take();
+        self.more.task.take();
         self.wake();
     }
 
     /// The client is gone before the response was out (R141).
     pub(crate) fn give_up(&self, why: impl Fn() -> Failure) {
         self.phase.set(Phase::Gone);
-        for waiting in self.more().waiting.take() {
+        for waiting in self.more.waiting.take() {
             if let Waiting::End(resolver) = waiting {
                 let _nobody_else_has_it = resolver.fail(why());
             }
         }
-        drop(self.more().orders.take());
-        if let Some(task) = self.more().task.take() {
+        drop(self.more.orders.take());
+        if let Some(task) = self.more.task.take() {
             task.cancel();
         }
         self.wake();

@@ -86,9 +86,10 @@ impl Request {
     ) {
         let inner = Rc::get_mut(&mut self.0).expect("a cleared request has one handle");
         head.keep_in(&mut inner.head);
-        if inner.path != head.path() {
+        let path = head.path();
+        if inner.path != path {
             inner.path.clear();
-            inner.path.push_str(head.path());
+            inner.path.push_str(path);
         }
         inner.method = Methods::of(head.method());
         inner.carrier = Some(carrier.clone());

@@ -101,8 +101,7 @@ impl HttpServer {
                 Then::Stop => return drop(input.take_rest()),
                 Then::GoOn => {}
             }
-            let may_read = transport.wants_data() || stream.awaits_end();
-            if stream.is_held_up() || !may_read {
+            if stream.is_held_up() || !transport.wants_data() {
                 break;
             }
             if left == 0 {
@@ -168,11 +167,6 @@ impl Stream {
     /// Whether no event may be told now: the request is here and not answered, or its body waits to be read.
     fn is_held_up(&self) -> bool {
         self.is_closing || self.current.as_ref().is_some_and(Current::is_held_up)
-    }
-
-    /// Whether the request is here but for its end, for which no byte must come: so it is over although much waits to be sent.
-    fn awaits_end(&self) -> bool {
-        (self.current.as_ref()).is_some_and(|current| current.is_receiving() && !current.has_body())
     }
 
     fn event(

@@ -184,7 +184,7 @@ impl<M: Message> Machine<M> {
         if M::REPEATS
             && let Some(end) = self.section.repeat_head(bytes)
         {
-            return Ok(self.judged(self.message.verdict(), end));
+            return Ok(self.judged(end));
         }
         self.message.begin()?;
         self.state = State::Head;
@@ -238,13 +238,14 @@ impl<M: Message> Machine<M> {
     }
 
     fn judge(&mut self, head: &[u8]) -> Result<Step, Broken> {
-        let verdict = self.message.judge(head, &self.meaning)?;
-        Ok(self.judged(verdict, head.len()))
+        self.message.judge(head, &self.meaning)?;
+        Ok(self.judged(head.len()))
     }
 
     /// The head is one, and `length` bytes long.
     #[inline]
-    fn judged(&mut self, verdict: Verdict, length: usize) -> Step {
+    fn judged(&mut self, length: usize) -> Step {
+        let verdict = self.message.verdict();
         self.next = verdict.next;
         self.state = match verdict.body {
             _ if verdict.next == Next::FinalHead => START,

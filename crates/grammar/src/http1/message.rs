@@ -30,10 +30,10 @@ pub trait Sealed: Clone + fmt::Debug + 'static {
     /// Reads on in the first line; gives where it ends.
     fn read_line(&mut self, bytes: &[u8]) -> Result<Option<usize>, Broken>;
 
-    /// The head is whole: what of the rules on it as a whole, where does the body end, and what comes then?
-    fn judge(&mut self, head: &[u8], meaning: &Meaning) -> Result<Verdict, Broken>;
+    /// The head is whole: what of the rules on it as a whole?
+    fn judge(&mut self, head: &[u8], meaning: &Meaning) -> Result<(), Broken>;
 
-    /// The judgement on the head that came last.
+    /// Where the body ends of the head that was judged last, and what comes then.
     fn verdict(&self) -> Verdict;
 
     /// The head to be told.

@@ -182,7 +182,7 @@ impl Sealed for Request {
     }
 
     #[inline]
-    fn judge(&mut self, head: &[u8], meaning: &Meaning) -> Result<Verdict, Broken> {
+    fn judge(&mut self, head: &[u8], meaning: &Meaning) -> Result<(), Broken> {
         let (method, version) = (self.line.method(head), self.line.version);
         if let Err((rule, at)) = Target::check(method, self.line.target(head)) {
             return Err((rule, self.line.target + at));
@@ -206,7 +206,7 @@ impl Sealed for Request {
             (false, false) => Next::Close,
         };
         (self.body, self.next) = (body, next);
-        Ok(Verdict { body, next })
+        Ok(())
     }
 
     #[inline]

@@ -200,12 +200,12 @@ impl Sealed for Response {
         self.line.read(bytes)
     }
 
-    fn judge(&mut self, _head: &[u8], meaning: &Meaning) -> Result<Verdict, Broken> {
+    fn judge(&mut self, _head: &[u8], meaning: &Meaning) -> Result<(), Broken> {
         let awaited = self.awaited.as_mut().expect("begin has looked");
         let verdict = awaited.judge(&self.line, meaning);
         let verdict = verdict.map_err(|rule| (rule, 0))?;
         (self.body, self.next) = (verdict.body, verdict.next);
-        Ok(verdict)
+        Ok(())
     }
 
     #[inline]

@@ -104,7 +104,6 @@ pub(super) struct Client<D: Dialect>(Rc<State<D>>);
 pub(super) struct State<D> {
     pub(super) dialect: D,
     destination: Destination,
-    back_off: BackOff,
     user: OnceCell<(Handle, Rc<dyn BackplaneListener>)>,
     service: RefCell<Option<ClientService>>,
     /// What is subscribed to, and what as.
@@ -122,7 +121,7 @@ pub(super) struct State<D> {
 }
 
 /// A first attempt again within a second, later ones within half a minute, all spread.
-pub(super) const BACK_OFF: BackOff = BackOff {
+const BACK_OFF: BackOff = BackOff {
     initial: Duration::from_millis(250),
     factor: 2.0,
     jitter: 0.2,
@@ -131,11 +130,10 @@ pub(super) const BACK_OFF: BackOff = BackOff {
 };
 
 impl<D: Dialect> Client<D> {
-    pub(super) fn new(dialect: D, destination: Destination, back_off: BackOff) -> Self {
+    pub(super) fn new(dialect: D, destination: Destination) -> Self {
         Self(Rc::new(State {
             dialect,
             destination,
-            back_off,
             user: OnceCell::new(),
             service: RefCell::default(),
             topics: RefCell::default(),
@@ -158,7 +156,7 @@ impl<D: Dialect> Client<D> {
         let factory = Talkers(Rc::downgrade(state));
         let service = ClientService::new(reactor, state.destination.clone(), factory);
         let service = service.expect("the endpoint was understood before");
-        let service = service.with_back_off(state.back_off);
+        let service = service.with_back_off(BACK_OFF);
         service.start_service();
         state.service.replace(Some(service));
     }

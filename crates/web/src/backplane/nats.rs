@@ -9,7 +9,7 @@ use ropewalk_core::{Deferred, Handle, Transport};
 use ropewalk_grammar::Framing;
 use ropewalk_grammar::nats::{NatsGrammar, Operation, is_subject};
 
-use super::client::{BACK_OFF, Client, Dialect, Heard, Welcome};
+use super::client::{Client, Dialect, Heard, Welcome};
 use super::{Backplane, BackplaneListener};
 
 /// A backplane by way of a NATS server: `nats:tcp:HOST:PORT`.
@@ -92,7 +92,7 @@ impl Nats {
             protection,
         };
         Ok(Self {
-            client: Client::new(dialect, destination, BACK_OFF),
+            client: Client::new(dialect, destination),
             server: shown,
         })
     }

@@ -9,7 +9,7 @@ use ropewalk_core::{Deferred, Handle};
 use ropewalk_grammar::Framing;
 use ropewalk_grammar::resp::{RespGrammar, Value, command};
 
-use super::client::{BACK_OFF, Client, Dialect, Heard, Welcome};
+use super::client::{Client, Dialect, Heard, Welcome};
 use super::{Backplane, BackplaneListener};
 
 /// A backplane by way of a Redis server, version 6 or newer, or of Valkey: `redis:tcp:HOST:PORT`.
@@ -74,7 +74,7 @@ impl Redis {
         let server_text = server.to_string();
         let destination: Destination = server.destination()?;
         Ok(Self {
-            client: Client::new(dialect, destination, BACK_OFF),
+            client: Client::new(dialect, destination),
             server: server_text,
         })
     }

@@ -275,9 +275,14 @@ impl ClientRequest {
         if let Some(problem) = self.problem {
             return Err(AgentError::new(hop.name(), problem));
         }
-        let mut errand = Errand::new(self.agent, self.limits, self.keeps_alive, self.on_interim);
-        errand.redirects = self.redirects;
-        errand.before_sending = self.before_sending;
+        let errand = Errand::new(
+            self.agent,
+            self.limits,
+            self.keeps_alive,
+            self.redirects,
+            self.on_interim,
+            self.before_sending,
+        );
         Ok((errand, hop))
     }
 }

@@ -43,8 +43,8 @@ pub(super) struct Errand {
     total_due: Option<Duration>,
     keeps_alive: bool,
     on_interim: Option<OnInterim>,
-    pub(super) redirects: Redirects,
-    pub(super) before_sending: Option<BeforeSending>,
+    redirects: Redirects,
+    before_sending: Option<BeforeSending>,
 }
 
 /// What is called with the headers each time that a request is sent.
@@ -55,17 +55,19 @@ impl Errand {
         agent: Rc<Shared>,
         limits: Rc<AgentLimits>,
         keeps_alive: bool,
+        redirects: Redirects,
         on_interim: Option<OnInterim>,
+        before_sending: Option<BeforeSending>,
     ) -> Self {
         let total_due = limits.total.map(|total| agent.pool.handle.now() + total);
         Self {
-            redirects: agent.redirects,
-            before_sending: None,
             agent,
             limits,
             total_due,
             keeps_alive,
+            redirects,
             on_interim,
+            before_sending,
         }
     }
 }

@@ -73,10 +73,6 @@ impl Current {
         !self.has_ended
     }
 
-    pub(super) fn has_body(&self) -> bool {
-        self.body.is_some()
-    }
-
     /// Whether nothing more of the connection may be read for now.
     pub(super) fn is_held_up(&self) -> bool {
         self.has_ended || self.body_is_full()
