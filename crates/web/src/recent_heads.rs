@@ -3,7 +3,7 @@
 //! A site answers most requests with a few heads: 200, the second, a type. Writing one checks every name and value; finding
 //! it here compares them with what was checked before.
 
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 
 use http::StatusCode;
 use ropewalk_core::Handle;
@@ -28,6 +28,8 @@ pub(crate) struct RecentHeads {
 struct Heads {
     kept: Vec<Kept>,
     next: usize,
+    /// One that is not worth keeping, while it is sent.
+    unlike: Option<PreparedHead>,
 }
 
 #[derive(Debug)]
@@ -40,45 +42,55 @@ struct Kept {
 
 impl RecentHeads {
     /// Lends the head of this response.
-    pub(crate) fn with<R>(
+    #[inline]
+    pub(crate) fn lend(
         &self,
         response: &Response,
         reactor: &Handle,
-        call: impl FnOnce(&mut PreparedHead) -> R,
-    ) -> Result<R, SendError> {
-        let heads = &mut *self.heads.borrow_mut();
+    ) -> Result<RefMut<'_, PreparedHead>, SendError> {
         let second = Date::second(reactor);
-        let mut kept = heads.kept.iter_mut();
-        if let Some(kept) = kept.find(|kept| kept.is_of(response)) {
-            if kept.second != second {
-                kept.head = prepare(response, &self.date.text(reactor))?;
-                kept.second = second;
-            }
-            return Ok(call(&mut kept.head));
+        let heads = self.heads.borrow_mut();
+        let found = heads.kept.iter().position(|kept| kept.is_of(response));
+        if let Some(index) = found
+            && heads.kept[index].second == second
+        {
+            return Ok(RefMut::map(heads, |heads| &mut heads.kept[index].head));
         }
-        let mut head = prepare(response, &self.date.text(reactor))?;
-        let told = call(&mut head);
-        if response.headers().len() <= KEPT_HEADERS {
-            heads.keep(Kept {
-                status: response.status(),
-                headers: response.headers().clone(),
-                second,
-                head,
-            });
-        }
-        Ok(told)
+        let head = prepare(response, &self.date.text(reactor))?;
+        Ok(RefMut::map(heads, |heads| {
+            heads.keep(found, response, second, head)
+        }))
     }
 }
 
 impl Heads {
-    /// In the place of the oldest.
-    fn keep(&mut self, kept: Kept) {
-        if self.kept.len() < KEPT {
-            self.kept.push(kept);
-        } else {
-            self.kept[self.next] = kept;
+    /// In the place of the one that was found, or of the oldest.
+    #[cold]
+    fn keep(
+        &mut self,
+        found: Option<usize>,
+        response: &Response,
+        second: u64,
+        head: PreparedHead,
+    ) -> &mut PreparedHead {
+        if response.headers().len() > KEPT_HEADERS {
+            return self.unlike.insert(head);
+        }
+        let index = found.unwrap_or(self.next);
+        if found.is_none() {
             self.next = (self.next + 1) % KEPT;
         }
+        let kept = Kept {
+            status: response.status(),
+            headers: response.headers().clone(),
+            second,
+            head,
+        };
+        match self.kept.get_mut(index) {
+            Some(place) => *place = kept,
+            None => self.kept.push(kept),
+        }
+        &mut self.kept[index].head
     }
 }
 

@@ -77,37 +77,48 @@ impl Request {
         }))
     }
 
-    /// The same memory for the next request; nobody else has a handle.
-    pub(crate) fn renew(
+    /// The same memory for the next request of the connection.
+    pub(crate) fn renew(&mut self, head: &RequestHead<'_>, body: Option<Incoming>) {
+        let inner = self.inner();
+        if !head.is_repeated() {
+            inner.take_head(head);
+        }
+        inner.body = body;
+    }
+
+    /// The same memory for a request of another connection.
+    pub(crate) fn renew_for(
         &mut self,
         head: &RequestHead<'_>,
         body: Option<Incoming>,
         carrier: &Transport,
     ) {
-        let inner = Rc::get_mut(&mut self.0).expect("a cleared request has one handle");
-        head.keep_in(&mut inner.head);
-        let path = head.path();
-        if inner.path != path {
-            inner.path.clear();
-            inner.path.push_str(path);
-        }
-        inner.method = Methods::of(head.method());
-        inner.carrier = Some(carrier.clone());
-        inner.body = body;
-        inner.passed.set(0);
+        let inner = self.inner();
+        inner.take_head(head);
+        (inner.body, inner.carrier) = (body, Some(carrier.clone()));
     }
 
-    /// Forgets the request, to be renewed later; tells whether nobody else has a handle.
+    /// Forgets all but the head and the connection, to be renewed later; tells whether nobody else has a handle.
     pub(crate) fn clear(&mut self) -> bool {
         let Some(inner) = Rc::get_mut(&mut self.0) else {
             return false;
         };
-        (inner.carrier, inner.body) = (None, None);
+        inner.body = None;
+        inner.passed.set(0);
         inner.rewritten.take();
         inner.params.get_mut().clear();
         inner.values.get_mut().clear();
         inner.exchange.renew();
         true
+    }
+
+    /// Forgets the connection of a request that was cleared.
+    pub(crate) fn leave(&mut self) {
+        self.inner().carrier = None;
+    }
+
+    fn inner(&mut self) -> &mut Inner {
+        Rc::get_mut(&mut self.0).expect("a cleared request has one handle")
     }
 
     /// Whether anybody but the connection has a handle.
@@ -432,6 +443,15 @@ impl Request {
         values
             .iter()
             .find_map(|value| Rc::clone(value).downcast().ok())
+    }
+}
+
+impl Inner {
+    fn take_head(&mut self, head: &RequestHead<'_>) {
+        head.keep_in(&mut self.head);
+        self.path.clear();
+        self.path.push_str(head.path());
+        self.method = Methods::of(head.method());
     }
 }
 

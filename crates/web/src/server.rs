@@ -25,6 +25,7 @@ use self::current::Current;
 pub(crate) use self::record::AccessRecorder;
 use self::stage::{Clock, Stage};
 use crate::body_error::BodyError;
+use crate::request::Request;
 use crate::site::SiteShared;
 
 /// How much may wait behind a request that is not answered before the connection stops reading (R130).
@@ -45,6 +46,8 @@ pub(crate) struct HttpServer {
 struct Stream {
     site: Rc<SiteShared>,
     current: Option<Current>,
+    /// The memory of the request before, while the connection is read: often the next is the same.
+    spare: Option<Request>,
     clock: Clock,
     /// No further request is read: what was sent says so, or the client broke the rules.
     is_closing: bool,
@@ -72,6 +75,7 @@ impl HttpServer {
             stream: Stream {
                 site: Rc::clone(site),
                 current: None,
+                spare: None,
                 clock: Clock::default(),
                 is_closing: false,
                 has_ended: false,
@@ -87,6 +91,13 @@ impl HttpServer {
     }
 
     fn read(&mut self, transport: &Transport, data: &[u8]) {
+        self.answer_all(transport, data);
+        if let Some(spare) = self.stream.spare.take() {
+            self.stream.site.recycle(spare);
+        }
+    }
+
+    fn answer_all(&mut self, transport: &Transport, data: &[u8]) {
         let stream = &mut self.stream;
         let mut input = self.decoder.receive(data);
         let mut then = stream.settle(transport);
@@ -114,8 +125,8 @@ impl HttpServer {
                 Some(Ok(event)) => {
                     let is_head = matches!(event, Event::Head(_));
                     stream.event(&event, transport);
-                    if is_head && input.take_end() {
-                        stream.event(&Event::End, transport);
+                    if is_head {
+                        input.take_end();
                     }
                 }
                 Some(Err(error)) => stream.refuse(&error, transport),
@@ -218,10 +229,12 @@ impl Stream {
     }
 
     fn finish(&mut self) {
-        if let Some(current) = self.current.take() {
+        if let Some(mut current) = self.current.take() {
             self.leave(&current);
             current.request.0.exchange.finish();
-            self.site.recycle(current.request);
+            if current.request.clear() {
+                self.spare = Some(current.request);
+            }
         }
     }
 

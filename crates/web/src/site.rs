@@ -162,20 +162,19 @@ impl SiteShared {
         let spare = self.spare.borrow_mut().pop();
         match spare {
             Some(mut spare) => {
-                spare.renew(head, body, carrier);
+                spare.renew_for(head, body, carrier);
                 spare
             }
             None => Request::new(head, body, self, carrier),
         }
     }
 
-    /// A request is over: its memory may serve the next, if nobody has a handle.
+    /// A request is over and cleared: its memory may serve the next of any connection.
     pub(crate) fn recycle(&self, mut request: Request) {
-        if request.clear() {
-            let mut spare = self.spare.borrow_mut();
-            if spare.len() < SPARE_REQUESTS {
-                spare.push(request);
-            }
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < SPARE_REQUESTS {
+            request.leave();
+            spare.push(request);
         }
     }
 }

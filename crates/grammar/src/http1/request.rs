@@ -4,6 +4,7 @@ use super::field::{Fields, Key};
 use super::machine::{Next, Verdict};
 use super::meaning::{BodyLength, Expect, Meaning, Version};
 use super::message::{Message, Sealed};
+use super::response::Asked;
 use super::rule::{Broken, Rule};
 use super::{Authority, KeptHead, Limits, Method, Name, RequestDecoder, Target, scan};
 
@@ -11,8 +12,10 @@ use super::{Authority, KeptHead, Limits, Method, Name, RequestDecoder, Target, s
 #[derive(Clone, Debug)]
 pub struct Request {
     line: Line,
+    asked: Asked,
     body: BodyLength,
     next: Next,
+    is_repeated: bool,
 }
 
 /// The head of a request, lent from the received bytes.
@@ -40,8 +43,10 @@ impl RequestDecoder {
     pub fn new() -> Self {
         let request = Request {
             line: Line::default(),
+            asked: Asked::Other,
             body: BodyLength::Empty,
             next: Next::Message,
+            is_repeated: false,
         };
         Self::with_message(request, Limits::REQUEST)
     }
@@ -117,6 +122,24 @@ impl<'a> RequestHead<'a> {
         self.request.body
     }
 
+    /// Whether nothing more of the request is to come.
+    #[inline]
+    pub fn is_whole(&self) -> bool {
+        matches!(self.body(), BodyLength::Empty | BodyLength::Known(0))
+    }
+
+    /// Whether it is, byte for byte, the head that came before it on the same stream. Of one that is long, or came in parts, this is not
+    /// known, and so not said.
+    #[inline]
+    pub fn is_repeated(&self) -> bool {
+        self.request.is_repeated
+    }
+
+    #[inline]
+    pub(super) fn asked(&self) -> Asked {
+        self.request.asked
+    }
+
     /// Whether a further request may follow on the connection, as far as the client says: HTTP/1.1 without
     /// `Connection: close` (R131).
     #[inline]
@@ -137,7 +160,7 @@ impl<'a> RequestHead<'a> {
     #[inline]
     pub fn upgrade(&self) -> Option<&'a [u8]> {
         let switch = matches!(self.request.next, Next::Switch { .. });
-        let asks = switch && self.method() != Method::Connect;
+        let asks = switch && self.asked() != Asked::Connect;
         asks.then(|| self.value(Name::Upgrade)).flatten()
     }
 
@@ -172,8 +195,13 @@ impl Sealed for Request {
 
     #[inline]
     fn begin(&mut self) -> Result<(), Broken> {
-        self.line = Line::default();
+        (self.line, self.is_repeated) = (Line::default(), false);
         Ok(())
+    }
+
+    #[inline]
+    fn repeat(&mut self) {
+        self.is_repeated = true;
     }
 
     #[inline]
@@ -192,20 +220,21 @@ impl Sealed for Request {
         }
         let announced = meaning.announced(version).map_err(|rule| (rule, 0))?;
         let body = announced.unwrap_or(BodyLength::Empty);
-        if method == Method::Connect && !matches!(body, BodyLength::Empty | BodyLength::Known(0)) {
+        let asked = Asked::of(method);
+        if asked == Asked::Connect && !matches!(body, BodyLength::Empty | BodyLength::Known(0)) {
             return Err((Rule::ConnectBody, 0));
         }
         if version == Version::Http10 && announced.is_none() && method.expects_content() {
             return Err((Rule::LengthMissing, 0));
         }
         let is_persistent = version == Version::Http11 && meaning.is_persistent(version);
-        let switches = method == Method::Connect || meaning.upgrades(version);
+        let switches = asked == Asked::Connect || meaning.upgrades(version);
         let next = match (is_persistent, switches) {
             (is_persistent, true) => Next::Switch { is_persistent },
             (true, false) => Next::Message,
             (false, false) => Next::Close,
         };
-        (self.body, self.next) = (body, next);
+        (self.asked, self.body, self.next) = (asked, body, next);
         Ok(())
     }
 

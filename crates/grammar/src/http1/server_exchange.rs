@@ -71,12 +71,12 @@ impl ServerExchange {
     #[inline]
     pub fn new(head: &RequestHead<'_>) -> Self {
         Self {
-            asked: Asked::of(head.method()),
+            asked: head.asked(),
             version: head.version(),
             is_persistent: head.is_persistent(),
-            is_waiting: head.expect() == Expect::Continue && head.body() != BodyLength::Empty,
+            is_waiting: head.expect() == Expect::Continue && !head.is_whole(),
             may_upgrade: head.upgrade().is_some(),
-            has_ended: false,
+            has_ended: head.is_whole(),
             is_switched: false,
             outgoing: Outgoing::Unsent,
         }

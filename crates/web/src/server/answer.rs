@@ -36,9 +36,16 @@ impl Stream {
     pub(super) fn begin(&mut self, head: &RequestHead<'_>, transport: &Transport) {
         let wire = ServerExchange::new(head);
         let body = incoming(head, transport);
-        let request = self.site.request(head, body.clone(), transport);
+        let request = match self.spare.take() {
+            Some(mut request) => {
+                request.renew(head, body.clone());
+                request
+            }
+            None => self.site.request(head, body.clone(), transport),
+        };
         let record = self.new_record(transport);
-        let current = Current::new(request, wire, body, &self.site.limits, record);
+        let limits = &self.site.limits;
+        let current = Current::new(request, wire, head.is_whole(), body, limits, record);
         let current = self.current.insert(current);
         let is_admitted = current.is_admitted(&self.site, self.is_surplus);
         let request = &current.request;
@@ -114,29 +121,33 @@ impl Stream {
         let Some(current) = &mut self.current else {
             return Ok(());
         };
+        let wire = &mut current.wire;
         if let Some(protocol) = response.switch.take() {
-            let (wire, fields) = (&mut current.wire, response.headers().iter());
+            let fields = response.headers().iter();
             transport.write_with(|out| wire.send_switch(fields, out))?;
-            current.record.status = response.status().as_u16();
             current.protocol = Some(protocol);
+            current.record.status = response.status().as_u16();
             return Ok(());
         }
-        let content = response.take_body().0;
-        let wire = &mut current.wire;
-        let heads = &self.site.heads;
-        heads.with(response, transport.reactor(), |head| {
-            let Some(bytes) = small(&content) else {
-                let length = length_of(&content);
-                return transport.write_with(|out| wire.send_prepared_head(head, length, out));
-            };
-            let parts = wire.send_whole(head, bytes)?;
+        let mut head = self.site.heads.lend(response, transport.reactor())?;
+        let content = &response.body().0;
+        if let Some(bytes) = small(content) {
+            let parts = wire.send_whole(&mut head, bytes)?;
             current.record.sent_bytes += parts[1].len() as u64;
             transport.write_vectored(parts);
-            Ok(())
-        })??;
+            current.record.status = response.status().as_u16();
+            return Ok(());
+        }
+        let length = length_of(content);
+        transport.write_with(|out| wire.send_prepared_head(&mut head, length, out))?;
+        drop(head);
         current.record.status = response.status().as_u16();
+        self.send_content(response.take_body().0, transport);
+        Ok(())
+    }
+
+    fn send_content(&mut self, content: Content, transport: &Transport) {
         match content {
-            Content::Bytes(_) if current.wire.is_answered() => {}
             Content::Bytes(bytes) => {
                 self.send_chunk(&bytes, transport);
                 self.send_end(&Headers::new(), transport);
@@ -145,7 +156,6 @@ impl Stream {
             Content::Joined(pieces) => self.send_joined(pieces, transport),
             Content::Pieces => {}
         }
-        Ok(())
     }
 
     fn send_stream(&mut self, source: Source) {
@@ -301,10 +311,12 @@ fn overloaded(limits: &SiteLimits) -> Response {
 
 /// What will come of the body; none if there is none.
 fn incoming(head: &RequestHead<'_>, transport: &Transport) -> Option<Incoming> {
+    if head.is_whole() {
+        return None;
+    }
     let length = match head.body() {
-        BodyLength::Empty | BodyLength::Known(0) => return None,
         BodyLength::Known(length) => Some(length),
-        BodyLength::Chunked | BodyLength::UntilClose => None,
+        _ => None,
     };
     let transport = transport.clone();
     let poke = Rc::new(move || transport.call_soon(HttpServer::carry_out));

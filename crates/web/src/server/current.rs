@@ -34,6 +34,7 @@ impl Current {
     pub(super) fn new(
         request: Request,
         wire: ServerExchange,
+        is_whole: bool,
         body: Option<Incoming>,
         limits: &SiteLimits,
         record: Record,
@@ -42,7 +43,7 @@ impl Current {
             request,
             wire,
             body,
-            has_ended: false,
+            has_ended: is_whole,
             fresh_bytes: 0,
             dropped_bytes: 0,
             drain_bytes: limits.drain_bytes,
