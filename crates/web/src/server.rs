@@ -21,7 +21,7 @@ use ropewalk_core::{Protocol, Reason, Transport};
 use ropewalk_grammar::http1::{AfterExchange, Event, Http1Error, RequestDecoder};
 
 pub(crate) use self::answer::deliver;
-use self::current::Current;
+use self::current::{Current, Switch};
 pub(crate) use self::record::AccessRecorder;
 use self::stage::{Clock, Stage};
 use crate::body_error::BodyError;
@@ -161,7 +161,7 @@ impl HttpServer {
         match &self.stream.current {
             None if self.decoder.is_idle() => Stage::Idle,
             None => Stage::Head,
-            Some(current) if current.is_receiving() => Stage::Body,
+            Some(current) if !current.wire.is_received() => Stage::Body,
             Some(_) => Stage::Answering,
         }
     }
@@ -192,7 +192,9 @@ impl Stream {
             return;
         };
         current.received(event);
-        if let (Event::End, Some(response)) = (event, current.waiting.take()) {
+        if let (Event::End, Switch::Waiting(_)) = (event, &current.switch)
+            && let Switch::Waiting(response) = std::mem::replace(&mut current.switch, Switch::No)
+        {
             self.respond(*response, transport);
         }
     }
@@ -208,7 +210,7 @@ impl Stream {
         };
         match current.wire.after() {
             AfterExchange::Busy => Then::GoOn,
-            AfterExchange::Drain if !current.is_drained_enough() => Then::GoOn,
+            AfterExchange::Drain if !current.is_drained_enough(&self.site.limits) => Then::GoOn,
             AfterExchange::Drain | AfterExchange::Close => {
                 self.finish();
                 self.is_closing = true;
@@ -246,13 +248,11 @@ impl Stream {
     }
 
     fn switch(&mut self, transport: &Transport, unread: Vec<u8>) {
-        let protocol = self
-            .current
-            .as_mut()
-            .and_then(|current| current.protocol.take());
+        let current = self.current.as_mut();
+        let switch = current.map(|current| std::mem::replace(&mut current.switch, Switch::No));
         self.finish();
         self.clock.stop(transport);
-        if let Some(protocol) = protocol {
+        if let Some(Switch::Agreed(protocol)) = switch {
             transport.switch_protocol(protocol, unread);
         }
     }

@@ -70,13 +70,14 @@ impl ServerExchange {
     /// The exchange that `head` begins.
     #[inline]
     pub fn new(head: &RequestHead<'_>) -> Self {
+        let is_whole = head.is_whole();
         Self {
             asked: head.asked(),
             version: head.version(),
             is_persistent: head.is_persistent(),
-            is_waiting: head.expect() == Expect::Continue && !head.is_whole(),
+            is_waiting: !is_whole && head.expect() == Expect::Continue,
             may_upgrade: head.upgrade().is_some(),
-            has_ended: head.is_whole(),
+            has_ended: is_whole,
             is_switched: false,
             outgoing: Outgoing::Unsent,
         }
@@ -97,7 +98,14 @@ impl ServerExchange {
         self.is_waiting
     }
 
+    /// Whether all of the request is here.
+    #[inline]
+    pub fn is_received(&self) -> bool {
+        self.has_ended
+    }
+
     /// Whether all of the response has been sent.
+    #[inline]
     pub fn is_answered(&self) -> bool {
         self.outgoing == Outgoing::Whole
     }
@@ -275,7 +283,7 @@ impl ServerExchange {
     fn plan(&self, status: u16, body: BodyLength) -> Result<Plan, SendError> {
         self.must_be_unsent()?;
         let is_tunnel = self.asked == Asked::Connect && status < 300;
-        let (body, outgoing) = self.fitting(status, body);
+        let (body, outgoing) = self.fitting(status, body, is_tunnel);
         let is_persistent =
             self.is_persistent && !self.is_waiting && outgoing != Outgoing::UntilClose;
         let closes = !is_persistent && !is_tunnel;
@@ -298,7 +306,7 @@ impl ServerExchange {
 
     /// What to say of the body, and what to send of it.
     #[inline]
-    fn fitting(&self, status: u16, body: BodyLength) -> (BodyLength, Outgoing) {
+    fn fitting(&self, status: u16, body: BodyLength, is_tunnel: bool) -> (BodyLength, Outgoing) {
         let body = match body {
             BodyLength::Empty => BodyLength::Known(0),
             BodyLength::Chunked if self.version == Version::Http10 => BodyLength::UntilClose,
@@ -306,7 +314,7 @@ impl ServerExchange {
         };
         match status {
             204 | 304 => (BodyLength::Empty, Outgoing::Unseen),
-            200..300 if self.asked == Asked::Connect => (BodyLength::Empty, Outgoing::Unseen),
+            _ if is_tunnel => (BodyLength::Empty, Outgoing::Unseen),
             _ if self.asked != Asked::Head => (body, Outgoing::announced(body)),
             _ if body == BodyLength::Chunked => (BodyLength::Empty, Outgoing::Unseen),
             _ => (body, Outgoing::Unseen),

@@ -11,7 +11,7 @@ use ropewalk_grammar::http1::{
     BodyLength, Expect, Name, RequestHead, ServerExchange, reason_phrase, send_response_head,
 };
 
-use super::current::Current;
+use super::current::{Current, Switch};
 use super::{HttpServer, Stream};
 use crate::body::{Content, Piece, Source};
 use crate::body_error::BodyError;
@@ -35,7 +35,7 @@ impl Stream {
     /// A request has come.
     pub(super) fn begin(&mut self, head: &RequestHead<'_>, transport: &Transport) {
         let wire = ServerExchange::new(head);
-        let body = incoming(head, transport);
+        let body = (!wire.is_received()).then(|| incoming(head, transport));
         let request = match self.spare.take() {
             Some(mut request) => {
                 request.renew(head, body.clone());
@@ -44,8 +44,7 @@ impl Stream {
             None => self.site.request(head, body.clone(), transport),
         };
         let record = self.new_record(transport);
-        let limits = &self.site.limits;
-        let current = Current::new(request, wire, head.is_whole(), body, limits, record);
+        let current = Current::new(request, wire, body, record);
         let current = self.current.insert(current);
         let is_admitted = current.is_admitted(&self.site, self.is_surplus);
         let request = &current.request;
@@ -96,8 +95,8 @@ impl Stream {
         if current.request.0.exchange.phase() != Phase::Unanswered {
             return tracing::error!(request = ?current.request, "a request was answered twice");
         }
-        if response.switch.is_some() && current.is_receiving() {
-            current.waiting = Some(Box::new(response));
+        if response.switch.is_some() && !current.wire.is_received() {
+            current.switch = Switch::Waiting(Box::new(response));
             return;
         }
         dress(&mut response, &current.request, &self.site);
@@ -125,7 +124,7 @@ impl Stream {
         if let Some(protocol) = response.switch.take() {
             let fields = response.headers().iter();
             transport.write_with(|out| wire.send_switch(fields, out))?;
-            current.protocol = Some(protocol);
+            current.switch = Switch::Agreed(protocol);
             current.record.status = response.status().as_u16();
             return Ok(());
         }
@@ -309,18 +308,15 @@ fn overloaded(limits: &SiteLimits) -> Response {
     response
 }
 
-/// What will come of the body; none if there is none.
-fn incoming(head: &RequestHead<'_>, transport: &Transport) -> Option<Incoming> {
-    if head.is_whole() {
-        return None;
-    }
+/// What will come of the body.
+fn incoming(head: &RequestHead<'_>, transport: &Transport) -> Incoming {
     let length = match head.body() {
         BodyLength::Known(length) => Some(length),
         _ => None,
     };
     let transport = transport.clone();
     let poke = Rc::new(move || transport.call_soon(HttpServer::carry_out));
-    Some(Incoming::new(length, Some(poke)))
+    Incoming::new(length, Some(poke))
 }
 
 /// Has the tree answer; a panic in it is logged, and answered with 500 (R148).

@@ -16,39 +16,49 @@ use crate::site_limits::SiteLimits;
 pub(super) struct Current {
     pub(super) request: Request,
     pub(super) wire: ServerExchange,
-    body: Option<Incoming>,
-    has_ended: bool,
-    /// Bytes of the body since it was last looked at.
-    pub(super) fresh_bytes: u64,
-    /// Bytes of the body that nobody read, and how many may be.
-    dropped_bytes: u64,
-    drain_bytes: u64,
-    /// A response that must wait for the end of the request: 101.
-    pub(super) waiting: Option<Box<Response>>,
-    /// Whose the connection will be.
-    pub(super) protocol: Option<Box<dyn Protocol>>,
+    /// None as soon as nothing more of it is to come.
+    receiving: Option<Box<Receiving>>,
+    pub(super) switch: Switch,
     pub(super) record: Record,
+}
+
+/// A body on its way.
+struct Receiving {
+    body: Incoming,
+    /// Bytes since it was last looked at.
+    fresh_bytes: u64,
+    /// Bytes that nobody read.
+    dropped_bytes: u64,
+}
+
+/// Whether the connection is to speak another protocol.
+pub(super) enum Switch {
+    No,
+    /// The response says so, and waits for the end of the request: 101.
+    Waiting(Box<Response>),
+    /// The response is sent; whose the connection is to be.
+    Agreed(Box<dyn Protocol>),
 }
 
 impl Current {
     pub(super) fn new(
         request: Request,
         wire: ServerExchange,
-        is_whole: bool,
         body: Option<Incoming>,
-        limits: &SiteLimits,
         record: Record,
     ) -> Self {
+        let receiving = |body| {
+            Box::new(Receiving {
+                body,
+                fresh_bytes: 0,
+                dropped_bytes: 0,
+            })
+        };
         Self {
             request,
             wire,
-            body,
-            has_ended: is_whole,
-            fresh_bytes: 0,
-            dropped_bytes: 0,
-            drain_bytes: limits.drain_bytes,
-            waiting: None,
-            protocol: None,
+            receiving: body.map(receiving),
+            switch: Switch::No,
             record,
         }
     }
@@ -69,70 +79,70 @@ impl Current {
         }
     }
 
-    /// Whether some of the request is still to come.
-    pub(super) fn is_receiving(&self) -> bool {
-        !self.has_ended
-    }
-
     /// Whether nothing more of the connection may be read for now.
     pub(super) fn is_held_up(&self) -> bool {
-        self.has_ended || self.body_is_full()
+        self.wire.is_received() || self.body_is_full()
     }
 
     /// Whether more waits of the body than its reader takes.
     pub(super) fn body_is_full(&self) -> bool {
-        self.reader().is_some_and(Incoming::is_full)
+        let receiving = self.receiving.as_deref();
+        receiving.is_some_and(|receiving| self.is_read(receiving) && receiving.body.is_full())
     }
 
     /// Whether so much was read that nobody wanted that closing is cheaper (H1-13).
-    pub(super) fn is_drained_enough(&self) -> bool {
-        self.dropped_bytes > self.drain_bytes
+    pub(super) fn is_drained_enough(&self, limits: &SiteLimits) -> bool {
+        let receiving = self.receiving.as_deref();
+        receiving.is_some_and(|receiving| receiving.dropped_bytes > limits.drain_bytes)
     }
 
+    /// How many bytes of the body have come since this was last asked.
+    pub(super) fn take_fresh_bytes(&mut self) -> u64 {
+        let receiving = self.receiving.as_deref_mut();
+        receiving.map_or(0, |receiving| std::mem::take(&mut receiving.fresh_bytes))
+    }
+
+    /// What comes behind the head.
     pub(super) fn received(&mut self, event: &Event<'_, http1::Request>) {
         self.wire.received(event);
+        let Some(mut receiving) = self.receiving.take() else {
+            return;
+        };
         match event {
             Event::Head(_) => {}
             Event::Body(data) => {
-                self.fresh_bytes += data.len() as u64;
-                match self.reader() {
-                    Some(body) => body.push(data),
-                    None => self.dropped_bytes += data.len() as u64,
+                receiving.fresh_bytes += data.len() as u64;
+                match self.is_read(&receiving) {
+                    true => receiving.body.push(data),
+                    false => receiving.dropped_bytes += data.len() as u64,
                 }
             }
             Event::Trailers(fields) => {
-                if let Some(body) = self.reader() {
-                    let mut trailers = Headers::new();
-                    for field in fields.iter() {
-                        let _unsendable_is_left_out = trailers.append(field.name, field.value);
-                    }
-                    body.finish(trailers);
+                let mut trailers = Headers::new();
+                for field in fields.iter() {
+                    let _unsendable_is_left_out = trailers.append(field.name, field.value);
                 }
+                receiving.body.finish(trailers);
             }
-            Event::End => {
-                self.has_ended = true;
-                if let Some(body) = self.body.take() {
-                    body.finish(Headers::new());
-                }
-            }
+            Event::End => return receiving.body.finish(Headers::new()),
         }
+        self.receiving = Some(receiving);
     }
 
-    /// The body, if somebody may read it yet.
-    fn reader(&self) -> Option<&Incoming> {
-        let body = self.body.as_ref()?;
-        let is_over = self.wire.is_answered() && body.is_abandoned(self.request.is_held());
-        (!is_over).then_some(body)
+    /// Whether somebody may read the body yet.
+    fn is_read(&self, receiving: &Receiving) -> bool {
+        !self.wire.is_answered() || !receiving.body.is_abandoned(self.request.is_held())
     }
 
     /// Whether the client waits for a go-ahead, and somebody wants its body.
     pub(super) fn must_go_ahead(&self) -> bool {
-        self.wire.is_waiting() && self.body.as_ref().is_some_and(Incoming::is_wanted)
+        let receiving = self.receiving.as_deref();
+        self.wire.is_waiting() && receiving.is_some_and(|receiving| receiving.body.is_wanted())
     }
 
     pub(super) fn fail_body(&self, error: BodyError) {
-        if let Some(body) = &self.body {
-            body.fail(error);
+        if let Some(receiving) = &self.receiving {
+            receiving.body.fail(error);
         }
     }
 }

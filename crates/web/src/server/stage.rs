@@ -112,8 +112,8 @@ impl Stream {
         };
         let is_ours =
             current.body_is_full() || current.wire.is_waiting() || !transport.wants_data();
-        let fresh = std::mem::take(&mut current.fresh_bytes);
-        if current.is_receiving() && !is_ours && fresh < least {
+        let fresh = current.take_fresh_bytes();
+        if !current.wire.is_received() && !is_ours && fresh < least {
             let (error, status) = (BodyError::TooSlow, StatusCode::REQUEST_TIMEOUT);
             return self.break_off(&error, status, transport);
         }
