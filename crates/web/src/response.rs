@@ -176,6 +176,13 @@ impl Response {
     }
 }
 
+/// 200, and no body.
+impl Default for Response {
+    fn default() -> Self {
+        Self::new(Body::empty())
+    }
+}
+
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Response")

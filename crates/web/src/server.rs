@@ -193,9 +193,10 @@ impl Stream {
         };
         current.received(event);
         if let (Event::End, Switch::Waiting(_)) = (event, &current.switch)
-            && let Switch::Waiting(response) = std::mem::replace(&mut current.switch, Switch::No)
+            && let Switch::Waiting(mut response) =
+                std::mem::replace(&mut current.switch, Switch::No)
         {
-            self.respond(*response, transport);
+            self.respond(&mut response, transport);
         }
     }
 

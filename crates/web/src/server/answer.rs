@@ -48,16 +48,15 @@ impl Stream {
         let current = self.current.insert(current);
         let is_admitted = current.is_admitted(&self.site, self.is_surplus);
         let request = &current.request;
-        let reply = match head.expect() {
+        let mut reply = match head.expect() {
             _ if !is_admitted => overloaded(&self.site.limits).into(),
             Expect::Other => StatusCode::EXPECTATION_FAILED.into(),
             _ if request.is_for_all() => options(Methods::ALL).with_status(StatusCode::OK).into(),
             _ => guarded(&*self.site.root, request),
         };
-        match reply.0 {
+        match &mut reply.0 {
             When::Now(response) => self.respond(response, transport),
-            When::Future(future) => answer_from(future, request),
-            When::Later => {}
+            When::Future(_) | When::Later => deliver(reply, request),
         }
     }
 
@@ -79,7 +78,7 @@ impl Stream {
                         tracing::error!(%error, "an interim response was not sent");
                     }
                 }
-                Order::Respond(response) => self.respond(response, transport),
+                Order::Respond(mut response) => self.respond(&mut response, transport),
                 Order::Chunk(chunk) => self.send_chunk(&chunk, transport),
                 Order::End(trailers) => self.send_end(&trailers, transport),
                 Order::Fail(failure) => self.cut_short(&failure, transport),
@@ -88,7 +87,7 @@ impl Stream {
         }
     }
 
-    pub(super) fn respond(&mut self, mut response: Response, transport: &Transport) {
+    pub(super) fn respond(&mut self, response: &mut Response, transport: &Transport) {
         let Some(current) = &mut self.current else {
             return;
         };
@@ -96,18 +95,18 @@ impl Stream {
             return tracing::error!(request = ?current.request, "a request was answered twice");
         }
         if response.switch.is_some() && !current.wire.is_received() {
-            current.switch = Switch::Waiting(Box::new(response));
+            current.switch = Switch::Waiting(Box::new(std::mem::take(response)));
             return;
         }
-        dress(&mut response, &current.request, &self.site);
+        dress(response, &current.request, &self.site);
         while let Some(filter) = current.request.0.exchange.next_filter() {
-            response = filter(&current.request, response);
+            *response = filter(&current.request, std::mem::take(response));
         }
         current.request.0.exchange.set_answered();
         if transport.is_shutting_down() {
             current.wire.close();
         }
-        if let Err(error) = self.send(&mut response, transport) {
+        if let Err(error) = self.send(response, transport) {
             tracing::error!(%error, "a response cannot be sent");
             let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
             let sent = self.send(&mut response, transport);
@@ -290,7 +289,7 @@ impl Stream {
         current.wire.close();
         let is_unanswered = current.request.0.exchange.phase() == Phase::Unanswered;
         if is_unanswered {
-            self.respond(error_page(status, None), transport);
+            self.respond(&mut error_page(status, None), transport);
         }
         self.give_up();
         self.is_closing = true;
@@ -321,14 +320,16 @@ fn incoming(head: &RequestHead<'_>, transport: &Transport) -> Incoming {
 
 /// Has the tree answer; a panic in it is logged, and answered with 500 (R148).
 fn guarded(root: &dyn crate::resource::Resource, request: &Request) -> Reply {
-    let reply = catch_unwind(AssertUnwindSafe(|| serve(root, request)));
-    reply.unwrap_or_else(|payload| {
+    let mut reply = Reply(When::Later);
+    let call = AssertUnwindSafe(|| reply = serve(root, request));
+    if let Err(payload) = catch_unwind(call) {
         tracing::error!(?request, "a handler panicked");
         let text = payload.downcast_ref::<&str>().copied();
         let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
         let told = format_args!("a panic: {}", text.unwrap_or("of no text")).to_string();
-        failure_page(StatusCode::INTERNAL_SERVER_ERROR, told).into()
-    })
+        return failure_page(StatusCode::INTERNAL_SERVER_ERROR, told).into();
+    }
+    reply
 }
 
 /// Answers with a reply that comes later than the resource was asked.
