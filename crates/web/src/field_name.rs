@@ -36,6 +36,10 @@ impl FieldName {
         }
     }
 
+    pub(crate) const fn of_known(name: Name) -> Self {
+        Self(Kind::Known(name))
+    }
+
     fn of_token(text: &str) -> Self {
         match Name::of(text.as_bytes()) {
             Some(name) => Self(Kind::Known(name)),
@@ -59,7 +63,7 @@ fn canonical(text: &str) -> Box<str> {
 
 impl From<Name> for FieldName {
     fn from(name: Name) -> Self {
-        Self(Kind::Known(name))
+        Self::of_known(name)
     }
 }
 

@@ -41,10 +41,11 @@ impl Headers {
         }
     }
 
-    /// One.
-    pub(crate) const fn one(name: FieldName, value: HeaderValue) -> Self {
+    /// `Content-Type`.
+    pub(crate) const fn of_type(content_type: &'static str) -> Self {
+        let value = HeaderValue::from_static(content_type);
         Self {
-            first: Some((name, value)),
+            first: Some((FieldName::of_known(Name::ContentType), value)),
             rest: Vec::new(),
         }
     }

@@ -35,12 +35,12 @@ pub struct Response {
     pub(crate) switch: Option<Box<dyn Protocol>>,
 }
 
-// Checked once, by the compiler: every response of a usual kind has one.
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
-pub(crate) const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
+// Checked and put together once, by the compiler: every response of a usual kind has one.
+const TEXT: Headers = Headers::of_type("text/plain; charset=utf-8");
+const HTML: Headers = Headers::of_type("text/html; charset=utf-8");
+pub(crate) const OCTETS: Headers = Headers::of_type("application/octet-stream");
 #[cfg(feature = "json")]
-pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(crate) const JSON: Headers = Headers::of_type("application/json");
 
 impl Response {
     /// 200 with this body, and no type.
@@ -60,11 +60,11 @@ impl Response {
         Self::new(Body::empty()).with_status(status)
     }
 
-    /// 200 with this body of this type.
-    pub(crate) fn of(body: Body, content_type: HeaderValue) -> Self {
+    /// 200 with this body and these headers.
+    pub(crate) fn of(body: Body, headers: Headers) -> Self {
         Self {
             status: StatusCode::OK,
-            headers: Headers::one(Name::ContentType.into(), content_type),
+            headers,
             body,
             error: None,
             switch: None,
