@@ -69,6 +69,7 @@ impl Connection {
             peer: arrival.peer,
             options: Cell::new(options),
             activity: Cell::new(handle.turn_time()),
+            heard: Cell::new(handle.turn_time()),
             idle_after: Cell::new(None),
             epoch: Cell::new(0),
             wishes: RefCell::default(),
@@ -199,8 +200,7 @@ impl Connection {
     /// Bytes from the driver.
     #[inline]
     pub(crate) fn received(&mut self, data: &mut [u8]) {
-        let link = self.link();
-        link.activity.set(link.handle.turn_time());
+        self.link().hear();
         if self.stack.is_none() {
             self.deliver(data);
         } else {

@@ -42,6 +42,7 @@ mod facts;
 pub mod failure;
 mod file_sender;
 mod handle;
+mod idle;
 pub mod layer;
 mod leftover;
 mod life;

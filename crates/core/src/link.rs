@@ -77,6 +77,8 @@ impl Flags {
 
     /// The idle time-out was set or changed.
     pub(crate) const RETIMED: Self = Self(1 << 21);
+    /// For the idle time-out only what is received counts.
+    pub(crate) const HEARING: Self = Self(1 << 22);
 
     pub(crate) const fn has(self, any_of: Self) -> bool {
         self.0 & any_of.0 != 0
@@ -107,6 +109,8 @@ pub(crate) struct Link {
     pub(crate) options: Cell<StreamOptions>,
     /// When bytes last came or went, for the idle time-out.
     pub(crate) activity: Cell<Duration>,
+    /// When bytes last came.
+    pub(crate) heard: Cell<Duration>,
     pub(crate) idle_after: Cell<Option<Duration>>,
     /// Counts `switch_protocol`: closures made for an earlier protocol are dropped.
     pub(crate) epoch: Cell<u32>,
@@ -300,6 +304,14 @@ impl Link {
             self.wish(|wishes| wishes.reason = Some(reason));
             self.lose();
         }
+    }
+
+    /// Bytes came.
+    #[inline]
+    pub(crate) fn hear(&self) {
+        let now = self.handle.turn_time();
+        self.activity.set(now);
+        self.heard.set(now);
     }
 
     pub(crate) fn abort(&self) {

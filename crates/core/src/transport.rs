@@ -192,8 +192,7 @@ impl Transport {
             || link.has(Flags::READING_PAUSED)
             || link.waits_for_producer()
             || drains.lent.borrow().contains(&link.id);
-        let silent_for = link.handle.now().saturating_sub(link.activity.get());
-        !has_others && link.unsent() == 0 && silent_for >= drains.quiet.get()
+        !has_others && link.unsent() == 0 && self.quiet_for() >= drains.quiet.get()
     }
 
     /// Whether the protocol paused reading.
@@ -285,33 +284,6 @@ impl Transport {
             self.0.wish(|wishes| wishes.switch = Some(next));
             self.0.note();
         }
-    }
-
-    /// Calls back when nothing was received or sent for `after`: [`Protocol::timed_out`]. `None` switches it off.
-    /// Returns the old value (R126). Costs nothing per message.
-    #[doc(alias = "setTimeout")]
-    pub fn set_timeout(&self, after: Option<Duration>) -> Option<Duration> {
-        if self.is_open() {
-            self.0.activity.set(self.0.handle.now());
-            self.0.set(Flags::RETIMED);
-            self.0.note();
-            self.0.idle_after.replace(after)
-        } else {
-            self.0.idle_after.get()
-        }
-    }
-
-    /// Starts the idle time-out anew.
-    #[doc(alias = "resetTimeout")]
-    pub fn reset_timeout(&self) {
-        self.0.activity.set(self.0.handle.now());
-    }
-
-    /// Ends the connection with [`Reason::TimedOut`]: what [`Protocol::timed_out`] does unless it is overridden.
-    pub fn lose_after_timeout(&self) {
-        let after = self.0.idle_after.get().unwrap_or_default();
-        self.0
-            .lose_because(Reason::TimedOut(crate::reason::Timeout::Idle(after)));
     }
 
     /// Sets an option of the socket, at the end of the turn; a kernel that refuses is logged.

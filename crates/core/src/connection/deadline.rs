@@ -78,7 +78,11 @@ impl Connection {
         let Some(after) = link.idle_after.get() else {
             return;
         };
-        let quiet = link.handle.turn_time().saturating_sub(link.activity.get());
+        let last = match link.has(Flags::HEARING) {
+            true => link.heard.get(),
+            false => link.activity.get(),
+        };
+        let quiet = link.handle.turn_time().saturating_sub(last);
         if quiet < after {
             self.deadlines.idle = Some(self.arm(after - quiet, Deadline::Idle));
         } else {

@@ -30,8 +30,7 @@ impl Connection {
                 .into_iter()
                 .map(|descriptor| (before, descriptor)),
         );
-        let link = self.link();
-        link.activity.set(link.handle.turn_time());
+        self.link().hear();
         self.held.extend_from_slice(data);
         self.deliver_held();
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Extension, Role};
+use super::{Extension, Parameter, Role};
 
 /// How to compress, and what to agree to.
 ///
@@ -156,6 +156,13 @@ impl Deflate {
     /// What a client reads in the server's answer to its [`offer`](Self::offer); `None` if it is no answer to that.
     pub fn agreed(&self, answer: Extension<'_>) -> Option<DeflateAgreed> {
         let answered = Parameters::read(answer).filter(|_| answer.name == NAME)?;
+        // Only an offer may leave the size of a window to the other side (RFC 7692 7.1.2.2).
+        let is_vague = |window: Parameter<'_>| {
+            window.name == "client_max_window_bits" && window.value.is_none()
+        };
+        if answer.parameters().any(is_vague) {
+            return None;
+        }
         let is_asked = self.window_bits < MOST_BITS;
         let server_window_bits = answered.server_max_window_bits.unwrap_or(MOST_BITS);
         let client_window_bits = answered.client_max_window_bits.unwrap_or(self.window_bits);

@@ -90,6 +90,10 @@ fn a_client_refuses_an_answer_that_does_not_fit_its_offer() {
         &lean,
         &format!("{right}; client_max_window_bits=11")
     ));
+    assert!(
+        !answered(&lean, &format!("{right}; client_max_window_bits")),
+        "it leaves the size to us"
+    );
     assert!(!answered(&lean, "permessage-foo"));
 }
 

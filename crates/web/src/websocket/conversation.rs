@@ -20,7 +20,7 @@ use super::socket::WebSocket;
 /// A [`WebSocketProtocol`] that runs an async function, which awaits messages.
 ///
 /// At most 16 messages, or 64 KiB, wait to be taken; then nothing more is read from the peer. When the function returns, the
-/// WebSocket is closed with 1000; a function that waits for a message when the connection is lost gets `None`.
+/// WebSocket is closed with 1000, when it panics with 1011; a function that waits for a message when the connection is lost gets `None`.
 ///
 /// ```
 /// use ropewalk_web::websocket::{Conversation, WebSocketServer};
@@ -42,6 +42,12 @@ type Function = Box<dyn FnOnce(Talk) -> Pin<Box<dyn Future<Output = ()>>>>;
 pub struct Talk {
     socket: WebSocket,
     inbox: Rc<Inbox>,
+}
+
+/// Closes when the function ends, also if it panics.
+struct End {
+    socket: WebSocket,
+    code: CloseCode,
 }
 
 #[derive(Default)]
@@ -132,10 +138,14 @@ impl WebSocketProtocol for Conversation {
             socket: socket.clone(),
             inbox: Rc::clone(&self.inbox),
         });
-        let socket = socket.clone();
-        let done = socket.reactor().clone().spawn(async move {
+        let mut end = End {
+            socket: socket.clone(),
+            code: CloseCode::INTERNAL_ERROR,
+        };
+        let done = socket.reactor().spawn(async move {
             talking.await;
-            socket.close(CloseCode::NORMAL, "");
+            end.code = CloseCode::NORMAL;
+            drop(end);
         });
         drop(done); // it goes on by itself
     }
@@ -155,6 +165,12 @@ impl WebSocketProtocol for Conversation {
 
     fn connection_lost(&mut self, _: &WebSocket, _: &Ending<'_>) {
         self.inbox.end();
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.socket.close(self.code, "");
     }
 }
 

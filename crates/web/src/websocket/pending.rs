@@ -117,7 +117,11 @@ impl Pending {
     /// Whether no message for many may be added that nothing else bounds.
     pub(super) fn is_over(&self, queueing: Queueing) -> bool {
         let is_long = self.messages.len() >= MOST_WAITING || self.bytes >= MOST_WAITING_BYTES;
-        queueing.is_for_many && queueing.policy == SlowPeer::Wait && is_long
+        let is_bounded = matches!(
+            queueing.policy,
+            SlowPeer::DropOldest(_) | SlowPeer::Coalesce(_)
+        );
+        queueing.is_for_many && !is_bounded && is_long
     }
 
     /// How many bytes wait to be sent.

@@ -87,7 +87,7 @@ impl<P: WebSocketProtocol> WebSocketReceiver<P> {
             is_deflated,
             opened,
         } = *agreement;
-        transport.set_timeout(options.heartbeat);
+        transport.set_silence_timeout(options.heartbeat);
         let shared = Shared::new(transport, &options, subprotocol, encoder, is_deflated);
         let socket = WebSocket(Rc::new(shared));
         self.stage = Stage::Open(socket.clone());
@@ -125,7 +125,7 @@ impl<P: WebSocketProtocol> WebSocketReceiver<P> {
         if self.is_probing {
             self.is_probing = false;
             if let Stage::Open(socket) = &self.stage {
-                transport.set_timeout(socket.0.options.heartbeat);
+                transport.set_silence_timeout(socket.0.options.heartbeat);
             }
         }
     }
@@ -147,6 +147,9 @@ fn tell<P: WebSocketProtocol>(
 ) -> Then {
     if let Event::Close(close) = event {
         *closed = Some(Box::new((close.code, close.reason.to_owned())));
+        if !socket.0.is_closing() {
+            socket.0.dismissed_with.set(close.code);
+        }
         protocol.close_received(socket, close);
         part(socket, close);
         return Then::Stop;
@@ -227,17 +230,29 @@ impl<P: WebSocketProtocol> Protocol for WebSocketReceiver<P> {
         });
     }
 
-    /// Nothing came or went for a while: asks the peer whether it is there, or gives it up.
+    /// Nothing came for a while: asks the peer whether it is there, or gives it up.
+    ///
+    /// One that reads slowly is not asked, as it would not see that for long, and one that we do not listen to could not
+    /// answer: the first is given up when it takes nothing any more.
     fn timed_out(&mut self, transport: &Transport) {
         let Stage::Open(socket) = &self.stage else {
             return transport.lose_after_timeout();
         };
-        if self.is_probing || transport.unsent_bytes() > 0 {
-            return transport.lose_after_timeout();
+        let options = &socket.0.options;
+        let patience = match self.is_probing {
+            true => options.dead_after,
+            false => options.heartbeat.unwrap_or_default(),
+        };
+        let is_reading = transport.unsent_bytes() > 0 && transport.quiet_for() < patience;
+        if is_reading || transport.is_reading_paused() {
+            transport.set_silence_timeout(Some(patience));
+        } else if self.is_probing || transport.unsent_bytes() > 0 {
+            transport.abort_after_timeout();
+        } else {
+            let _closed = socket.0.send_control(Event::Ping(b""));
+            self.is_probing = true;
+            transport.set_silence_timeout(Some(options.dead_after));
         }
-        let _closed = socket.0.send_control(Event::Ping(b""));
-        self.is_probing = true;
-        transport.set_timeout(Some(socket.0.options.dead_after));
     }
 
     fn shutting_down(&mut self, _: &Transport) {

@@ -29,8 +29,14 @@ use crate::client::Agent;
 /// service; when the last is dropped, nobody asks again.
 ///
 /// The delays grow with each failure in a row, as those of a [`ClientService`](ropewalk_core::ClientService), and begin anew
-/// only once a WebSocket is open: a connection on which the handshake is refused is a failure. A server that refuses with 429
-/// or 503 and says `Retry-After` is not asked before, up to an hour.
+/// only once a WebSocket is open: a connection on which the handshake is refused is a failure, whatever the status. It never
+/// gives up by itself, as what is forbidden or not there now may be there later; [`when_connected`](Self::when_connected) with a
+/// number tells who wants to.
+///
+/// - A server that refuses with 429 or 503 and says `Retry-After` is not asked before, up to an hour.
+/// - One that closes with another code than 1000 and 1001 within a minute has let us in and does not want us (1008, 1011, a
+///   code of its own …): that is a failure in the row, too.
+/// - One that closes with 1012 or 1013 is left alone for 5 to 30 s by chance at least.
 ///
 /// ```
 /// use ropewalk_core::{Failure, Handle};
@@ -68,6 +74,18 @@ type Asked = Pin<Box<dyn Future<Output = Result<WebSocket, WebSocketConnectError
 
 /// No server can ask for more patience. Stops one that errs, or means ill, from being the last word for ever.
 const MOST_PATIENCE: Duration = Duration::from_secs(3600);
+
+/// How long a WebSocket lasts that was wanted. Stops a server that lets everybody in and closes from being asked every second.
+const LASTING: Duration = Duration::from_secs(60);
+
+/// How long to leave a server alone that restarts or has too much to do, as those recommend who made 1012 and 1013.
+const RESPITE: BackOff = BackOff {
+    initial: Duration::from_secs(5),
+    factor: 1.0,
+    jitter: 0.0,
+    spread: Duration::from_secs(25),
+    maximum: Duration::from_secs(5),
+};
 
 impl WebSocketService {
     pub(super) fn new<P: WebSocketProtocol>(
@@ -157,6 +175,8 @@ impl WebSocketService {
 enum After {
     /// There was a WebSocket, and it is gone.
     Lost,
+    /// The server closed it for a reason of its own, which may ask for patience; and whether it had lasted.
+    Dismissed(Option<Duration>, bool),
     /// There was none; the server may have said for how long it wants to be left alone.
     Refused(Option<Duration>),
 }
@@ -166,16 +186,17 @@ async fn keep(this: Weak<Inner>) -> Result<(), Failure> {
     let mut failures = 0;
     while let Some(after) = attempt(&this).await {
         let Some(inner) = this.upgrade() else { break };
+        if matches!(after, After::Lost | After::Dismissed(_, true)) {
+            failures = 0;
+        }
         let delay = match after {
-            After::Lost => {
-                failures = 0;
-                inner.delay(0, None)
+            After::Lost => inner.delay(0, None),
+            After::Dismissed(respite, _) => {
+                inner.delay(failures, None).max(respite.unwrap_or_default())
             }
-            After::Refused(patience) => {
-                failures += 1;
-                inner.delay(failures - 1, patience)
-            }
+            After::Refused(patience) => inner.delay(failures, patience),
         };
+        failures += u32::from(!matches!(after, After::Lost));
         let handle = inner.handle.clone();
         drop(inner);
         sleep(&handle, delay).await?;
@@ -190,10 +211,13 @@ async fn attempt(this: &Weak<Inner>) -> Option<After> {
     let inner = this.upgrade()?;
     match asked {
         Ok(socket) => {
+            let opened_at = inner.handle.now();
             drop(inner);
             socket.closed().await;
-            this.upgrade()?.forget(&socket);
-            Some(After::Lost)
+            let inner = this.upgrade()?;
+            inner.forget(&socket);
+            let is_lasting = inner.handle.now() - opened_at >= LASTING;
+            Some(inner.lost(socket.0.dismissed_with.get(), is_lasting))
         }
         Err(error) => Some(After::Refused(inner.refused(error))),
     }
@@ -209,6 +233,19 @@ impl Inner {
         let mut kept = self.socket.borrow_mut();
         if kept.as_ref() == Some(socket) {
             *kept = None;
+        }
+    }
+
+    /// What it means that the server closed so, if it did.
+    fn lost(&self, dismissed_with: Option<CloseCode>, is_lasting: bool) -> After {
+        match dismissed_with {
+            None | Some(CloseCode::NORMAL | CloseCode::GOING_AWAY) => After::Lost,
+            Some(code) => {
+                tracing::info!(%code, "the server closed; the WebSocket service will try again");
+                let is_busy = matches!(code, CloseCode::RESTART | CloseCode::TRY_AGAIN_LATER);
+                let respite = is_busy.then(|| RESPITE.draw(0, &self.handle));
+                After::Dismissed(respite, is_lasting)
+            }
         }
     }
 

@@ -34,6 +34,8 @@ pub(super) struct Shared {
     wakers: RefCell<Vec<Waker>>,
     deadline: Cell<Option<DelayedCall>>,
     is_lost: Cell<bool>,
+    /// With what the peer closed, if it was the first to close.
+    pub(super) dismissed_with: Cell<Option<CloseCode>>,
 }
 
 impl Shared {
@@ -56,6 +58,7 @@ impl Shared {
             wakers: RefCell::default(),
             deadline: Cell::new(None),
             is_lost: Cell::new(false),
+            dismissed_with: Cell::new(None),
         }
     }
 
@@ -304,6 +307,7 @@ impl Shared {
         }
         self.pending.take();
         let _closed_before = self.send_now(Event::Close(close));
+        self.transport.resume_reading(); // the answer, whatever else waits before it
         self.wait_for_end();
     }
 

@@ -7,4 +7,5 @@ mod journal;
 mod roads;
 mod server;
 mod service;
+mod silence;
 mod worlds;

@@ -7,7 +7,9 @@ use std::time::Duration;
 use ropewalk_core::timer::sleep;
 use ropewalk_core::{BackOff, Failure, Handle, Reactor};
 use ropewalk_sim::SimDriver;
-use ropewalk_web::websocket::{CloseCode, WebSocketClient, WebSocketServer, WebSocketService};
+use ropewalk_web::websocket::{
+    CloseCode, WebSocket, WebSocketClient, WebSocketProtocol, WebSocketServer, WebSocketService,
+};
 use ropewalk_web::{Agent, Request, Resource, Response, Router, Site};
 
 use super::journal::{Echo, Journal};
@@ -183,4 +185,92 @@ fn a_service_that_is_dropped_asks_no_more() {
         sleep(&handle, Duration::from_secs(100)).await.unwrap();
     });
     assert_eq!(mood.asked.borrow().len(), 1);
+}
+
+/// Refusals of any status are asked again, less and less often, and never given up.
+#[test]
+fn who_is_refused_for_good_asks_once_a_minute() {
+    for status in [400, 401, 403, 404, 426] {
+        let mood = Mood::new(15, status, None);
+        visit(&mood, async |_, service, _| {
+            service.start_service();
+            service.when_connected(None).await.unwrap();
+            service.stop_service().await.unwrap();
+        });
+        let pauses = mood.pauses();
+        assert_eq!(pauses.len(), 15);
+        assert!(pauses.is_sorted(), "{status}: {pauses:?}");
+        about(&pauses[11..], &[60.0; 4]);
+    }
+}
+
+/// Lets everybody in, and closes after a while.
+struct Doorman {
+    code: u16,
+    patience: Duration,
+}
+
+impl WebSocketProtocol for Doorman {
+    fn opened(&mut self, socket: &WebSocket) {
+        let code = CloseCode::of(self.code).unwrap();
+        socket.call_later(self.patience, move |_: &mut Self, socket| {
+            socket.close(code, "");
+        });
+    }
+}
+
+/// The pauses between the connections that a service makes to a server that closes so each time.
+fn dismissals(code: u16, patience: Duration, for_seconds: u64) -> Vec<f64> {
+    let mut reactor = Reactor::new(SimDriver::alone(1));
+    let asked = Rc::new(RefCell::new(Vec::new()));
+    let (notes, handle) = (Rc::clone(&asked), reactor.handle());
+    let server = WebSocketServer::new(move |_| {
+        notes.borrow_mut().push(handle.now());
+        Doorman { code, patience }
+    });
+    reactor.listen("tcp:10.0.0.1:80", server).unwrap();
+    let visit = async move |handle: Handle| {
+        let client = WebSocketClient::new("ws://10.0.0.1/").unwrap();
+        let service = client.service(&Agent::new(&handle), || Echo(Journal::default()));
+        let service = service.with_back_off(steady());
+        service.start_service();
+        sleep(&handle, Duration::from_secs(for_seconds)).await?;
+        service.stop_service().await
+    };
+    reactor.run_main(visit).unwrap();
+    let asked = asked.borrow();
+    let pauses = asked.windows(2).map(|two| two[1] - two[0] - patience);
+    pauses.map(|pause| pause.as_secs_f64()).collect()
+}
+
+#[test]
+fn who_is_let_in_and_sent_away_comes_back_less_and_less_often() {
+    let soon = Duration::from_secs(1);
+    for code in [1008, 1011, 1003, 3000, 4001] {
+        let pauses = dismissals(code, soon, 600);
+        about(&pauses[..4], &[1.0, 1.5, 2.25, 3.375]);
+        assert!(pauses.len() < 20, "{code}: {pauses:?}");
+    }
+    for code in [1000, 1001] {
+        about(&dismissals(code, soon, 9)[..3], &[1.0; 3]);
+    }
+    let late = Duration::from_secs(61);
+    about(&dismissals(1008, late, 250)[..3], &[1.0; 3]);
+}
+
+/// 1012 and 1013 ask for patience, which is spread, so that not all come back at once.
+#[test]
+fn a_server_that_has_too_much_to_do_is_left_alone() {
+    for code in [1012, 1013] {
+        for patience in [1, 61] {
+            let pauses = dismissals(code, Duration::from_secs(patience), 600);
+            let first = &pauses[..pauses.len().min(5)];
+            assert!(first.len() >= 5, "{code}: {pauses:?}");
+            assert!(
+                first.iter().all(|pause| (4.9..30.1).contains(pause)),
+                "{code}: {pauses:?}"
+            );
+            assert!((first[0] - first[1]).abs() > 0.01, "{code}: {pauses:?}");
+        }
+    }
 }
