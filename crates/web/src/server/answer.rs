@@ -1,5 +1,6 @@
 //! From a request to the bytes of its response.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -45,19 +46,46 @@ impl Stream {
         };
         let record = self.new_record(transport);
         let current = Current::new(request, wire, body, record);
-        let current = self.current.insert(current);
+        self.current = Some(current);
+        let answer = AssertUnwindSafe(|| self.answer(head.expect(), transport));
+        if let Err(payload) = catch_unwind(answer) {
+            self.panicked(&*payload, transport);
+        }
+    }
+
+    /// Has the tree answer, if anybody is to.
+    fn answer(&mut self, expect: Expect, transport: &Transport) {
+        let Some(current) = &mut self.current else {
+            return;
+        };
         let is_admitted = current.is_admitted(&self.site, self.is_surplus);
         let request = &current.request;
-        let mut reply = match head.expect() {
+        let mut reply = match expect {
             _ if !is_admitted => overloaded(&self.site.limits).into(),
             Expect::Other => StatusCode::EXPECTATION_FAILED.into(),
             _ if request.is_for_all() => options(Methods::ALL).with_status(StatusCode::OK).into(),
-            _ => guarded(&*self.site.root, request),
+            _ => serve(&*self.site.root, request),
         };
         match &mut reply.0 {
             When::Now(response) => self.respond(response, transport),
             When::Future(_) | When::Later => deliver(reply, request),
         }
+    }
+
+    /// A resource panicked, or what changes its response: that is logged, and answered with 500 if nothing was sent (R148).
+    fn panicked(&mut self, payload: &(dyn Any + Send), transport: &Transport) {
+        let Some(current) = &self.current else {
+            return;
+        };
+        tracing::error!(request = ?current.request, "a handler panicked");
+        if current.request.0.exchange.phase() != Phase::Unanswered {
+            return self.drop_client(transport);
+        }
+        let text = payload.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        let told = format_args!("a panic: {}", text.unwrap_or("of no text")).to_string();
+        let mut page = failure_page(StatusCode::INTERNAL_SERVER_ERROR, told);
+        self.respond(&mut page, transport);
     }
 
     /// Does what handles have ordered.
@@ -316,20 +344,6 @@ fn incoming(head: &RequestHead<'_>, transport: &Transport) -> Incoming {
     let transport = transport.clone();
     let poke = Rc::new(move || transport.call_soon(HttpServer::carry_out));
     Incoming::new(length, Some(poke))
-}
-
-/// Has the tree answer; a panic in it is logged, and answered with 500 (R148).
-fn guarded(root: &dyn crate::resource::Resource, request: &Request) -> Reply {
-    let mut reply = Reply(When::Later);
-    let call = AssertUnwindSafe(|| reply = serve(root, request));
-    if let Err(payload) = catch_unwind(call) {
-        tracing::error!(?request, "a handler panicked");
-        let text = payload.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        let told = format_args!("a panic: {}", text.unwrap_or("of no text")).to_string();
-        return failure_page(StatusCode::INTERNAL_SERVER_ERROR, told).into();
-    }
-    reply
 }
 
 /// Answers with a reply that comes later than the resource was asked.
