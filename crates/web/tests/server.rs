@@ -298,6 +298,37 @@ fn r148_a_panic_and_a_failure_are_500_without_detail() {
     }
 }
 
+#[test]
+fn a_request_that_comes_again_begins_anew() {
+    let seen = |request: &Request| {
+        let before = request.get::<u8>().is_some();
+        request.set(1_u8);
+        request.on_response(|_, response| response.with_status(StatusCode::ACCEPTED));
+        let name: String = request.param("name").unwrap_or_default();
+        format!("{before} {name} {} {}", request.passed(), request.path())
+    };
+    let mut client = client(
+        Router::new()
+            .get("/plain", |_: &Request| "plain")
+            .get("/seen/{name}", seen),
+    );
+    let (seen, plain) = (get("/seen/a"), get("/plain"));
+    client.receive([&seen[..], &seen, &plain, &plain, &seen, &seen].concat());
+    let sent = sent(&mut client);
+    let answers: Vec<_> = sent.split("HTTP/1.1 ").skip(1).collect();
+    let ends = ["202", "202", "200", "200", "202", "202"].map(|status| match status {
+        "202" => (status, "false a /seen/a /seen/a"),
+        _ => (status, "plain"),
+    });
+    for (answer, (status, end)) in answers.iter().zip(ends) {
+        assert!(
+            answer.starts_with(status) && answer.ends_with(end),
+            "{answer}"
+        );
+    }
+    assert_eq!(answers.len(), ends.len());
+}
+
 fn failing() -> Router {
     let filter = |request: &Request| {
         request.on_response(|_, _| panic!("secret"));
