@@ -53,8 +53,12 @@ impl TestCase {
         }
     }
 
-    /// The seeds, those of the environment if it has any.
-    pub(crate) fn seeds_to_run(&self) -> Range<u64> {
+    /// The seeds, those of the environment if it has any: for tests that make their worlds themselves.
+    ///
+    /// # Panics
+    ///
+    /// If one of the variables is no number.
+    pub fn seeds_to_run(&self) -> Range<u64> {
         let (first, count) = self.range(variable("ROPEWALK_SEED"), variable("ROPEWALK_SEEDS"));
         first..first.saturating_add(count)
     }

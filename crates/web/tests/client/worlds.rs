@@ -5,7 +5,7 @@ use std::time::Duration;
 use ropewalk_core::Failure;
 use ropewalk_core::timer::sleep;
 use ropewalk_sim::Faults;
-use ropewalk_testing::World;
+use ropewalk_testing::{TestCase, World};
 use ropewalk_web::{Agent, AgentLimits, Body, Request, Router, Site};
 
 /// A site that says back what it is told, after a while.
@@ -76,7 +76,7 @@ fn visit(world: &mut World, agent: &Agent) -> Vec<Result<bool, Failure>> {
 
 #[test]
 fn all_answers_come_whole_and_to_whom_they_belong() {
-    for seed in 0..20 {
+    for seed in TestCase::new("gentle").seeds(20).seeds_to_run() {
         let (mut world, agent) = world(seed, Faults::gentle());
         for (number, answer) in visit(&mut world, &agent).into_iter().enumerate() {
             assert!(answer.unwrap(), "seed {seed}, request {number}");
@@ -88,7 +88,9 @@ fn all_answers_come_whole_and_to_whom_they_belong() {
 #[test]
 fn under_cuts_resets_and_half_open_connections_every_request_ends() {
     let (mut whole, mut failed) = (0, 0);
-    for seed in 0..40 {
+    let seeds = TestCase::new("cuts").seeds(40).seeds_to_run();
+    let are_many = seeds.clone().count() >= 40;
+    for seed in seeds {
         let mut faults = Faults::gentle();
         (faults.reset, faults.vanish, faults.half_open) = (0.05, 0.02, 0.02);
         (faults.refuse, faults.unanswered) = (0.05, 0.02);
@@ -106,13 +108,16 @@ fn under_cuts_resets_and_half_open_connections_every_request_ends() {
         world.run_for(Duration::from_secs(300));
         assert_eq!(agent.connections(), 0, "seed {seed}: nothing is left");
     }
-    assert!(whole > 100 && failed > 5, "{whole} whole, {failed} failed");
+    assert!(
+        !are_many || whole > 100 && failed > 5,
+        "{whole} whole, {failed} failed"
+    );
 }
 
 /// USERS P18: the server closes an idle connection at the very moment at which it is used again.
 #[test]
 fn a_stale_connection_is_never_an_error_for_what_may_be_repeated() {
-    for offset in 0..400 {
+    for offset in TestCase::new("stale").seeds(400).seeds_to_run() {
         let mut world = World::new(offset);
         world
             .reactor("server")

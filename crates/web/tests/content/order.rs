@@ -1,9 +1,13 @@
 //! Worlds with seeds: whatever handlers do and however late, answers come in order and whole (H1-12).
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use ropewalk_core::timer::sleep;
-use ropewalk_testing::{Chunks, StringTransport};
+use ropewalk_core::{Protocol, Transport};
+use ropewalk_sim::Faults;
+use ropewalk_testing::{Chunks, StringTransport, TestCase, World};
 use ropewalk_web::{Body, Failure, Reply, Request, Response, Router, Site};
 
 /// Numbers that repeat with their seed.
@@ -102,8 +106,8 @@ fn expected(kind: &str, number: u64, body: &str) -> (u16, String) {
     }
 }
 
-fn play(seed: u64) {
-    let mut dice = Dice(seed);
+/// Requests in one stream, and what is to be answered.
+fn requests(dice: &mut Dice) -> (String, Vec<(u16, String)>) {
     let (mut stream, mut wanted) = (String::new(), Vec::new());
     for number in 0..1 + dice.roll(12) {
         let kind = KINDS[dice.roll(KINDS.len() as u64) as usize];
@@ -115,8 +119,17 @@ fn play(seed: u64) {
         );
         wanted.push(expected(kind, number, &body));
     }
-    let router = Router::new().post("/{kind}/{number}/{wait}", answer);
-    let mut client = StringTransport::builder().factory(Site::new(router));
+    (stream, wanted)
+}
+
+fn site() -> Site {
+    Site::new(Router::new().post("/{kind}/{number}/{wait}", answer))
+}
+
+fn play(seed: u64) {
+    let mut dice = Dice(seed);
+    let (stream, wanted) = requests(&mut dice);
+    let mut client = StringTransport::builder().factory(site());
     let leaves = dice.roll(4) == 0;
     client.receive_in_pieces(&stream, Chunks::seeded(seed));
     let turns = if leaves { dice.roll(20) } else { 200 };
@@ -132,7 +145,13 @@ fn play(seed: u64) {
     }
     client.settle();
     let sent = String::from_utf8(client.take_sent()).unwrap();
-    let (mut rest, mut seen) = (&*sent, Vec::new());
+    judge(seed, &sent, &wanted, leaves);
+    client.advance(Duration::from_secs(5));
+}
+
+/// What came is what was wanted, in order, and all of it if nobody left.
+fn judge(seed: u64, sent: &str, wanted: &[(u16, String)], leaves: bool) {
+    let (mut rest, mut seen) = (sent, Vec::new());
     while let Some((status, body, behind)) = next_response(rest) {
         seen.push((status, body));
         rest = behind;
@@ -146,17 +165,83 @@ fn play(seed: u64) {
         leaves || seen.len() == wanted.len() && rest.is_empty(),
         "seed {seed}: {sent}"
     );
-    client.advance(Duration::from_secs(5));
 }
 
-#[test]
-fn h1_12_answers_are_in_order_and_whole() {
-    let seeds = if cfg!(debug_assertions) { 300 } else { 10_000 };
+/// Says its stream at once, half-closes if it is told to, and keeps what it hears.
+struct Pipeliner {
+    stream: String,
+    half_closes: bool,
+    heard: Rc<RefCell<Vec<u8>>>,
+}
+
+impl Protocol for Pipeliner {
+    fn connection_made(&mut self, transport: &Transport) {
+        transport.write(std::mem::take(&mut self.stream));
+        if self.half_closes {
+            transport.lose_write_connection();
+        }
+    }
+
+    fn data_received(&mut self, _: &Transport, data: &[u8]) {
+        self.heard.borrow_mut().extend_from_slice(data);
+    }
+}
+
+/// Several clients at once, in a network that loses nothing or one that does.
+fn play_in_network(seed: u64) {
+    let mut dice = Dice(seed);
+    let mut world = World::new(seed);
+    let is_cruel = dice.roll(3) == 0;
+    let mut faults = Faults::gentle();
+    if is_cruel {
+        (faults.reset, faults.vanish, faults.half_open) = (0.2, 0.1, 0.1);
+    }
+    world.set_faults(faults);
+    let server = world.reactor("server");
+    server.listen("tcp:10.0.0.1:80", site()).unwrap();
+    let clients: Vec<_> = (0..1 + dice.roll(3))
+        .map(|_| {
+            let (stream, wanted) = requests(&mut dice);
+            let heard = Rc::default();
+            let client = Pipeliner {
+                stream,
+                half_closes: dice.roll(2) == 0,
+                heard: Rc::clone(&heard),
+            };
+            let reactor = world.reactor("client");
+            drop(reactor.connect_protocol("tcp:10.0.0.1:80", client));
+            (heard, wanted)
+        })
+        .collect();
+    world.run_for(Duration::from_secs(60));
+    for (heard, wanted) in clients {
+        let heard = String::from_utf8(heard.take()).unwrap();
+        judge(seed, &heard, &wanted, is_cruel);
+    }
+}
+
+/// Panics on purpose are not shown.
+fn hush() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         if info.payload().downcast_ref() != Some(&"on purpose") {
             usual(info);
         }
     }));
-    (0..seeds).for_each(play);
+}
+
+#[test]
+fn h1_12_answers_are_in_order_and_whole() {
+    hush();
+    let seeds = if cfg!(debug_assertions) { 300 } else { 10_000 };
+    let case = TestCase::new("order").seeds(seeds);
+    case.seeds_to_run().for_each(play);
+}
+
+#[test]
+fn h1_12_answers_are_in_order_and_whole_over_networks_full_of_faults() {
+    hush();
+    let seeds = if cfg!(debug_assertions) { 60 } else { 10_000 };
+    let case = TestCase::new("network").seeds(seeds);
+    case.seeds_to_run().for_each(play_in_network);
 }

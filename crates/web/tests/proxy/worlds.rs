@@ -7,7 +7,7 @@ use futures_core::Stream;
 use ropewalk_core::Failure;
 use ropewalk_core::timer::sleep;
 use ropewalk_sim::Faults;
-use ropewalk_testing::World;
+use ropewalk_testing::{TestCase, World};
 use ropewalk_web::{Agent, Body, BodyError, Request, ReverseProxy, Router, Site};
 
 /// Pieces of a stream, each of which the path can be read off.
@@ -89,7 +89,7 @@ fn visit(seed: u64, faults: Faults) -> Vec<Option<bool>> {
 
 #[test]
 fn all_pass_whole_where_nothing_is_cut() {
-    for seed in 0..5 {
+    for seed in TestCase::new("gentle").seeds(5).seeds_to_run() {
         let came = visit(seed, Faults::gentle());
         assert!(
             came.iter().all(|right| *right == Some(true)),
@@ -101,7 +101,9 @@ fn all_pass_whole_where_nothing_is_cut() {
 #[test]
 fn what_is_cut_is_seen_to_be_cut() {
     let (mut whole, mut failed) = (0, 0);
-    for seed in 0..30 {
+    let seeds = TestCase::new("cuts").seeds(30).seeds_to_run();
+    let are_many = seeds.clone().count() >= 30;
+    for seed in seeds {
         let mut faults = Faults::gentle();
         (faults.reset, faults.vanish, faults.refuse) = (0.05, 0.02, 0.05);
         (faults.half_open, faults.unanswered) = (0.02, 0.02);
@@ -118,5 +120,8 @@ fn what_is_cut_is_seen_to_be_cut() {
             }
         }
     }
-    assert!(whole > 100 && failed > 10, "{whole} whole, {failed} failed");
+    assert!(
+        !are_many || whole > 100 && failed > 10,
+        "{whole} whole, {failed} failed"
+    );
 }
