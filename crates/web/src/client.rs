@@ -16,6 +16,7 @@ mod as_agent;
 mod client_request;
 mod client_response;
 mod connection;
+mod cookie_date;
 mod cookie_jar;
 mod current;
 mod decoding;

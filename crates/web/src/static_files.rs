@@ -168,11 +168,12 @@ impl StaticFiles {
 
     fn serve(&self, request: &Request) -> Result<Response, StatusCode> {
         let not_found = StatusCode::NOT_FOUND;
-        let Ok(target) = TargetPath::parse(request.rest()) else {
-            return match request.rest() {
-                "" => Ok(to_folder(request)),
-                _ => Err(StatusCode::BAD_REQUEST),
-            };
+        let target = match TargetPath::parse(request.rest()) {
+            Ok(target) => target,
+            Err(_) if request.rest().is_empty() => return Ok(to_folder(request)),
+            Err(error) => {
+                return Err(StatusCode::from_u16(error.status()).unwrap_or(not_found));
+            }
         };
         if target.segments().any(|segment| segment == "..") {
             return Err(not_found); // Clients resolve it before they ask; who sends it looks for a hole.

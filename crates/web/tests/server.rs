@@ -203,7 +203,23 @@ fn r136_a_client_is_told_to_go_on_when_its_body_is_wanted() {
 fn h1_16_a_body_beyond_the_limit_is_answered_413() {
     let mut client = client(tree());
     client.receive("POST /leaf HTTP/1.1\r\nHost: a\r\nContent-Length: 2097153\r\n\r\n");
-    assert!(sent(&mut client).starts_with("HTTP/1.1 413 "));
+    let answer = sent(&mut client);
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
+    assert!(client.is_disconnecting());
+}
+
+#[test]
+fn r149_a_star_is_the_server_as_a_whole_and_for_options_only() {
+    let mut client = client(tree());
+    client.receive("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n");
+    let answer = sent(&mut client);
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.contains("\r\nContent-Length: 0\r\n"), "{answer}");
+    client.receive("GET * HTTP/1.1\r\nHost: a\r\n\r\n");
+    let answer = sent(&mut client);
+    assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+    assert!(answer.contains("\r\nAllow: OPTIONS\r\n"), "{answer}");
 }
 
 #[test]

@@ -15,8 +15,9 @@ pub struct Limits {
     ///
     /// It is what each of ten thousand connections can make us hold by never ending its head.
     pub head_bytes: usize,
-    /// How many fields a head may have; above it a request is answered by 431. Also how many trailers. 100 by default for
-    /// requests, 200 for responses.
+    /// How many fields a head may have; above it a request is answered by 431. Also how many trailers. 500 by default (R133).
+    ///
+    /// Fields are looked up one after another, so it bounds what a look-up costs.
     pub fields: usize,
 }
 
@@ -25,14 +26,14 @@ impl Limits {
     pub const REQUEST: Self = Self {
         line_bytes: 8 * 1024,
         head_bytes: 16 * 1024,
-        fields: 100,
+        fields: 500,
     };
 
     /// What is right for responses, whose sender was chosen and may set many cookies.
     pub const RESPONSE: Self = Self {
         line_bytes: 8 * 1024,
         head_bytes: 32 * 1024,
-        fields: 200,
+        fields: 500,
     };
 
     /// No bytes of a head are numbered higher (see `Span`).

@@ -111,7 +111,7 @@ fn streams(first_lines: &'static [&'static str]) -> impl Strategy<Value = Vec<u8
 
 fn limits() -> impl Strategy<Value = (usize, usize, usize)> {
     prop_oneof![
-        4 => Just((8192, 16_384, 100)),
+        4 => Just((8192, 16_384, 500)),
         1 => (10..40usize, 20..100usize, 0..4usize),
     ]
 }

@@ -356,7 +356,7 @@ fn cl_04_limits() {
     let fields =
         |count: usize| format!("HTTP/1.1 204 No Content\r\n{}\r\n", "X:\r\n".repeat(count));
     assert!(first(Method::Get, &fields(Limits::RESPONSE.fields)).2);
-    refused(&[(&fields(201), Rule::TooManyFields, 25 + 800)]);
+    refused(&[(&fields(501), Rule::TooManyFields, 25 + 2000)]);
     let interim = "HTTP/1.1 103 Early Hints\r\n\r\n";
     first(Method::Get, &format!("{}{}", interim.repeat(32), head(100)));
     refused(&[(&interim.repeat(33), Rule::TooManyInterim, 28 * 32)]);

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::cookie_date;
+
 /// What a server wants kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ReceivedCookie {
@@ -46,7 +48,7 @@ impl ReceivedCookie {
                 "domain" => cookie.domain = domain_of(value),
                 "path" => cookie.path = value.starts_with('/').then(|| value.to_owned()),
                 "secure" => cookie.is_secure = true,
-                "expires" => cookie.expires = date_of(value).or(cookie.expires),
+                "expires" => cookie.expires = cookie_date::parse(value).or(cookie.expires),
                 "max-age" => max_age = seconds_of(value).or(max_age),
                 _ => {}
             }
@@ -77,12 +79,6 @@ fn seconds_of(text: &str) -> Option<Duration> {
         false => digits.parse().unwrap_or(u64::MAX),
     };
     Some(Duration::from_secs(seconds))
-}
-
-/// The dates of HTTP, and the one with hyphens that cookies had first.
-fn date_of(text: &str) -> Option<SystemTime> {
-    let read = httpdate::parse_http_date(text).ok();
-    read.or_else(|| httpdate::parse_http_date(&text.replace('-', " ")).ok())
 }
 
 #[cfg(test)]

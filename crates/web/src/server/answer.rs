@@ -131,7 +131,9 @@ impl Stream {
             *response = filter(&current.request, std::mem::take(response));
         }
         current.request.0.exchange.set_answered();
-        if transport.is_shutting_down() {
+        // Nobody will read the rest of a body that is too large, so the client need not send it (RFC 9112 9.6).
+        let is_too_large = response.status() == StatusCode::PAYLOAD_TOO_LARGE;
+        if transport.is_shutting_down() || is_too_large && current.is_receiving() {
             current.wire.close();
         }
         if let Err(error) = self.send(response, transport) {
@@ -281,7 +283,10 @@ impl Stream {
 
     /// Answers what is no whole request, and closes.
     pub(super) fn answer_early(&mut self, status: StatusCode, transport: &Transport) {
-        let page = error_page(status, None);
+        let mut page = error_page(status, None);
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            page = page.allowing(Methods::NONE); // but OPTIONS, no method is for `*` (R149)
+        }
         let Content::Bytes(text) = &page.body().0 else {
             return;
         };

@@ -96,6 +96,9 @@ fn r154_h1_23_no_path_leaves_the_root() {
             client = self::client(place.path());
         }
     }
+    for path in ["/%00", "/hello.txt%00", "/hello.txt%00.html"] {
+        assert_eq!(client.get(path).status, 404, "D2: {path}");
+    }
     assert_eq!(client.get("/hello.txt").text(), "hello");
     assert_eq!(client.get("//.//sub//inner.txt").text(), "inner");
     assert_eq!(client.get("/a%252Fb.txt").text(), "percent");
