@@ -20,6 +20,8 @@ mod proxy_law;
 mod pubsub_law;
 #[path = "../../crates/tls/tests/tls/law.rs"]
 mod tls_law;
+#[path = "../../crates/web/tests/client/law.rs"]
+mod web_client_law;
 #[path = "../../crates/web/tests/fields/law.rs"]
 mod web_law;
 #[path = "../../crates/grammar/tests/grammar/websocket_law.rs"]
@@ -196,6 +198,15 @@ pub fn web_fields(input: &[u8]) {
     };
     web_law::log_lines_are_lines(text);
     web_law::all(&String::from_utf8_lossy(text), size);
+}
+
+/// A URL or a cookie in the first line, and behind it where a server redirects to: what comes of them is asked for as it was said, and
+/// goes where it belongs.
+pub fn web_client(input: &[u8]) {
+    let end = input.iter().position(|&byte| byte == b'\n');
+    let (one, other) = input.split_at(end.unwrap_or(input.len()));
+    let other = other.get(1..).unwrap_or_default();
+    web_client_law::all(&String::from_utf8_lossy(one), other);
 }
 
 /// From tight to usual.

@@ -2,6 +2,7 @@
 
 use http::{Method, StatusCode};
 use ropewalk_grammar::http1::Name;
+use url::Url;
 
 use super::agent_error::AgentProblem;
 use super::hop::Hop;
@@ -57,6 +58,41 @@ impl Redirects {
         self
     }
 
+    /// Where a `Location` in a response from the URL `from` leads, whatever is followed: for who follows by hand.
+    ///
+    /// ```
+    /// use ropewalk_web::{IntoUrl, Redirects};
+    ///
+    /// let from = "https://example.com/shop/tea#green".into_url()?;
+    /// let url = Redirects::none().target_of(&from, b"../cups?size=2")?;
+    /// assert_eq!(url.as_str(), "https://example.com/cups?size=2#green");
+    /// # Ok::<(), ropewalk_web::AgentProblem>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`AgentProblem::Redirect`]: it is no URL of the web, has a control character, or leads from TLS to none where that must not be.
+    pub fn target_of(self, from: &Url, location: &[u8]) -> Result<Url, AgentProblem> {
+        let refused = |why: &dyn std::fmt::Display| {
+            let location = String::from_utf8_lossy(location);
+            AgentProblem::Redirect(format!("\"{}\": {why}", location.escape_debug()))
+        };
+        let text = std::str::from_utf8(location).map_err(|error| refused(&error))?;
+        if text.contains(|letter: char| letter.is_control()) {
+            return Err(refused(&"it has a control character"));
+        }
+        let url = from.join(text).map_err(|error| refused(&error))?;
+        let url = url.into_url(); // ws and wss, too
+        let mut url = url.map_err(|_| refused(&"an agent knows http and https"))?;
+        if self.keeps_tls && from.scheme() == "https" && url.scheme() != "https" {
+            return Err(refused(&"it leads from TLS to none"));
+        }
+        if url.fragment().is_none() {
+            url.set_fragment(from.fragment()); // RFC 9110 10.2.2
+        }
+        Ok(url)
+    }
+
     const fn new(policy: Policy) -> Self {
         Self {
             most: 20,
@@ -82,23 +118,7 @@ impl Redirects {
         if passed >= self.most {
             return Err(AgentProblem::TooManyRedirects(self.most));
         }
-        let refused = |why: &dyn std::fmt::Display| {
-            let location = String::from_utf8_lossy(location);
-            AgentProblem::Redirect(format!("\"{}\": {why}", location.escape_debug()))
-        };
-        let text = std::str::from_utf8(location).map_err(|error| refused(&error))?;
-        if text.contains(|letter: char| letter.is_control()) {
-            return Err(refused(&"it has a control character"));
-        }
-        let url = hop.url.join(text).map_err(|error| refused(&error))?;
-        let url = url.into_url(); // ws and wss, too
-        let mut url = url.map_err(|_| refused(&"an agent knows http and https"))?;
-        if self.keeps_tls && hop.is_secure() && url.scheme() != "https" {
-            return Err(refused(&"it leads from TLS to none"));
-        }
-        if url.fragment().is_none() {
-            url.set_fragment(hop.url.fragment()); // RFC 9110 10.2.2
-        }
+        let url = self.target_of(&hop.url, location)?;
         Ok(Some(hop.redirected(url, method)))
     }
 

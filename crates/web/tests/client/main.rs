@@ -2,6 +2,8 @@
 
 mod bodies;
 mod hostile;
+mod law;
+mod laws;
 mod pool;
 mod proxies;
 mod redirects;
