@@ -2,8 +2,6 @@
 //!
 //! For: whoever writes them to a file, a pipe or the log of the process. Not for: doing that; these functions only append to a buffer.
 
-use std::fmt::{self, Write};
-use std::io::Write as _;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
@@ -96,47 +94,51 @@ impl AccessLog {
     /// Appends one line, with its line feed.
     pub fn write(&mut self, access: &Access<'_>, out: &mut Vec<u8>) {
         self.set_time(access.time);
-        let written = match self.format {
+        match self.format {
             AccessFormat::Combined => self.combined(access, out),
             AccessFormat::Json => self.json(access, out),
-        };
-        written.expect("a Vec takes everything");
+        }
     }
 
-    fn combined(&self, access: &Access<'_>, out: &mut Vec<u8>) -> std::io::Result<()> {
+    fn combined(&self, access: &Access<'_>, out: &mut Vec<u8>) {
         match access.peer {
-            Some(peer) => write!(out, "{peer}")?,
-            None => write!(out, "-")?,
+            Some(peer) => put_address(peer, out),
+            None => out.push(b'-'),
         }
-        let user = access
-            .user
-            .map(str::as_bytes)
-            .filter(|user| !user.is_empty());
-        write!(out, " - {} [{}] \"", Word(user.unwrap_or(b"-")), self.time)?;
+        out.extend_from_slice(b" - ");
+        match access.user {
+            Some(user) if !user.is_empty() => put_word(user.as_bytes(), out),
+            _ => out.push(b'-'),
+        }
+        put_all(&[b" [", self.time.as_bytes(), b"] \""], out);
         match access.method {
-            "" => write!(out, "-")?,
-            method => write!(
-                out,
-                "{} {} {}",
-                Visible(method.as_bytes()),
-                Visible(access.target),
-                Visible(access.version.as_bytes())
-            )?,
+            "" => out.push(b'-'),
+            method => {
+                put_visible(method.as_bytes(), out);
+                out.push(b' ');
+                put_visible(access.target, out);
+                out.push(b' ');
+                put_visible(access.version.as_bytes(), out);
+            }
         }
-        writeln!(
-            out,
-            "\" {} {} \"{}\" \"{}\"",
-            access.status,
-            access.bytes,
-            Visible(access.referer.unwrap_or(b"-")),
-            Visible(access.user_agent.unwrap_or(b"-")),
-        )
+        out.extend_from_slice(b"\" ");
+        put_number(access.status.into(), out);
+        out.push(b' ');
+        put_number(access.bytes, out);
+        for text in [access.referer, access.user_agent] {
+            out.extend_from_slice(b" \"");
+            put_visible(text.unwrap_or(b"-"), out);
+            out.push(b'"');
+        }
+        out.push(b'\n');
     }
 
-    fn json(&self, access: &Access<'_>, out: &mut Vec<u8>) -> std::io::Result<()> {
-        write!(out, "{{\"time\":\"{}\"", self.time)?;
+    fn json(&self, access: &Access<'_>, out: &mut Vec<u8>) {
+        put_all(&[b"{\"time\":\"", self.time.as_bytes(), b"\""], out);
         if let Some(peer) = access.peer {
-            write!(out, ",\"peer\":\"{peer}\"")?;
+            out.extend_from_slice(b",\"peer\":\"");
+            put_address(peer, out);
+            out.push(b'"');
         }
         let texts = [
             ("user", access.user.map(str::as_bytes)),
@@ -149,16 +151,22 @@ impl AccessLog {
         ];
         for (name, text) in texts {
             if let Some(text) = text {
-                write!(out, ",\"{name}\":\"{}\"", JsonText(text))?;
+                put_all(&[b",\"", name.as_bytes(), b"\":\""], out);
+                put_json(text, out);
+                out.push(b'"');
             }
         }
-        writeln!(
-            out,
-            ",\"status\":{},\"bytes\":{},\"seconds\":{:.6}}}",
-            access.status,
-            access.bytes,
-            access.duration.as_secs_f64()
-        )
+        out.extend_from_slice(b",\"status\":");
+        put_number(access.status.into(), out);
+        out.extend_from_slice(b",\"bytes\":");
+        put_number(access.bytes, out);
+        out.extend_from_slice(b",\"seconds\":");
+        put_number(access.duration.as_secs(), out);
+        let micros = 1_000_000 + u64::from(access.duration.subsec_micros());
+        let start = out.len();
+        put_number(micros, out);
+        out[start] = b'.'; // in the place of the one, which kept the zeros
+        out.extend_from_slice(b"}\n");
     }
 
     /// `Sun, 06 Nov 1994 08:49:37 GMT` has all that the other forms need, in fixed places.
@@ -181,55 +189,99 @@ impl AccessLog {
     }
 }
 
-/// Visible ASCII as it is, the rest as `\xhh`, as nginx and Apache write it.
-struct Visible<'a>(&'a [u8]);
+// A line is put together without the machinery of formatting: it took three times as many instructions as answering a request does.
 
-/// The same, as one word: no spaces either.
-struct Word<'a>(&'a [u8]);
-
-/// What stands between the quotes of a text of JSON. What is no UTF-8 becomes U+FFFD.
-struct JsonText<'a>(&'a [u8]);
-
-impl fmt::Display for Visible<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_escaped(self.0, f, |byte| matches!(byte, b' '..=b'~'))
+fn put_all(texts: &[&[u8]], out: &mut Vec<u8>) {
+    for text in texts {
+        out.extend_from_slice(text);
     }
 }
 
-impl fmt::Display for Word<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_escaped(self.0, f, |byte| matches!(byte, b'!'..=b'~'))
-    }
-}
-
-fn write_escaped(
-    bytes: &[u8],
-    f: &mut fmt::Formatter<'_>,
-    is_plain: impl Fn(u8) -> bool,
-) -> fmt::Result {
-    for &byte in bytes {
-        match byte {
-            b'"' | b'\\' => write!(f, "\\{}", char::from(byte))?,
-            byte if is_plain(byte) => f.write_char(char::from(byte))?,
-            byte => write!(f, "\\x{byte:02x}")?,
+fn put_number(number: u64, out: &mut Vec<u8>) {
+    let (mut digits, mut at, mut rest) = ([b'0'; 20], 20, number);
+    loop {
+        at -= 1;
+        digits[at] += (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            return out.extend_from_slice(&digits[at..]);
         }
     }
-    Ok(())
 }
 
-impl fmt::Display for JsonText<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for char in String::from_utf8_lossy(self.0).chars() {
-            match char {
-                '"' | '\\' => write!(f, "\\{char}")?,
-                char if char.is_control() || is_line_end(char) => {
-                    write!(f, "\\u{:04x}", u32::from(char))?;
-                }
-                char => f.write_char(char)?,
+fn put_address(address: IpAddr, out: &mut Vec<u8>) {
+    match address {
+        IpAddr::V4(address) => {
+            let [first, rest @ ..] = address.octets();
+            put_number(first.into(), out);
+            for octet in rest {
+                out.push(b'.');
+                put_number(octet.into(), out);
             }
         }
-        Ok(())
+        IpAddr::V6(address) => out.extend_from_slice(address.to_string().as_bytes()),
     }
+}
+
+/// Visible ASCII and spaces as they are, the rest as `\xhh`, as nginx and Apache write it.
+fn put_visible(text: &[u8], out: &mut Vec<u8>) {
+    let mut rest = text;
+    loop {
+        let (plain, odd) = rest.split_at(plain_run(rest));
+        out.extend_from_slice(plain);
+        let Some((&byte, behind)) = odd.split_first() else {
+            return;
+        };
+        put_escape(byte, out);
+        rest = behind;
+    }
+}
+
+/// The same, as one word: no spaces either.
+fn put_word(text: &[u8], out: &mut Vec<u8>) {
+    for (at, part) in text.split(|&byte| byte == b' ').enumerate() {
+        if at > 0 {
+            put_escape(b' ', out);
+        }
+        put_visible(part, out);
+    }
+}
+
+fn put_escape(byte: u8, out: &mut Vec<u8>) {
+    match byte {
+        b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+        byte => {
+            let digit = |half: u8| b"0123456789abcdef"[usize::from(half)];
+            out.extend_from_slice(&[b'\\', b'x', digit(byte >> 4), digit(byte & 15)]);
+        }
+    }
+}
+
+/// What stands between the quotes of a text of JSON. What is no UTF-8 becomes U+FFFD.
+fn put_json(text: &[u8], out: &mut Vec<u8>) {
+    let (plain, rest) = text.split_at(plain_run(text));
+    out.extend_from_slice(plain);
+    for char in String::from_utf8_lossy(rest).chars() {
+        match char {
+            '"' | '\\' => out.extend_from_slice(&[b'\\', char as u8]),
+            char if char.is_control() || is_line_end(char) => {
+                let escape = format!("\\u{:04x}", u32::from(char));
+                out.extend_from_slice(escape.as_bytes());
+            }
+            char => out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+}
+
+/// How many bytes at the beginning are written as they are: of visible ASCII and spaces, all but quotes and backslashes.
+fn plain_run(text: &[u8]) -> usize {
+    let is_odd = |byte: u8| !matches!(byte, b' '..=b'~') | (byte == b'"') | (byte == b'\\');
+    // Sixteen at once are judged by vector instructions, where only whether any is odd is asked.
+    let blocks = text.as_chunks::<16>().0.iter();
+    let is_plain = |block: &&[u8; 16]| !block.iter().fold(false, |any, &byte| any | is_odd(byte));
+    let start = 16 * blocks.take_while(is_plain).count();
+    let run = text[start..].iter().position(|&byte| is_odd(byte));
+    run.map_or(text.len(), |run| start + run)
 }
 
 /// Some readers of lines end them here, too.

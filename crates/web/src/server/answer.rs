@@ -133,7 +133,7 @@ impl Stream {
         current.request.0.exchange.set_answered();
         // Nobody will read the rest of a body that is too large, so the client need not send it (RFC 9112 9.6).
         let is_too_large = response.status() == StatusCode::PAYLOAD_TOO_LARGE;
-        if transport.is_shutting_down() || is_too_large && current.is_receiving() {
+        if transport.is_shutting_down() || is_too_large && !current.wire.is_received() {
             current.wire.close();
         }
         if let Err(error) = self.send(response, transport) {
