@@ -100,7 +100,7 @@ fn number_of(token: &str, digits: std::ops::RangeInclusive<usize>) -> Option<u64
 fn month_of(token: &str) -> Option<u64> {
     let start = token.get(..3)?;
     let is_it = |month: &&str| month.eq_ignore_ascii_case(start);
-    Some(MONTHS.iter().position(|month| is_it(&month))? as u64)
+    Some(MONTHS.iter().position(is_it)? as u64)
 }
 
 fn time_of(token: &str) -> Option<[u64; 3]> {
