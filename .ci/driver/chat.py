@@ -117,8 +117,11 @@ def page():
             netty.send(b"/join harbour\n/rooms\n/join lobby\n")
             netty.read_until("You are in harbour", "2 rooms: harbour (1 here)", "hello from the page")
         watcher = WebSocket(web, "/ws")
+        watching = threading.Thread(target=watcher.receive, daemon=True)
+        watching.start()
         program.stops()
-        must(watcher.receive() == "" and watcher.closed == 1001, f"it was told {watcher.closed}")
+        watching.join(PATIENCE)
+        must(watcher.closed == 1001, f"it was told {watcher.closed}")
         tab.close()
 
 
@@ -171,6 +174,35 @@ def kill_and_restart():
         with sqlite3.connect(history) as database:
             rows = database.execute("SELECT seq, name, text FROM message ORDER BY seq").fetchall()
         must(rows == tabs[0].shown, "the file says something else")
+
+
+@check("ropewalk chat, last words")
+def last_words():
+    """What a goodbye or an echo acknowledged survives a kill; what was sent before a SIGTERM is kept; one chat has a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        history = pathlib.Path(folder) / "history.db"
+        texts = lambda: [text for text, in sqlite3.connect(history).execute("SELECT text FROM message ORDER BY seq")]
+        with started(ANY, ANY, "--history", history) as program:
+            program.listening()
+            lines = program.listening()
+            with Peer(lines) as script, Peer(lines) as echoed:
+                script.send(b"script\nbefore the goodbye\n/quit\n")
+                must(script.read_to_end().endswith(b"* Goodbye.\n"), "no goodbye")
+                echoed.send(b"echoed\n/echo on\nseen again\n")
+                echoed.read_line_with("echoed: seen again")
+            program.process.kill()
+        must(texts() == ["before the goodbye", "seen again"], f"kept is {texts()}")
+        with started(ANY, ANY, "--history", history) as program:
+            program.listening()
+            with Peer(program.listening()) as peer:
+                peer.send(b"last\n")
+                peer.read_until("You are in")
+                with started(ANY, ANY, "--history", history) as second:
+                    second.ends(1)
+                    must("another chat" in second.stderr.lines[-1], second.stderr.lines)
+                peer.send(b"".join(b"word %d\n" % number for number in range(500)))
+                program.stops()
+        must(texts()[2:] == [f"word {number}" for number in range(500)], f"{len(texts())} are kept")
 
 
 @check("ropewalk chat, bad history")

@@ -1,5 +1,6 @@
 //! The rooms for browsers: a WebSocket on which [`wire`](super::wire) is spoken.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use ropewalk::Failure;
@@ -28,6 +29,8 @@ pub(crate) struct Browser {
     /// There once the name is known.
     guest: Option<Guest>,
     budget: Budget,
+    /// Bytes that it was told since it last paid: a short question has a long answer.
+    told: Cell<usize>,
 }
 
 /// The server that browsers connect to.
@@ -36,6 +39,7 @@ pub(crate) fn server(hall: Hall) -> WebSocketServer<Browser> {
         hall: hall.clone(),
         guest: None,
         budget: Budget::default(),
+        told: Cell::new(0),
     };
     WebSocketServer::new(make).with_options(WebSocketOptions {
         limit_bytes: LIMIT_BYTES,
@@ -59,9 +63,9 @@ impl WebSocketProtocol for Browser {
             return socket.close(CloseCode::POLICY, "that is not spoken here");
         };
         let listeners = self.obey(socket, asked);
-        let wait = self
-            .budget
-            .spend(text.len(), listeners, socket.reactor().now());
+        let now = socket.reactor().now();
+        let to_others = self.budget.spend(text.len(), listeners, now);
+        let wait = to_others.max(self.budget.spend(self.told.take(), 1, now));
         self.rest(socket, wait);
     }
 
@@ -86,8 +90,7 @@ impl Browser {
             (Asked::Hello { .. }, Some(_)) => socket.close(CloseCode::POLICY, "you have a name"),
             (_, None) => socket.close(CloseCode::POLICY, "say hello first"),
             (Asked::Join { room, id, seen }, Some(guest)) => {
-                let seen = id.zip(seen);
-                self.join(socket, guest, &room, seen);
+                return self.join(socket, guest, &room, id.zip(seen));
             }
             (Asked::More { seen }, Some(guest)) => self.go_on_from(socket, guest, seen),
             (Asked::Earlier { before }, Some(guest)) => {
@@ -100,6 +103,7 @@ impl Browser {
                 guest.type_on();
                 return guest.room().map_or(1, |room| self.hall.count(&room));
             }
+            (Asked::Ping {}, Some(_)) => self.send(socket, &Told::Pong {}),
         }
         1
     }
@@ -128,16 +132,32 @@ impl Browser {
         }
     }
 
-    /// Goes to a room, and tells what was said there: since then, or lately.
-    fn join(&self, socket: &WebSocket, guest: &Guest, room: &str, seen: Option<(String, u64)>) {
+    fn send(&self, socket: &WebSocket, told: &Told<'_>) {
+        let text = told.text();
+        self.told.update(|bytes| bytes + text.len());
+        socket.send_text(text);
+    }
+
+    /// Goes to a room, and tells what was said there: since then, or lately. Gives how many hear of it.
+    fn join(
+        &self,
+        socket: &WebSocket,
+        guest: &Guest,
+        room: &str,
+        seen: Option<(String, u64)>,
+    ) -> usize {
         let joined = Name::parse(room.as_bytes())
             .map_err(|problem| problem.to_string())
             .and_then(|room| guest.join(&room).map_err(|problem| problem.to_string()));
-        if let Err(why) = joined {
-            return refuse(socket, What::Room, &why, None);
-        }
+        let listeners = match joined {
+            Ok(listeners) => listeners,
+            Err(why) => {
+                refuse(socket, What::Room, &why, None);
+                return 1;
+            }
+        };
         let Some(room) = guest.room() else {
-            return;
+            return listeners;
         };
         guest.stop_listening(socket);
         let mut here = self.hall.here(&room, MOST_NAMES);
@@ -150,7 +170,7 @@ impl Browser {
                 people: room.here.len(),
                 last: room.last,
             };
-            socket.send_text(told.text());
+            self.send(socket, &told);
             seen.filter(|(id, seen)| *id == room.id && *seen <= room.last)
         });
         match seen.flatten() {
@@ -160,6 +180,7 @@ impl Browser {
                 guest.listen(socket);
             }
         }
+        listeners
     }
 
     /// Tells what came after that; whoever has all hears what is new.
@@ -190,7 +211,7 @@ impl Browser {
                 earlier,
                 gap,
             };
-            socket.send_text(told.text());
+            self.send(socket, &told);
             more
         })
     }

@@ -58,7 +58,7 @@ pub(crate) struct Hall(Rc<RefCell<Inner>>);
 /// Where what happens in a room arrives at one guest.
 pub(crate) enum Seat {
     Browser(WebSocket),
-    Lines(Box<dyn Ear>),
+    Lines(Rc<dyn Ear>),
     /// Nobody's, but kept for a while for who was cut off.
     Empty,
 }
@@ -161,14 +161,21 @@ impl Hall {
     /// The names of those in a room, so many at most.
     pub(crate) fn here(&self, room: &str, most: usize) -> Vec<String> {
         let inner = self.0.borrow();
-        let names = inner.names(room).into_iter().take(most);
-        names.map(str::to_owned).collect()
+        inner.names(room).take(most).map(str::to_owned).collect()
     }
 
-    /// Tells everybody a last line. Then nobody is here, and nobody is told of anybody who leaves.
+    /// Tells everybody a last line. What they have said already is still kept and told, but nobody comes any more, and nobody is
+    /// told of anybody who leaves.
     pub(crate) fn close(&self, goodbye: &str) {
         let line = Bytes::from(format!("* {goodbye}\n"));
         self.0.borrow_mut().close(&line);
+    }
+
+    /// Fires once all that was said before this is kept and told, or refused.
+    pub(crate) fn settled(&self, handle: &Handle) -> Deferred<()> {
+        let (settled, resolver) = Deferred::new(handle);
+        self.put(handle, Item::Mark(resolver));
+        settled
     }
 
     /// Lets a guest look at his room.
@@ -234,13 +241,14 @@ impl Guest {
         person.room.clone().filter(|_| person.visit == self.visit)
     }
 
-    /// Goes to a room, which is made if there is none, and leaves the one before; both are told.
-    pub(crate) fn join(&self, room: &Name) -> Result<(), NoRoom> {
-        let (hall, to) = (&self.hall, room.folded());
-        if self.room().as_ref() == Some(&to) {
-            return Ok(());
+    /// Goes to a room, which is made if there is none, and leaves the one before; both are told. Gives how many hear of it.
+    pub(crate) fn join(&self, room: &Name) -> Result<usize, NoRoom> {
+        let (hall, to, from) = (&self.hall, room.folded(), self.room());
+        if from.as_ref() == Some(&to) {
+            return Ok(1);
         }
         self.open(room)?;
+        let listeners = hall.count(&to) + from.map_or(0, |from| hall.count(&from));
         self.leave_room("left");
         if hall.0.borrow_mut().seat(&self.id, self.visit, &to) {
             let (id, name) = (self.id.clone(), self.name.to_string());
@@ -248,7 +256,15 @@ impl Guest {
         } else {
             hall.0.borrow_mut().close_if_blank(&to);
         }
-        Ok(())
+        Ok(listeners)
+    }
+
+    /// Hears his own lines, too, once they are kept; or does not.
+    pub(crate) fn set_echo(&self, echo: bool) {
+        let mut inner = self.hall.0.borrow_mut();
+        if let Some(person) = inner.people.get_mut(&self.id) {
+            person.echo = echo;
+        }
     }
 
     /// Says a line, which is safe to show, to all others in his room.
@@ -330,7 +346,8 @@ impl Guest {
         };
         if person.visit == self.visit {
             let seat = std::mem::replace(&mut person.seat, Seat::Empty);
-            inner.unsubscribe(&seat);
+            let room = person.room.clone();
+            inner.unsubscribe(room.as_deref(), &seat);
             drop(inner);
             let handle = self.handle.clone();
             handle.call_later(ABSENCE, move |_: &Handle| self.give_up());

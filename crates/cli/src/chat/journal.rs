@@ -2,8 +2,11 @@
 //!
 //! One connection, so that what is kept is kept in order; all that waits goes into one transaction, so that a slow disk means
 //! larger transactions and not a longer queue. A transaction is on disk before anybody is told of it (`synchronous = FULL`).
+//!
+//! What is in memory follows from what is in the file only if nobody else writes there: so who serves a file holds its [`Lock`].
 
 use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
 use std::path::Path;
 
 use ropewalk::enterprise::{
@@ -17,6 +20,12 @@ use super::text::{Name, printable};
 
 /// By which a file of ours is known (`PRAGMA application_id`): `rwch`.
 const APPLICATION: i64 = 0x7277_6368;
+
+/// Of which form the tables are (`PRAGMA user_version`). Another one would be read wrongly.
+const VERSION: i64 = 1;
+
+/// The latest time that browsers know, in milliseconds since 1970.
+const LATEST: i64 = 8_640_000_000_000_000;
 
 /// More than the hall keeps.
 const RESULT_BYTES: usize = 512 * 1024 * 1024;
@@ -50,6 +59,28 @@ struct Row {
     name: String,
     id: String,
     messages: Vec<Message>,
+}
+
+/// The right to serve a file, until it is dropped. Others may read it meanwhile, as SQLite has locks of another kind.
+pub(crate) struct Lock(#[allow(dead_code, reason = "it is held for its end")] File);
+
+impl Lock {
+    /// Takes it, and makes the file if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Another holds it, or the file can be neither opened to write nor made.
+    pub(crate) fn take(path: &Path) -> Result<Self, Failure> {
+        let mut options = File::options();
+        let file = options.read(true).write(true).create(true).open(path)?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(Failure::message(
+                "another chat keeps its history there; stop it, or name another file",
+            )),
+            // Some file systems have no locks.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Self(file)),
+        }
+    }
 }
 
 impl Journal {
@@ -120,6 +151,7 @@ impl Journal {
 fn prepare(session: &mut SqliteSession) -> Result<(), DatabaseError> {
     if identify(session)? == 0 {
         session.execute(&format!("PRAGMA application_id = {APPLICATION}"), &[])?;
+        session.execute(&format!("PRAGMA user_version = {VERSION}"), &[])?;
     }
     session.execute("PRAGMA journal_mode = WAL", &[])?;
     session.execute("PRAGMA synchronous = FULL", &[])?;
@@ -135,12 +167,14 @@ fn identify(session: &mut SqliteSession) -> Result<i64, DatabaseError> {
         Ok::<i64, DatabaseError>(number.unwrap_or_default())
     };
     let application = number(session, "PRAGMA application_id")?;
+    let version = number(session, "PRAGMA user_version")?;
     let tables = number(session, "SELECT count(*) FROM sqlite_schema")?;
-    if application == APPLICATION || application == 0 && tables == 0 {
-        return Ok(application);
-    }
+    let cause = match (application, tables, version) {
+        (APPLICATION, _, ..=VERSION) | (0, 0, _) => return Ok(application),
+        (APPLICATION, ..) => "a newer ropewalk made it; use that, or name another file",
+        _ => "it is another program's; name a file of its own for the chat",
+    };
     let path = session.connection().path().unwrap_or_default().to_owned();
-    let cause = "it is another program's; name a file of its own for the chat";
     Err(DatabaseError::open(path, cause))
 }
 
@@ -174,15 +208,21 @@ fn read(transaction: &mut Transaction<'_>) -> Result<Vec<Row>, Failure> {
     let all = "SELECT room, seq, key, name, text, at FROM message ORDER BY room, seq";
     for row in transaction.query(all, ())?.iter() {
         if let Some(room) = rooms.get_mut(&row.read::<i64>(0)?) {
-            // Others may have written into the file: nothing of it is shown that a terminal would obey.
+            // Others may have written into the file: nothing of it is shown that a terminal would obey, or that is no number or
+            // time to a browser.
             let shown =
                 |column: usize| Ok::<_, Failure>(printable(row.read::<&str>(column)?.as_bytes()));
+            let seq = u64::try_from(row.read::<i64>(1)?).unwrap_or_default();
+            if seq == 0 {
+                let problem = format!("the room {:?} has a message without a number", room.name);
+                return Err(Failure::message(problem));
+            }
             room.messages.push(Message {
-                seq: row.read::<i64>(1)?.cast_unsigned(),
+                seq,
                 key: row.read(2)?,
                 name: shown(3)?,
                 text: shown(4)?,
-                at: row.read::<i64>(5)?.cast_unsigned(),
+                at: row.read::<i64>(5)?.clamp(0, LATEST).cast_unsigned(),
             });
         }
     }

@@ -5,8 +5,12 @@
 //!                 │ too long: refused, skipped    │ too much: not read for a while
 //! ```
 //!
+//! Nobody can say something that looks like the chat's own words: those begin with `*`, what was said before with `|`, and all
+//! else is `NAME: TEXT`, where no name has such a sign in it.
+//!
 //! A guest who does not read is dropped once [`SLOW_BYTES`] wait for it; the others notice nothing of that.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use ropewalk::protocols::{Delimiter, LineError, LineProtocol, LineReceiver, Lines};
@@ -15,7 +19,7 @@ use ropewalk::{Bytes, Failure, Reason, Transport};
 
 use super::budget::Budget;
 use super::hall::{Ear, Guest, Hall, LOBBY, Message, Seat, TEXT_BYTES};
-use super::text::{Name, printable};
+use super::text::{Name, printable, without_telnet};
 
 /// So much may wait for a guest, beyond what the kernel buffers: the high-water mark of its connection.
 pub(crate) const SLOW_BYTES: usize = 256 * 1024;
@@ -23,10 +27,13 @@ pub(crate) const SLOW_BYTES: usize = 256 * 1024;
 /// How long a client may take to say its name. Stops those who connect only to hold a connection.
 const NAMING_TIME: Duration = Duration::from_secs(120);
 
+/// For so long lines are heard when the chat stops: those that are on the way.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
 /// How many lines that are no name are answered. Stops those who do not talk to us at all.
 const NAMING_TRIES: u32 = 10;
 
-const WELCOME: &str = "Welcome to the chat. What is your name?\n";
+const WELCOME: &str = "Welcome to the chat. What is your name?";
 
 /// So much of what was said before is shown to who joins; less than may wait for a guest.
 const RECENT_MESSAGES: usize = 20;
@@ -37,10 +44,12 @@ Every line that you send goes to all others in your room, except:
   /who        lists who is here
   /rooms      lists the rooms
   /join ROOM  goes to a room, or makes it
-  /quit       leaves
+  /history    shows what was said here lately
+  /echo on    shows you your own lines, too, once they are kept; or off
+  /quit       leaves, once what you said is kept
   /help       shows this
 A line that begins with // is sent with one slash.
-";
+What begins with * is from the chat, and with | was said before, at that time in UTC. All else is NAME: TEXT.";
 
 /// One connection.
 pub(crate) struct LineGuest {
@@ -49,6 +58,7 @@ pub(crate) struct LineGuest {
     guest: Option<Guest>,
     naming: Option<DelayedCall>,
     tries: u32,
+    is_leaving: bool,
     budget: Budget,
 }
 
@@ -62,23 +72,25 @@ impl Ear for LineSeat {
 
 impl LineProtocol for LineGuest {
     fn connection_made(&mut self, lines: &Lines) {
-        lines.write(WELCOME);
+        lines.write(own(WELCOME));
         self.naming = Some(lines.call_later(NAMING_TIME, |this: &mut Self, lines| {
-            this.give_up_naming(lines, "You did not say your name. Goodbye.\n");
+            this.give_up_naming(lines, "You did not say your name. Goodbye.");
         }));
         self.rest(lines, None);
     }
 
     fn line_received(&mut self, lines: &Lines, line: &[u8]) {
-        self.hear(lines, line.strip_suffix(b"\r").unwrap_or(line));
+        if !self.is_leaving {
+            let line = without_telnet(line);
+            self.hear(lines, line.strip_suffix(b"\r").unwrap_or(&line));
+        }
     }
 
     /// Skips the line, up to its end, in raw mode.
     fn line_length_exceeded(&mut self, lines: &Lines, error: LineError, _rest: &[u8]) {
         tracing::info!(peer = %lines.peer(), %error, "refused a line");
-        lines.write(format!(
-            "That line has more than {TEXT_BYTES} bytes; nobody got it.\n"
-        ));
+        let refusal = format!("That line has more than {TEXT_BYTES} bytes; nobody got it.");
+        lines.write(own(&refusal));
         lines.set_raw_mode();
     }
 
@@ -87,6 +99,17 @@ impl LineProtocol for LineGuest {
         if let Some(end) = data.iter().position(|byte| *byte == b'\n') {
             lines.set_line_mode(data.len() - end - 1);
         }
+    }
+
+    fn eof_received(&mut self, lines: &Lines) {
+        self.leave(lines, String::new());
+    }
+
+    /// Everybody was told already. What was sent before is still heard.
+    fn shutting_down(&mut self, lines: &Lines) {
+        lines.call_later(LAST_WORDS, |this: &mut Self, lines| {
+            this.leave(lines, String::new());
+        });
     }
 
     /// More waits than [`SLOW_BYTES`], after the kernel took what it would.
@@ -118,6 +141,7 @@ impl LineGuest {
             guest: None,
             naming: None,
             tries: 0,
+            is_leaving: false,
             budget: Budget::default(),
         };
         LineReceiver::new(guest)
@@ -128,7 +152,7 @@ impl LineGuest {
     fn hear(&mut self, lines: &Lines, line: &[u8]) {
         let (bytes, listeners) = match (line, &self.guest) {
             ([b'/', b'/', ..], Some(guest)) => self.say(guest, &line[1..]),
-            ([b'/', command @ ..], _) => (self.obey(lines, command), 1),
+            ([b'/', command @ ..], _) => self.obey(lines, command),
             (line, None) => (self.introduce(lines, line), self.hall.count(LOBBY)),
             (line, Some(_)) if line.trim_ascii().is_empty() => (0, 1),
             (line, Some(guest)) => self.say(guest, line),
@@ -150,51 +174,78 @@ impl LineGuest {
         room.unwrap_or_else(|| LOBBY.to_owned())
     }
 
-    /// Answers a command; returns how many bytes the answer has.
-    fn obey(&mut self, lines: &Lines, command: &[u8]) -> usize {
+    /// Answers a command; gives how many bytes the answer has, and how many hear of it.
+    fn obey(&mut self, lines: &Lines, command: &[u8]) -> (usize, usize) {
         let end = command.iter().position(u8::is_ascii_whitespace);
         let (word, rest) = command.split_at(end.unwrap_or(command.len()));
         let answer = match (word.to_ascii_lowercase().as_slice(), rest.trim_ascii()) {
-            (b"who", b"") => self.hall.who(&self.room()) + "\n",
-            (b"rooms", b"") => self.hall.rooms() + "\n",
-            (b"help", b"") => HELP.to_owned(),
-            (b"join", room) => self.join(room),
+            (b"who", b"") => own(&self.hall.who(&self.room())),
+            (b"rooms", b"") => own(&self.hall.rooms()),
+            (b"history", b"") => self.recent(&self.room()),
+            (b"help", b"") => own(HELP),
+            (b"echo", b"on") => self.set_echo(true),
+            (b"echo", b"off") => self.set_echo(false),
+            (b"join", room) => {
+                let (answer, listeners) = self.join(room);
+                lines.write(&answer);
+                return (answer.len(), listeners);
+            }
             (b"quit", b"") => {
-                lines.write("Goodbye.\n");
-                lines.lose_connection();
-                return 0;
+                self.leave(lines, own("Goodbye."));
+                return (0, 1);
             }
             _ => {
                 let shown: String = printable(command.trim_ascii()).chars().take(20).collect();
-                format!("There is no command /{shown}; /help lists what there is.\n")
+                own(&format!(
+                    "There is no command /{shown}; /help lists what there is."
+                ))
             }
         };
         lines.write(&answer);
-        answer.len()
+        (answer.len(), 1)
     }
 
-    /// Goes to another room; gives what to answer.
-    fn join(&self, room: &[u8]) -> String {
+    fn set_echo(&self, echo: bool) -> String {
         let Some(guest) = &self.guest else {
-            return "Say your name first.\n".to_owned();
+            return own("Say your name first.");
+        };
+        guest.set_echo(echo);
+        own(match echo {
+            true => "You see your own lines, too, once they are kept.",
+            false => "You see what others say.",
+        })
+    }
+
+    /// Goes to another room; gives what to answer, and how many hear of it.
+    fn join(&self, room: &[u8]) -> (String, usize) {
+        let Some(guest) = &self.guest else {
+            return (own("Say your name first."), 1);
         };
         let room = match Name::parse(room.strip_prefix(b"#").unwrap_or(room)) {
-            Err(problem) => return format!("{problem} That is true of rooms, too.\n"),
+            Err(problem) => return (own(&format!("{problem} That is true of rooms, too.")), 1),
             Ok(room) => room,
         };
         match guest.join(&room) {
-            Err(problem) => format!("{problem}\n"),
-            Ok(()) => {
+            Err(problem) => (own(&problem.to_string()), 1),
+            Ok(listeners) => {
                 let room = room.folded();
                 let here = self.hall.who(&room);
                 let name = self.hall.look(&room, |room| room.name.to_string());
-                format!(
-                    "You are in {}. {here}\n{}",
-                    name.unwrap_or(room.clone()),
-                    self.recent(&room)
-                )
+                let joined = format!("You are in {}. {here}", name.unwrap_or(room.clone()));
+                (own(&joined) + &self.recent(&room), listeners)
             }
         }
+    }
+
+    /// Ends the connection once all that was said is kept, with this goodbye: who hears it need not ask whether it was.
+    fn leave(&mut self, lines: &Lines, goodbye: String) {
+        self.is_leaving = true;
+        lines.pause_reading();
+        let settled = self.hall.settled(lines.reactor());
+        lines.when(settled, |_: &mut Self, lines, _: Result<(), Failure>| {
+            lines.write(goodbye);
+            lines.lose_connection();
+        });
     }
 
     /// What was said lately, marked so that nobody takes it for new.
@@ -218,24 +269,22 @@ impl LineGuest {
                 self.guest = Some(guest);
                 self.end_naming();
                 let count = self.hall.count(LOBBY);
-                lines.write(format!(
-                    "You are in: {count} here. /help says what you can do.\n{}",
-                    self.recent(LOBBY)
-                ));
+                let welcome = format!("You are in: {count} here. /help says what you can do.");
+                lines.write(own(&welcome) + &self.recent(LOBBY));
                 return line.len();
             }
         };
         self.tries += 1;
         if self.tries < NAMING_TRIES {
-            lines.write(format!("{problem} What is your name?\n"));
+            lines.write(own(&format!("{problem} What is your name?")));
         } else {
-            self.give_up_naming(lines, "That is no name either. Goodbye.\n");
+            self.give_up_naming(lines, "That is no name either. Goodbye.");
         }
         line.len()
     }
 
     fn enter(&self, lines: &Lines, name: Name) -> Result<Guest, String> {
-        let seat = Seat::Lines(Box::new(LineSeat(Transport::clone(lines))));
+        let seat = Seat::Lines(Rc::new(LineSeat(Transport::clone(lines))));
         let (reactor, peer) = (lines.reactor(), lines.peer());
         let entered = self.hall.enter(reactor, peer, name, None, seat);
         let guest = entered.map_err(|problem| problem.to_string())?;
@@ -248,7 +297,7 @@ impl LineGuest {
     fn give_up_naming(&mut self, lines: &Lines, goodbye: &str) {
         tracing::info!(peer = %lines.peer(), "sent away a client without a name");
         self.end_naming();
-        lines.write(goodbye);
+        lines.write(own(goodbye));
         lines.lose_connection();
     }
 
@@ -280,6 +329,9 @@ impl LineGuest {
     }
 
     fn go_on(&mut self, lines: &Lines) {
+        if self.is_leaving {
+            return;
+        }
         match self.hall.busy(lines.reactor()) {
             None => lines.resume_reading(),
             Some(calm) => lines.when(calm, |this: &mut Self, lines, _: Result<(), Failure>| {
@@ -287,6 +339,11 @@ impl LineGuest {
             }),
         }
     }
+}
+
+/// What the chat itself says.
+fn own(text: &str) -> String {
+    text.lines().map(|line| format!("* {line}\n")).collect()
 }
 
 /// A line of the past, with the time of day in UTC.

@@ -26,7 +26,7 @@ use ropewalk::service::Service;
 use ropewalk::{Deferred, Failure, Handle, Limits, ListeningPort, Phase};
 
 use self::hall::Hall;
-use self::journal::Journal;
+use self::journal::{Journal, Lock};
 use self::lines::{LineGuest, SLOW_BYTES};
 use crate::setup::Setup;
 use crate::web;
@@ -47,6 +47,11 @@ Examples:
 
 Of --web and --lines only those are served that are given, and both if none is. The first line that a line client sends is
 its name; /help says what else there is.
+
+What is said is told to others, and acknowledged, once it is kept: with --history it then survives a kill and a loss of power
+(SQLite's WAL with synchronous=FULL), as far as the disk keeps its word. A page sends again what was not acknowledged. A script
+that sends lines waits for the goodbye after /quit, or sees its own lines come back after /echo on. One chat at a time has a
+file; others may read it meanwhile.
 
 Limits: names of 32 characters, messages of 16 KiB, 200 rooms, 10000 people; 10000 messages are kept of a room, and 32 MiB of
 all rooms. An address that sends much is read more slowly; who does not read is cut off, and the page comes back by itself."
@@ -109,7 +114,7 @@ impl Options {
 struct History {
     path: Rc<PathBuf>,
     hall: Hall,
-    journal: Option<Rc<Journal>>,
+    open: Option<(Rc<Journal>, Lock)>,
 }
 
 impl History {
@@ -121,35 +126,57 @@ impl History {
         let history = Self {
             path: Rc::new(path),
             hall: hall.clone(),
-            journal: None,
+            open: None,
         };
         setup.add("history", history)?;
         Ok(hall)
+    }
+
+    fn open(&mut self, handle: &Handle) -> Result<Rc<Journal>, Failure> {
+        let lock = Lock::take(&self.path)?;
+        let journal = Rc::new(Journal::new(handle, &self.path));
+        self.open = Some((Rc::clone(&journal), lock));
+        Ok(journal)
     }
 }
 
 impl Service for History {
     fn start(&mut self, handle: &Handle) -> Deferred<()> {
-        let journal = Rc::new(Journal::new(handle, &self.path));
-        self.journal = Some(Rc::clone(&journal));
         let (hall, path) = (self.hall.clone(), Rc::clone(&self.path));
-        journal.load().add_both(move |kept| {
-            let kept = kept.map_err(|failure| explain(&path, &failure))?;
-            hall.open(journal, kept);
-            Ok(())
-        })
+        match self.open(handle) {
+            Err(failure) => Deferred::fail(handle, explain(&path, &failure)),
+            Ok(journal) => journal.load().add_both(move |kept| {
+                let kept = kept.map_err(|failure| explain(&path, &failure))?;
+                hall.open(journal, kept);
+                Ok(())
+            }),
+        }
     }
 
+    /// What was said is kept first.
     fn stop(&mut self, handle: &Handle) -> Deferred<()> {
-        match self.journal.take() {
-            None => Deferred::succeed(handle, ()),
-            Some(journal) => journal.close(),
-        }
+        let Some((journal, lock)) = self.open.take() else {
+            return Deferred::succeed(handle, ());
+        };
+        let settled = self.hall.settled(handle);
+        let closed = settled.add_both(move |_| journal.close());
+        closed.add_both(move |closed| {
+            drop(lock);
+            closed
+        })
     }
 }
 
 fn explain(path: &Path, failure: &Failure) -> Failure {
-    Failure::message(format!("--history {path:?}: {failure}"))
+    let problem = failure.to_string();
+    let remedy = match &*problem {
+        text if text.contains("malformed") => {
+            "; nothing was changed: `sqlite3 FILE .recover` writes down what can still be read"
+        }
+        text if text.contains("is locked") => "; another program writes to it",
+        _ => "",
+    };
+    Failure::message(format!("--history {path:?}: {problem}{remedy}"))
 }
 
 /// A guest for which more than this waits is dropped.

@@ -20,14 +20,14 @@ fn connect(hall: &Hall) -> StringTransport {
     let mut client = StringTransport::builder()
         .limits(limits())
         .protocol(LineGuest::new(hall.clone()));
-    assert!(heard(&mut client).starts_with("Welcome"));
+    assert!(heard(&mut client).starts_with("* Welcome"));
     client
 }
 
 fn join(hall: &Hall, name: &str) -> StringTransport {
     let mut client = connect(hall);
     client.receive(format!("{name}\n"));
-    assert!(heard(&mut client).starts_with("You are in"));
+    assert!(heard(&mut client).starts_with("* You are in"));
     client
 }
 
@@ -46,7 +46,7 @@ fn what_one_says_the_others_hear_however_it_is_cut() {
         assert_eq!(heard(&mut ann), "* bob joined\nbob: hello, ann\nbob: yes\n");
         assert_eq!(
             heard(&mut bob),
-            "You are in: 2 here. /help says what you can do.\n"
+            "* You are in: 2 here. /help says what you can do.\n"
         );
     }
 }
@@ -57,13 +57,13 @@ fn commands_are_answered_to_the_asker_alone() {
     let (mut ann, mut bob) = (join(&hall, "ann"), join(&hall, "bob"));
     heard(&mut ann);
     bob.receive("/who\n");
-    assert_eq!(heard(&mut bob), "2 here: ann, bob\n");
+    assert_eq!(heard(&mut bob), "* 2 here: ann, bob\n");
     bob.receive("/HELP \r\n");
     assert!(heard(&mut bob).contains("/quit"));
     bob.receive("/wh\x1b[31mo\n");
     assert_eq!(
         heard(&mut bob),
-        "There is no command /wh␛[31mo; /help lists what there is.\n"
+        "* There is no command /wh␛[31mo; /help lists what there is.\n"
     );
     assert_eq!(heard(&mut ann), "");
     bob.receive("//etc/passwd\n");
@@ -71,7 +71,7 @@ fn commands_are_answered_to_the_asker_alone() {
     bob.receive("/quit\nnot said\n");
     assert_eq!(
         (heard(&mut bob), heard(&mut ann)),
-        ("Goodbye.\n".into(), "* bob left\n".into())
+        ("* Goodbye.\n".into(), "* bob left\n".into())
     );
     assert!(bob.lost_reason().unwrap().is_clean());
 }
@@ -83,31 +83,59 @@ fn lines_have_rooms_and_see_what_was_said_there() {
     bob.receive("/join #Harbour\nhello, ships\n/rooms\n");
     let answers = heard(&mut bob);
     assert!(
-        answers.starts_with("You are in Harbour. 1 here: bob\n"),
+        answers.starts_with("* You are in Harbour. 1 here: bob\n"),
         "{answers}"
     );
     assert!(
-        answers.ends_with("2 rooms: Harbour (1 here), lobby (1 here)\n"),
+        answers.ends_with("* 2 rooms: Harbour (1 here), lobby (1 here)\n"),
         "{answers}"
     );
     assert_eq!(heard(&mut ann), "* bob joined\n* bob left\n");
     ann.receive("/join harbour\n/join a/b\n/join\n");
     let answers = heard(&mut ann);
     let mut lines = answers.lines();
-    assert_eq!(lines.next(), Some("You are in Harbour. 2 here: ann, bob"));
+    assert_eq!(lines.next(), Some("* You are in Harbour. 2 here: ann, bob"));
     let earlier = lines.next().unwrap();
     assert!(
         earlier.starts_with("| ") && earlier.ends_with(" bob: hello, ships"),
         "{earlier}"
     );
-    assert!(lines.next().unwrap().starts_with("A name has no / in it."));
     assert!(
         lines
             .next()
             .unwrap()
-            .starts_with("A name has at least one letter.")
+            .starts_with("* A name has no / in it.")
+    );
+    assert!(
+        lines
+            .next()
+            .unwrap()
+            .starts_with("* A name has at least one letter.")
     );
     assert_eq!(heard(&mut bob), "* ann joined\n");
+}
+
+#[test]
+fn who_asks_for_it_hears_his_own_lines_and_the_past() {
+    let hall = Hall::in_memory();
+    let (mut ann, mut bob) = (join(&hall, "ann"), join(&hall, "bob"));
+    bob.receive("unheard\n/echo on\nheard\n/echo off\nunheard again\n/history\n");
+    let answers = heard(&mut bob);
+    assert!(answers.contains("\nbob: heard\n"), "{answers}");
+    assert_eq!(answers.matches("\nbob: ").count(), 1, "{answers}");
+    assert_eq!(answers.matches("\n| ").count(), 3, "{answers}");
+    assert_eq!(lines_of("bob", &heard(&mut ann)).lines().count(), 3);
+    let known = |line: &str| line.starts_with("* ") || line.starts_with("| ");
+    bob.receive("/help\n/who\n/rooms\n/echo\n");
+    assert!(heard(&mut bob).lines().all(known));
+}
+
+#[test]
+fn a_client_that_speaks_telnet_is_heard() {
+    let hall = Hall::in_memory();
+    let (mut ann, mut putty) = (join(&hall, "ann"), connect(&hall));
+    putty.receive(b"\xff\xfb\x1f\xff\xfd\x03putty\r\nhi\xff\xf1\r\n");
+    assert_eq!(heard(&mut ann), "* putty joined\nputty: hi\n");
 }
 
 #[test]
@@ -115,7 +143,7 @@ fn one_may_look_before_one_enters() {
     let hall = Hall::in_memory();
     let (mut ann, mut bob) = (join(&hall, "ann"), connect(&hall));
     bob.receive("/who\n/quit\n");
-    assert_eq!(heard(&mut bob), "1 here: ann\nGoodbye.\n");
+    assert_eq!(heard(&mut bob), "* 1 here: ann\n* Goodbye.\n");
     assert_eq!(heard(&mut ann), "");
 }
 
@@ -166,7 +194,7 @@ fn a_line_that_is_too_long_is_refused_and_the_next_one_heard() {
         bob.receive_in_pieces(format!("{long}\nshort\n"), Chunks::of(size));
         assert_eq!(
             heard(&mut bob),
-            "That line has more than 16384 bytes; nobody got it.\n"
+            "* That line has more than 16384 bytes; nobody got it.\n"
         );
         assert_eq!(heard(&mut ann), "bob: short\n");
     }
@@ -204,7 +232,7 @@ fn who_does_not_read_is_dropped_and_the_others_are_not() {
     assert_eq!(heard(&mut ann).matches("bob: x").count(), said / line.len());
     assert!(heard(&mut bob).ends_with("* slow was dropped: it did not read\n"));
     bob.receive("/who\n");
-    assert_eq!(heard(&mut bob), "2 here: ann, bob\n");
+    assert_eq!(heard(&mut bob), "* 2 here: ann, bob\n");
 }
 
 #[test]

@@ -4,7 +4,10 @@
 //! retitle windows, and on some terminals type commands. Direction marks turn a line around so that it reads as somebody
 //! else's. So neither passes.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use unicode_normalization::UnicodeNormalization;
 
 /// A line as others may see it: invalid UTF-8 and direction marks are shown as �, control bytes as pictures (␛).
 pub(crate) fn printable(line: &[u8]) -> String {
@@ -26,13 +29,46 @@ fn turns_text(character: char) -> bool {
     matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Characters that show nothing: with them two names could look the same.
+/// Characters that show nothing (Unicode's `Default_Ignorable_Code_Point`, and a blank pattern of Braille): with them two names
+/// could look the same.
 fn is_invisible(character: char) -> bool {
     matches!(
         character,
-        '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200d}'
-            | '\u{2060}'..='\u{2064}' | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fffd}'
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
     )
+}
+
+/// Those of them without which some names cannot be written: they join letters, or make a sign an emoji.
+fn joins(character: char) -> bool {
+    matches!(character, '\u{200c}' | '\u{200d}' | '\u{fe0f}')
+}
+
+/// What a client of telnet says beside the text, left out: IAC and what belongs to it (RFC 854), of which no byte is UTF-8's.
+pub(crate) fn without_telnet(line: &[u8]) -> Cow<'_, [u8]> {
+    const IAC: u8 = 0xff;
+    if !line.contains(&IAC) {
+        return Cow::Borrowed(line);
+    }
+    let (mut text, mut rest) = (Vec::new(), line);
+    while let [byte, more @ ..] = rest {
+        rest = match (*byte, more) {
+            (IAC, [0xfb..=0xfe, _option, after @ ..]) => after,
+            (IAC, [0xfa, options @ ..]) => {
+                let end = options.windows(2).position(|pair| pair == [IAC, 0xf0]);
+                end.map_or(&[], |end| &options[end + 2..])
+            }
+            (IAC, [_command, after @ ..]) => after,
+            (IAC, []) => &[],
+            (byte, after) => {
+                text.push(byte);
+                after
+            }
+        };
+    }
+    Cow::Owned(text)
 }
 
 /// A name that can be shown, and that nobody can take for something else.
@@ -45,9 +81,12 @@ pub(crate) enum BadName {
     Empty,
     TooLong,
     Invisible,
-    /// It would break the lines that names are shown in: `ann: hello`, `ann, bob`.
+    /// It would break the lines that names are shown in (`ann: hello`, `ann, bob`), or look like the chat's own.
     Reserved(char),
 }
+
+/// What names are told apart by from what is around them.
+const RESERVED: [char; 5] = [':', ',', '/', '*', '|'];
 
 impl Name {
     /// Enough for any name, and short enough that it cannot fill a screen.
@@ -64,15 +103,18 @@ impl Name {
         if name.chars().count() > Self::LIMIT_CHARACTERS {
             return Err(BadName::TooLong);
         }
-        if name.contains(|character| is_invisible(character) || shown(character) != character) {
+        let is_hidden = |character| is_invisible(character) && !joins(character);
+        if name.contains(|character| is_hidden(character) || shown(character) != character)
+            || name.contains('\u{fffd}')
+        {
             return Err(BadName::Invisible);
         }
-        match name
-            .chars()
-            .find(|character| [':', ',', '/', '*'].contains(character))
-        {
+        let name = Self(name);
+        let plain = name.folded();
+        match plain.chars().find(|character| RESERVED.contains(character)) {
             Some(reserved) => Err(BadName::Reserved(reserved)),
-            None => Ok(Self(name)),
+            None if plain.trim().is_empty() => Err(BadName::Invisible),
+            None => Ok(name),
         }
     }
 
@@ -80,9 +122,12 @@ impl Name {
         &self.0
     }
 
-    /// The same for names that differ only in upper and lower case.
+    /// The same for names that look the same, or differ only in upper and lower case: in one of the several ways that Unicode has
+    /// to write them (NFKC), and without what joins letters.
     pub(crate) fn folded(&self) -> String {
-        self.0.to_lowercase()
+        let seen = self.0.chars().filter(|character| !joins(*character));
+        let plain: String = seen.nfkc().collect();
+        plain.to_lowercase().nfkc().collect()
     }
 }
 
@@ -151,6 +196,37 @@ mod tests {
         assert_eq!(problem("\u{202e}nna"), BadName::Invisible);
         assert_eq!(problem("ann: hello"), BadName::Reserved(':'));
         assert_eq!(problem("ann, bob"), BadName::Reserved(','));
+        assert_eq!(problem("ann\u{e0041}"), BadName::Invisible);
+        assert_eq!(problem("\u{200d}\u{fe0f}"), BadName::Invisible);
+        assert_eq!(problem("ann\u{ff1a} hello"), BadName::Reserved(':'));
+        assert_eq!(problem("| 12"), BadName::Reserved('|'));
         assert_eq!(Name::parse(b"\xff\xfe"), Err(BadName::Invisible));
+    }
+
+    #[test]
+    fn names_that_look_the_same_are_the_same() {
+        let folded = |text: &str| Name::parse(text.as_bytes()).unwrap().folded();
+        for (one, other) in [
+            ("zoë", "zoe\u{308}"),
+            ("ann", "ann\u{fe0f}"),
+            ("ann", "A\u{200d}nn"),
+            ("ann", "\u{ff21}nn"),
+            ("\u{1e9e}", "ß"),
+            ("❤", "❤\u{fe0f}"),
+        ] {
+            assert_eq!(folded(one), folded(other), "{one:?} {other:?}");
+        }
+        assert_ne!(folded("ann"), folded("anne"));
+    }
+
+    #[test]
+    fn what_telnet_says_beside_the_text_is_no_text() {
+        let text = |line: &[u8]| without_telnet(line).into_owned();
+        assert_eq!(text(b"\xff\xfb\x1f\xff\xfd\x03ann"), b"ann");
+        assert_eq!(text(b"a\xff\xfa\x1f\0P\0\x18\xff\xf0b\xff\xf1"), b"ab");
+        for torn in [&b"a\xff"[..], b"a\xff\xfa\x1f", b"a\xff\xfb"] {
+            assert_eq!(text(torn), b"a");
+        }
+        assert!(matches!(without_telnet("ü".as_bytes()), Cow::Borrowed(_)));
     }
 }

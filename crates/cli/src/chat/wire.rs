@@ -17,6 +17,8 @@
 //!                                           ◄─  typing {room, name}, joined {room, name}, left {room, name}
 //!     earlier {before}                      ─►
 //!                                           ◄─  history {messages: those before}
+//!     ping {}          when nothing comes   ─►
+//!                                           ◄─  pong {}
 //! ```
 //!
 //! # Nothing lost, nothing doubled
@@ -26,6 +28,8 @@
 //!   anything new. `gap` says that the history no longer reaches back so far. With another `id` the numbers begin anew.
 //! - A message is numbered, shown and acknowledged (`ack`) once it is kept. What is not acknowledged is sent again with its
 //!   `key`, which nobody else has thought of: 16 random bytes. A key that the room knows is acknowledged, and nothing else.
+//! - Every `join` is answered by one `room` or `refused`, in order, so that who changes his mind knows which answers still hold.
+//! - A browser is not told of the pings of WebSocket, so it asks itself whether the chat is still there.
 //! - Who comes back with the same `token` takes its name back, from its own lost connection too: that is closed with 4001.
 
 use serde::{Deserialize, Serialize};
@@ -57,6 +61,7 @@ pub(crate) enum Asked {
         text: String,
     },
     Typing {},
+    Ping {},
 }
 
 /// What a browser is told.
@@ -120,6 +125,7 @@ pub(crate) enum Told<'a> {
         room: &'a str,
         name: &'a str,
     },
+    Pong {},
 }
 
 /// What was refused.

@@ -247,10 +247,10 @@ impl<'a> Chat<'a> {
             "{name} wrote {wrote}, and {accepted} were said"
         );
         let heard = visit.heard.borrow();
-        let came_in = contains(&heard, b"You are in");
+        let came_in = contains(&heard, b"* You are in");
         let half_closed = visit.temper == Temper::HalfCloses && visit.end.ended_well() && came_in;
         if is_whole && visit.temper != Temper::GoesDeaf
-            || contains(&heard, b"Goodbye")
+            || contains(&heard, b"* Goodbye")
             || half_closed
         {
             assert_eq!(accepted, wrote, "{name} wrote messages that nobody said");
@@ -370,18 +370,19 @@ fn upset(
     }
 }
 
-/// Answers of the server to this guest; all that others say begins with their name or a star.
+/// Answers of the server to this guest, and the past.
 fn is_for_it_alone(line: &[u8]) -> bool {
     const ANSWERS: [&[u8]; 5] = [
-        b"Welcome to the chat. What is your name?\n",
-        b"You are in: ",
-        b"There is no command /nonsense; /help lists what there is.\n",
-        b"That line has more than 16384 bytes; nobody got it.\n",
-        b"Goodbye.\n",
+        b"* Welcome to the chat. What is your name?\n",
+        b"* You are in: ",
+        b"* There is no command /nonsense; /help lists what there is.\n",
+        b"* That line has more than 16384 bytes; nobody got it.\n",
+        b"* Goodbye.\n",
     ];
     let begins = |answer: &&[u8]| line.starts_with(answer) || answer.starts_with(line);
-    line.first()
-        .is_some_and(|first| first.is_ascii_digit() || *first == b'|')
+    let is_count = |rest: &[u8]| rest.first().is_none_or(u8::is_ascii_digit);
+    line.starts_with(b"|")
+        || line.strip_prefix(b"* ").is_some_and(is_count)
         || ANSWERS.iter().any(begins)
 }
 

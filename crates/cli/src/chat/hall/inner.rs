@@ -25,9 +25,12 @@ const MOST_PEOPLE: usize = 10_000;
 /// In a full hall a room where nobody is makes place for a new one, if nothing was said in it for so long (a day).
 const QUIET_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// The history of all rooms takes so much memory and disk, about; then the room with most of it forgets its oldest message, so
+/// The history of all rooms takes so much memory and disk, about; then the room with most of it forgets its oldest messages, so
 /// that who talks much in one room takes nothing from others.
 const HISTORY_BYTES: usize = 32 * 1024 * 1024;
+
+/// So much is forgotten at once: to look which room has most costs more than to forget.
+const FORGOTTEN_BYTES: usize = 64 * 1024;
 
 /// While so much waits to be kept, nothing more is read. Stops guests who are faster than the disk.
 const OUTBOX_BYTES: usize = 256 * 1024;
@@ -58,6 +61,7 @@ pub(crate) struct Inner {
     openings: RateLimit<PeerKey>,
     history_bytes: usize,
     is_open: bool,
+    is_closing: bool,
     waiting: Vec<Resolver<()>>,
     visits: u64,
     next_room: i64,
@@ -70,6 +74,8 @@ pub(super) struct Person {
     pub(super) visit: u64,
     pub(super) room: Option<String>,
     pub(super) seat: Seat,
+    /// Whether he hears his own lines.
+    pub(super) echo: bool,
     pub(super) typed: Option<Duration>,
 }
 
@@ -80,6 +86,7 @@ pub(crate) enum NoEntry {
     Taken,
     TooMany,
     TooOften,
+    Closing,
 }
 
 /// Why a room cannot be had.
@@ -108,6 +115,7 @@ impl Inner {
             openings: RateLimit::new(20, Duration::from_secs(30)),
             history_bytes: 0,
             is_open,
+            is_closing: false,
             waiting: Vec::new(),
             visits: 0,
             next_room: 1,
@@ -125,6 +133,8 @@ impl Inner {
         }
         self.journal = Some(journal);
         self.is_open = true;
+        let rooms: Vec<String> = self.rooms.keys().cloned().collect();
+        rooms.iter().for_each(|room| self.trim_room(room));
         self.trim();
     }
 
@@ -161,14 +171,20 @@ impl Inner {
         token: Option<String>,
         seat: Seat,
     ) -> Result<u64, NoEntry> {
+        if self.is_closing {
+            return Err(NoEntry::Closing);
+        }
         self.visits += 1;
         if let Some(person) = self.people.get_mut(id) {
             if token.is_none() || token != person.token {
                 return Err(NoEntry::Taken);
             }
             person.visit = self.visits;
-            let before = std::mem::replace(&mut person.seat, seat);
-            self.unsubscribe(&before);
+            let (room, before) = (
+                person.room.clone(),
+                std::mem::replace(&mut person.seat, seat),
+            );
+            self.unsubscribe(room.as_deref(), &before);
             if let (Seat::Browser(socket), Some(code)) = (before, CloseCode::of(TAKEN_OVER)) {
                 socket.close(code, "you are here from elsewhere");
             }
@@ -183,6 +199,7 @@ impl Inner {
             visit: self.visits,
             room: None,
             seat,
+            echo: false,
             typed: None,
         };
         self.people.insert(id.to_owned(), person);
@@ -198,6 +215,9 @@ impl Inner {
         person.room = Some(room.to_owned());
         if let Some(room) = self.rooms.get_mut(room) {
             room.here.insert(id.to_owned());
+            if let Seat::Lines(ear) = &person.seat {
+                room.ears.insert(id.to_owned(), Rc::clone(ear));
+            }
         }
         self.changed.insert(room.to_owned());
         true
@@ -210,6 +230,7 @@ impl Inner {
         let name = person.room.take()?;
         let room = self.rooms.get_mut(&name)?;
         room.here.remove(id);
+        room.ears.remove(id);
         if let Seat::Browser(socket) = &person.seat {
             room.topic.unsubscribe(socket);
         }
@@ -225,31 +246,34 @@ impl Inner {
         }
     }
 
-    pub(super) fn unsubscribe(&self, seat: &Seat) {
+    /// Tells a browser that was in this room nothing more.
+    pub(super) fn unsubscribe(&self, room: Option<&str>, seat: &Seat) {
         if let Seat::Browser(socket) = seat {
             self.browsers.unsubscribe(socket);
-            for room in self.rooms.values() {
+            if let Some(room) = room.and_then(|room| self.rooms.get(room)) {
                 room.topic.unsubscribe(socket);
             }
         }
     }
 
     pub(super) fn close(&mut self, line: &Bytes) {
-        for person in std::mem::take(&mut self.people).into_values() {
-            if let Seat::Lines(ear) = &person.seat {
-                ear.hear(line);
-            }
-        }
-        self.rooms.values_mut().for_each(|room| room.here.clear());
+        self.is_closing = true;
+        let ears = self.rooms.values().flat_map(|room| room.ears.values());
+        ears.for_each(|ear| ear.hear(line));
+    }
+
+    /// Whether those who come and go are told of.
+    pub(super) const fn tells_who_goes(&self) -> bool {
+        !self.is_closing
     }
 
     // ── Rooms ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    pub(super) fn names(&self, room: &str) -> Vec<&str> {
+    pub(super) fn names(&self, room: &str) -> impl Iterator<Item = &str> {
         let here = self.rooms.get(room).map(|room| room.here.iter());
         let people = here.into_iter().flatten();
         let people = people.filter_map(|id| self.people.get(id));
-        people.map(|person| person.name.as_str()).collect()
+        people.map(|person| person.name.as_str())
     }
 
     /// Makes a room if there is none of that name.
@@ -291,7 +315,8 @@ impl Inner {
     fn close_quiet_room(&mut self, clock: u64) -> bool {
         let silent = |(folded, room): (&String, &Room)| {
             let said = room.newest()?.at;
-            let is_quiet = said + QUIET_MS < clock && room.here.is_empty() && room.pending == 0;
+            let is_quiet =
+                said.saturating_add(QUIET_MS) < clock && room.here.is_empty() && room.pending == 0;
             (is_quiet && folded != LOBBY).then(|| (said, folded.clone()))
         };
         let Some((_, quietest)) = self.rooms.iter().filter_map(silent).min() else {
@@ -309,30 +334,31 @@ impl Inner {
 
     /// Adds a message to its room, and forgets what is too much.
     pub(super) fn add(&mut self, room: &str, message: super::Message) {
-        if let Some(room) = self.rooms.get_mut(room) {
+        if let Some(found) = self.rooms.get_mut(room) {
             self.history_bytes += message.bytes();
-            room.push(message);
+            found.push(message);
+            self.trim_room(room);
+            self.trim();
         }
-        self.trim();
+    }
+
+    fn trim_room(&mut self, room: &str) {
+        if let Some(room) = self.rooms.get_mut(room) {
+            let pruned = &mut self.pruned;
+            self.history_bytes -= forget(room, pruned, |room, _| room.len() > ROOM_MESSAGES);
+        }
     }
 
     fn trim(&mut self) {
-        let is_long = |room: &&mut Room| room.len() > ROOM_MESSAGES;
         while self.history_bytes > HISTORY_BYTES {
-            let largest = self.rooms.values_mut().max_by_key(|room| room.bytes());
-            let forgotten = largest.and_then(|room| forget(room, &mut self.pruned));
-            let Some(bytes) = forgotten else {
-                break;
+            let Some(largest) = self.rooms.values_mut().max_by_key(|room| room.bytes()) else {
+                return;
             };
-            self.history_bytes -= bytes;
-        }
-        for room in self.rooms.values_mut().filter(is_long) {
-            while room.len() > ROOM_MESSAGES {
-                let Some(bytes) = forget(room, &mut self.pruned) else {
-                    break;
-                };
-                self.history_bytes -= bytes;
+            let forgotten = forget(largest, &mut self.pruned, |_, done| done < FORGOTTEN_BYTES);
+            if forgotten == 0 {
+                return;
             }
+            self.history_bytes -= forgotten;
         }
     }
 
@@ -364,12 +390,19 @@ impl Inner {
     }
 }
 
-/// Gives how many bytes were forgotten.
-fn forget(room: &mut Room, pruned: &mut BTreeMap<i64, u64>) -> Option<usize> {
+/// Forgets the oldest messages while there is a reason to, which is given how many bytes are forgotten; gives how many were.
+fn forget(
+    room: &mut Room,
+    pruned: &mut BTreeMap<i64, u64>,
+    goes_on: impl Fn(&Room, usize) -> bool,
+) -> usize {
     let before = room.bytes();
-    let seq = room.forget_oldest()?;
-    pruned.insert(room.number, seq);
-    Some(before - room.bytes())
+    while goes_on(room, before - room.bytes())
+        && let Some(seq) = room.forget_oldest()
+    {
+        pruned.insert(room.number, seq);
+    }
+    before - room.bytes()
 }
 
 impl Room {
@@ -388,6 +421,7 @@ impl fmt::Display for NoEntry {
             Self::Taken => "Somebody here is called that already.",
             Self::TooMany => "The chat is full. Try again later.",
             Self::TooOften => "Too many come from your address. Try again in a minute.",
+            Self::Closing => "The chat is being stopped. Try again later.",
         })
     }
 }

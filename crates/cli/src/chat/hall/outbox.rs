@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ropewalk::{Bytes, Failure};
+use ropewalk::{Bytes, Failure, Resolver};
 
 use super::super::journal::Batch;
 use super::super::wire::{Told, What};
@@ -10,7 +10,7 @@ use super::inner::Inner;
 use super::room::Message;
 use super::{Hall, Seat};
 
-/// Something that those in a room are told.
+/// Something that those in a room are told, in its turn.
 pub(crate) enum Item {
     Said {
         room: String,
@@ -28,6 +28,8 @@ pub(crate) enum Item {
         name: String,
         what: &'static str,
     },
+    /// Nothing: somebody wants to know when all before it is told.
+    Mark(Resolver<()>),
 }
 
 impl Hall {
@@ -141,6 +143,9 @@ impl Inner {
                 let told = |room| Told::Left { room, name: &name };
                 self.tell_others(&room, &id, format!("* {name} {what}\n"), told);
             }
+            Item::Mark(resolver) => {
+                let _it_may_be_gone = resolver.resolve(());
+            }
         }
     }
 
@@ -162,7 +167,8 @@ impl Inner {
             socket.send_text(Told::Ack { room, key, seq }.text());
         }
         let line = format!("{}: {}\n", message.name, message.text);
-        self.tell_lines(room, author, line);
+        let echoes = self.people.get(author).is_some_and(|author| author.echo);
+        self.tell_lines(room, (!echoes).then_some(author), line);
         self.add(room, message);
         self.changed.insert(room.to_owned());
     }
@@ -174,7 +180,7 @@ impl Inner {
         line: String,
         told: impl FnOnce(&'a str) -> Told<'a>,
     ) {
-        let Some(found) = self.rooms.get(room) else {
+        let Some(found) = self.rooms.get(room).filter(|_| self.tells_who_goes()) else {
             return;
         };
         let text = told(found.name.as_str()).text();
@@ -182,18 +188,16 @@ impl Inner {
             Some(Seat::Browser(own)) => found.topic.send_to_others(own, text),
             _ => found.topic.send(text),
         };
-        self.tell_lines(room, id, line);
+        self.tell_lines(room, Some(id), line);
     }
 
-    fn tell_lines(&self, room: &str, but: &str, line: String) {
+    fn tell_lines(&self, room: &str, but: Option<&str>, line: String) {
         let line = Bytes::from(line);
-        let here = self.rooms.get(room).map(|room| room.here.iter());
-        let others = here.into_iter().flatten().filter(|id| *id != but);
-        for person in others.filter_map(|id| self.people.get(id)) {
-            if let Seat::Lines(ear) = &person.seat {
-                ear.hear(&line);
-            }
-        }
+        let ears = self.rooms.get(room).map(|room| room.ears.iter());
+        let others = ears.into_iter().flatten();
+        others
+            .filter(|(id, _)| Some(id.as_str()) != but)
+            .for_each(|(_, ear)| ear.hear(&line));
     }
 
     /// Tells who said it that nobody got it.

@@ -1,11 +1,13 @@
 //! One room: what was said in it, and who is there.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
 
 use ropewalk::web::websocket::{Topic, WebSocket};
 use serde::Serialize;
 
 use super::super::text::Name;
+use super::Ear;
 
 /// So many messages are kept of a room. More would be read by nobody, and cost memory and time at the start.
 pub(crate) const ROOM_MESSAGES: usize = 10_000;
@@ -50,6 +52,8 @@ pub(crate) struct Room {
     pub(crate) pending: usize,
     /// Folded names.
     pub(crate) here: BTreeSet<String>,
+    /// Of those who are here, who hears lines.
+    pub(crate) ears: BTreeMap<String, Rc<dyn Ear>>,
     /// The browsers that have all of the history, and so hear what is new.
     pub(crate) topic: Topic,
 }
@@ -88,6 +92,7 @@ impl Room {
             keys: BTreeMap::new(),
             pending: 0,
             here: BTreeSet::new(),
+            ears: BTreeMap::new(),
             topic: Topic::new(),
         }
     }

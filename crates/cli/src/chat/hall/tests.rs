@@ -33,7 +33,7 @@ fn hall() -> (Hall, Reactor) {
 }
 
 fn knock(hall: &(Hall, Reactor), who: &str, ear: &Lines) -> Result<Guest, NoEntry> {
-    let seat = Seat::Lines(Box::new(ear.clone()));
+    let seat = Seat::Lines(Rc::new(ear.clone()));
     hall.0
         .enter(&hall.1.handle(), &Address::Stdio, name(who), None, seat)
 }
@@ -97,7 +97,35 @@ fn a_closed_hall_says_goodbye_once() {
     drop(ann);
     let goodbye = vec!["* goodbye\n".to_owned()];
     assert_eq!((at_ann.heard(), at_bob.heard()), (goodbye.clone(), goodbye));
-    assert_eq!(hall.0.who(LOBBY), "Nobody is here.");
+    assert_eq!(
+        knock(&hall, "eve", &at_ann).map(drop),
+        Err(NoEntry::Closing)
+    );
+}
+
+#[test]
+fn a_long_history_loses_its_oldest_and_a_loud_room_loses_before_a_quiet_one() {
+    let hall = hall();
+    let ((ann, _), (bob, _)) = (enter(&hall, "ann"), enter(&hall, "bob"));
+    bob.join(&name("quiet")).unwrap();
+    bob.say("the only word".to_owned());
+    let first = |room: &str| {
+        let first = |room: &Room| room.after(0).messages[0].seq;
+        hall.0.look(room, first).unwrap()
+    };
+    for _ in 0..10_005 {
+        ann.say(String::new());
+    }
+    assert_eq!(first(LOBBY), 6);
+    while first(LOBBY) < 10_006 {
+        ann.say("x".repeat(TEXT_BYTES));
+    }
+    for _ in 0..3000 {
+        ann.say("x".repeat(TEXT_BYTES));
+    }
+    let bytes = hall.0.look(LOBBY, Room::bytes).unwrap();
+    assert!((31 << 20..=32 << 20).contains(&bytes), "{bytes}");
+    assert_eq!(first("quiet"), 1);
 }
 
 #[test]
@@ -132,7 +160,7 @@ fn rooms_have_a_limit_for_an_address_and_for_all() {
     assert_eq!(made, 20);
     assert_eq!(ann.join(&name("one more")), Err(NoRoom::TooOften));
     assert_eq!(
-        ann.join(&name("room 3")),
+        ann.join(&name("room 3")).map(drop),
         Ok(()),
         "those that are there are open"
     );
@@ -153,7 +181,7 @@ fn what_waits_to_be_kept_makes_all_wait_and_is_told_in_order() {
         waits.await?;
         let ear = Lines::default();
         let enter = |who: &str, ear: &Lines| {
-            let seat = Seat::Lines(Box::new(ear.clone()));
+            let seat = Seat::Lines(Rc::new(ear.clone()));
             let guest = hall
                 .enter(&reactor, &Address::Stdio, name(who), None, seat)
                 .unwrap();

@@ -7,10 +7,12 @@
 "use strict";
 
 const LIMIT_BYTES = 16384;         // the chat's own limit of a message
-const MOST_PENDING = 500;          // so much may wait to be sent
+const MOST_PENDING = 2000, MOST_PENDING_TEXT = 2e6;  // so much may wait to be sent: less than a tab may remember
+const FIRST_SHOWN = 2000;          // so many messages of the past come by themselves
 const MOST_SHOWN = 5000;           // older messages leave the page; "earlier" brings them back
-const FIRST_RETRY = 400, LAST_RETRY = 15000;
-const PATIENCE = 10000;            // an answer that takes longer means that the connection is dead
+const FIRST_RETRY = 400, LAST_RETRY = 5000;
+const PATIENCE = 10000;            // silence that is longer after a question means that the connection is dead
+const QUIET = 20000;               // after so long without a word the chat is asked whether it is there
 const GROUP = 5 * 60 * 1000;       // messages of one person within this are shown under one name
 const LOBBY = "lobby";
 
@@ -37,18 +39,21 @@ const savePending = () => kept(sessionStorage, "chat pending", JSON.stringify(pe
 
 // ── The room that is shown ────────────────────────────────────────────────────────────────────────────────────────────
 
-let room = null;        // {name, id, seen, first, here, people}; id once the chat has told it
+let room = null;        // {name, id, seen, first, isTold, here, people}; id once the chat has told it, isTold once its past is
+let joins = 0;          // so many answers are awaited; only the last one tells of the room that is shown
 const rooms = new Map();  // name → {people, last, read}
 
 const wanted = () => {
-  try { return decodeURIComponent(location.hash.slice(1)).trim() || LOBBY; } catch { return LOBBY; }
+  try { return decodeURIComponent(location.hash.slice(1)).trim().replace(/\s+/g, " ") || LOBBY; } catch { return LOBBY; }
 };
-const same = (a, b) => a.toLowerCase() === b.toLowerCase();
+const { compare } = new Intl.Collator(undefined, { numeric: true });
+const same = (a, b) => a.normalize("NFKC").toLowerCase() === b.normalize("NFKC").toLowerCase();
 
 function enter(wish) {
   if (room && same(room.name, wish)) return;
-  room = { name: wish, id: null, seen: 0, first: Infinity, here: new Set(), people: 0 };
-  $("log").replaceChildren();
+  room = { name: wish, id: null, seen: 0, first: Infinity, isTold: false, here: new Set(), people: 0 };
+  last = null;
+  $("messages").replaceChildren();
   $("earlier").hidden = $("newer").hidden = $("empty").hidden = true;
   $("typing").textContent = "";
   typers.clear();
@@ -60,12 +65,13 @@ function enter(wish) {
 }
 
 function join() {
-  send({ type: "join", room: room.name, ...(room.id && { id: room.id, seen: room.seen }) });
+  joins++;
+  send({ type: "join", room: room.name, ...(room.isTold && { id: room.id, seen: room.seen }) });
 }
 
 // ── The connection ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-let socket = null, isIn = false, retries = 0, retryTimer = 0, deadline = 0;
+let socket = null, isIn = false, retries = 0, retryTimer = 0, deadline = 0, quiet = 0;
 
 const send = (message) => socket?.readyState === WebSocket.OPEN && socket.send(JSON.stringify(message));
 
@@ -84,16 +90,32 @@ function connect() {
   const own = socket = new WebSocket(url);
   expect(() => lose(own));
   own.onopen = () => send({ type: "hello", name, token });
-  own.onmessage = (event) => own === socket && hear[(event = JSON.parse(event.data)).type]?.(event);
-  own.onclose = (event) => own === socket && (event.code === 4001 ? replaced() : lose(own));
+  own.onmessage = (event) => own === socket && listen(JSON.parse(event.data));
+  own.onclose = (event) => own === socket && (event.code === 4001 ? replaced() : lose(own, event.code));
+}
+
+function listen(told) {
+  clearTimeout(quiet);
+  quiet = setTimeout(ask, QUIET);
+  clearTimeout(deadline);
+  hear[told.type]?.(told);
+}
+
+/** Asks whether the chat is still there: a connection can be dead, after a sleep above all, and nobody says so. */
+function ask() {
+  const own = socket;
+  if (!isIn) return;
+  send({ type: "ping" });
+  expect(() => lose(own));
 }
 
 /** Gives a connection up, and comes back after a while: longer each time, and not at the same moment as everybody else. */
-function lose(own) {
+function lose(own, code) {
   if (own !== socket) return;
   leave();
   const delay = Math.min(LAST_RETRY, FIRST_RETRY * 1.7 ** retries++) * (.5 + Math.random());
-  state("lost", navigator.onLine === false ? "no network – reconnecting when it is back…" : "connection lost – reconnecting…");
+  state("lost", navigator.onLine === false ? "no network – reconnecting when it is back…"
+    : code === 1001 ? "the chat was stopped – reconnecting…" : "connection lost – reconnecting…");
   clearTimeout(retryTimer);
   retryTimer = setTimeout(connect, delay);
 }
@@ -102,7 +124,9 @@ function leave(code) {
   const old = socket;
   socket = null;
   isIn = false;
+  joins = 0;
   clearTimeout(deadline);
+  clearTimeout(quiet);
   if (old) old.onclose = old.onmessage = old.onopen = null, old.close(code);
 }
 
@@ -122,18 +146,21 @@ function sendPending(message) {
   if (!isIn) return;
   send({ type: "say", room: message.room, key: message.key, text: message.text });
   const own = socket;
-  expect(() => pending.length && lose(own));
+  expect(() => lose(own));
 }
 
-const comeBack = () => { if (!socket && name && !$("elsewhere").open && !$("hello").open) connect(); };
+const comeBack = () => {
+  if (socket) ask();
+  else if (name && !$("elsewhere").open && !$("hello").open) connect();
+};
 addEventListener("online", comeBack);
+addEventListener("pageshow", (event) => { if (event.persisted) comeBack(); });
 addEventListener("visibilitychange", () => { if (!document.hidden) comeBack(), unread(0); });
 
 // ── What the chat says ────────────────────────────────────────────────────────────────────────────────────────────────
 
 const hear = {
   welcome(told) {
-    clearTimeout(deadline);
     isIn = true;
     retries = 0;
     kept(localStorage, "chat name", name = told.name);
@@ -147,10 +174,11 @@ const hear = {
   refused({ what, why, key, again }) {
     if (what === "name") {
       leave();
+      state("wait", "not connected");
       askName(why);
     } else if (what === "room") {
       notice(why);
-      if (!room.id) location.hash = LOBBY;
+      if (--joins === 0 && !room.id) location.replace(`#${LOBBY}`);
     } else {
       const message = pending.find((message) => message.key === key);
       if (message && again) return void setTimeout(sendPending, 3000, message);
@@ -167,11 +195,10 @@ const hear = {
   },
 
   room({ room: name, id, here, people }) {
-    if (!same(room.name, name)) return;
+    if (--joins) return;
     if (room.id && room.id !== id) {
       told("The chat began anew, without what was said before.");
-      room.seen = 0;
-      room.first = Infinity;
+      Object.assign(room, { seen: 0, first: Infinity, isTold: false });
     }
     Object.assign(room, { name, id, here: new Set(here), people });
     showRoom();
@@ -179,18 +206,23 @@ const hear = {
   },
 
   history({ room: name, messages, more, earlier, gap }) {
-    if (!same(room.name, name)) return;
-    const isEarlier = messages.length > 0 && messages.at(-1).seq < room.first && room.first !== Infinity;
-    if (isEarlier) return showEarlier(messages, earlier);
-    if (gap && room.first !== Infinity) told("Some messages in between are not kept any more.");
-    if (room.first === Infinity) $("earlier").hidden = !earlier;
-    messages.filter(({ seq }) => seq > room.seen).forEach(show);
-    $("empty").hidden = $("log").childElementCount > 0;
+    if (joins || room.name !== name) return;
+    softly();
+    if (room.first !== Infinity && messages.at(-1)?.seq < room.first) {
+      if (messages.at(-1).seq === room.first - 1) showEarlier(messages, earlier);
+    } else {
+      if (gap && room.first !== Infinity) told("Some messages in between are not kept any more.");
+      if (!room.isTold) $("earlier").hidden = !earlier;
+      messages.filter(({ seq }) => seq > room.seen).forEach(show);
+      room.isTold = true;
+    }
+    $("empty").hidden = $("messages").childElementCount > 0;
     if (more) send({ type: "more", seen: room.seen });
+    else if (room.seen - room.first < FIRST_SHOWN) askEarlier();
   },
 
   message(told) {
-    if (!same(room.name, told.room) || told.seq <= room.seen) return;
+    if (joins || room.name !== told.room || told.seq <= room.seen) return;
     if (told.seq > room.seen + 1 && room.seen > 0) return join();  // some were lost on the way: get them, in order
     show(told);
     if (document.hidden && told.name !== name) unread(unseen + 1);
@@ -198,11 +230,10 @@ const hear = {
 
   ack({ key }) {
     forget(key, (shown) => shown.remove());
-    if (!pending.length) clearTimeout(deadline);
   },
 
   joined({ room: where, name: who }) {
-    if (!same(room.name, where) || room.here.has(who)) return;
+    if (joins || room.name !== where || room.here.has(who)) return;
     room.here.add(who);
     room.people++;
     if (room.people < 50) told(bdi(who), " joined");
@@ -210,15 +241,15 @@ const hear = {
   },
 
   left({ room: where, name: who }) {
-    if (!same(room.name, where) || !room.here.delete(who)) return;
+    if (joins || room.name !== where || !room.here.delete(who)) return;
     room.people--;
-    typers.delete(who);
+    if (typers.delete(who)) showTyping();
     if (room.people < 50) told(bdi(who), " left");
     showHere();
   },
 
   typing({ room: where, name: who }) {
-    if (same(room.name, where)) typers.set(who, Date.now() + 5000), showTyping();
+    if (!joins && room.name === where) typers.set(who, performance.now() + 5000), showTyping();
   },
 };
 
@@ -227,7 +258,7 @@ const hear = {
 function say(text) {
   const bytes = new TextEncoder().encode(text).length;
   const problem = bytes > LIMIT_BYTES ? `This is too long: ${bytes} bytes of ${LIMIT_BYTES} at most.`
-    : pending.length >= MOST_PENDING ? "Too much waits to be sent: wait until you are connected." : "";
+    : pending.length >= MOST_PENDING || pending.reduce((sum, { text }) => sum + text.length, text.length) > MOST_PENDING_TEXT ? "Too much waits to be sent: wait until you are connected." : "";
   $("too-long").textContent = problem;
   if (problem) return false;
   const message = { room: room.name, key: random(), text };
@@ -247,15 +278,15 @@ function forget(key, change) {
   if (pending.length !== before) savePending();
 }
 
-let typed = 0;
+let typed = -Infinity;
 $("text").addEventListener("input", () => {
   $("too-long").textContent = "";
-  if ($("text").value && Date.now() - typed > 3000) typed = Date.now(), send({ type: "typing" });
+  if ($("text").value && performance.now() - typed > 3000) typed = performance.now(), send({ type: "typing" });
 });
 $("say").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = $("text").value.trim();
-  if (text && room && say(text)) $("text").value = "", typed = 0;
+  if (text && room && say(text)) $("text").value = "", typed = -Infinity;
   $("text").focus();
 });
 
@@ -315,12 +346,20 @@ function item(message, before) {
   return shown;
 }
 
-const firstPending = () => $("log").querySelector(".pending");
+const firstPending = () => $("messages").querySelector(".pending");
+
+/** Adds what comes now without a screen reader reading all of it out: it is of the past. */
+let softening = 0;
+function softly() {
+  $("log").setAttribute("aria-live", "off");
+  clearTimeout(softening);
+  softening = setTimeout(() => $("log").removeAttribute("aria-live"), 1000);
+}
 
 /** Adds a new message, above what is not sent yet. */
 function show(message) {
   const mark = firstPending();
-  const above = (mark ? mark.previousElementSibling : $("log").lastElementChild)?.classList.contains("message") ? last : null;
+  const above = (mark ? mark.previousElementSibling : $("messages").lastElementChild)?.classList.contains("message") ? last : null;
   if (message.key) forget(message.key, (shown) => shown.remove());
   if (!last || day(last.at) !== day(message.at)) add(element("li", "day", day(message.at)));
   add(item(message, above));
@@ -332,11 +371,12 @@ function show(message) {
   if (typers.delete(message.name)) showTyping();
   $("empty").hidden = true;
   if (!stick && message.name !== name) $("newer").hidden = false;
-  if ($("log").childElementCount > MOST_SHOWN && stick) dropOldest();
+  const count = $("messages").childElementCount;
+  if (count > MOST_SHOWN && (stick || count > 3 * MOST_SHOWN)) dropOldest();  // not what somebody reads
 }
 
 function add(shown) {
-  $("log").insertBefore(shown, firstPending());
+  $("messages").insertBefore(shown, firstPending());
   follow();
 }
 
@@ -350,13 +390,13 @@ function showPending(message) {
   const shown = item({ ...message, name, at: Date.now() }, null);
   shown.classList.add("pending");
   shown.id = `key-${message.key}`;
-  $("log").append(shown);
+  $("messages").append(shown);
   $("empty").hidden = true;
   follow();
 }
 
 function showEarlier(messages, earlier) {
-  const list = document.createDocumentFragment();
+  const list = document.createDocumentFragment(), top = $("messages").firstElementChild;
   let before = null;
   for (const message of messages) {
     if (!before || day(before.at) !== day(message.at)) list.append(element("li", "day", day(message.at)));
@@ -365,14 +405,19 @@ function showEarlier(messages, earlier) {
   }
   room.first = messages[0].seq;
   const { scrollHeight, scrollTop } = $("scroller");
-  $("log").prepend(list);
+  if (top?.className === "day" && top.textContent === day(before.at)) top.remove();
+  $("messages").prepend(list);
   $("earlier").hidden = !earlier;
   $("scroller").scrollTop = scrollTop + $("scroller").scrollHeight - scrollHeight;
 }
 
+function askEarlier() {
+  if (!$("earlier").hidden) send({ type: "earlier", before: room.first });
+}
+
 function dropOldest() {
-  while ($("log").childElementCount > MOST_SHOWN - 500) $("log").firstElementChild.remove();
-  room.first = Number($("log").querySelector("[data-seq]")?.dataset.seq ?? room.first);
+  while ($("messages").childElementCount > MOST_SHOWN - 500) $("messages").firstElementChild.remove();
+  room.first = Number($("messages").querySelector("[data-seq]")?.dataset.seq ?? room.first);
   $("earlier").hidden = false;
 }
 
@@ -387,7 +432,8 @@ $("scroller").addEventListener("scroll", () => {
 }, { passive: true });
 new ResizeObserver(() => follow()).observe($("scroller"));
 $("newer").addEventListener("click", () => { stick = true; $("newer").hidden = true; follow(); $("text").focus(); });
-$("earlier").addEventListener("click", () => send({ type: "earlier", before: room.first }));
+$("earlier").addEventListener("click", askEarlier);
+new IntersectionObserver(([seen]) => { if (seen.isIntersecting) askEarlier(); }, { root: $("scroller"), rootMargin: "400px" }).observe($("earlier"));
 
 function showRoom() {
   $("room").textContent = `# ${room.name}`;
@@ -401,7 +447,7 @@ function unread(count) {
 }
 
 function showRooms() {
-  const list = $("rooms"), order = [...rooms].sort(([a], [b]) => (b === LOBBY) - (a === LOBBY) || a.localeCompare(b));
+  const list = $("rooms"), order = [...rooms].sort(([a], [b]) => (b === LOBBY) - (a === LOBBY) || compare(a, b));
   const old = new Map([...list.children].map((shown) => [shown.dataset.room, shown]));
   let hasUnread = false, next = list.firstElementChild;
   for (const [name, { people, last, read }] of order) {
@@ -434,7 +480,7 @@ let showing = 0;
 function showHere() {
   showing ||= setTimeout(() => {
     showing = 0;
-    const names = [...room.here].sort((a, b) => a.localeCompare(b));
+    const names = [...room.here].sort(compare);
     $("here").replaceChildren(...names.map((who) => {
       const shown = element("li");
       shown.append(face(element("span"), who), bdi(who));
@@ -447,7 +493,7 @@ function showHere() {
 }
 
 function showTyping() {
-  const now = Date.now();
+  const now = performance.now();
   for (const [who, until] of typers) if (until <= now) typers.delete(who);
   const names = [...typers.keys()];
   $("typing").textContent = names.length === 0 ? "" : names.length === 1 ? `${names[0]} is typing…`
@@ -487,7 +533,7 @@ $("hello-form").addEventListener("submit", (event) => {
   retries = 0;
   connect();
 });
-$("hello").addEventListener("close", () => $("text").focus());
+$("hello").addEventListener("close", () => isIn || socket ? $("text").focus() : askName(""));
 $("rename").addEventListener("click", () => { closeDrawers(); askName(""); });
 $("elsewhere").addEventListener("close", () => { retries = 0; connect(); });
 

@@ -49,7 +49,7 @@ impl Ledger {
     /// Comes into the first room.
     pub(super) fn listen(&self, hall: &Hall, handle: &Handle) -> Guest {
         let name = |text: &str| Name::parse(text.as_bytes()).expect("a good name");
-        let seat = Seat::Lines(Box::new(self.clone()));
+        let seat = Seat::Lines(Rc::new(self.clone()));
         let entered = hall.enter(handle, &Address::Stdio, name("ledger"), None, seat);
         let guest = entered.expect("it is the first");
         guest.join(&name(LOBBY)).expect("there is room");
