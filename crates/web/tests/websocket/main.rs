@@ -8,4 +8,5 @@ mod roads;
 mod server;
 mod service;
 mod silence;
+mod slow_worlds;
 mod worlds;
