@@ -1,4 +1,4 @@
-"""WebSocket beside programs that nobody here wrote: Python's `websockets`, Twisted's own, Node's `ws`. What is missing here is "skipped"."""
+"""WebSocket beside programs that nobody here wrote: Python's `websockets` and `autobahn`, Twisted's own, Node's `ws`. What is missing here is "skipped"."""
 
 import os
 import pathlib
@@ -30,8 +30,8 @@ def visited_by(*peer, options=()):
         must(visit.returncode == 0 and "all is well" in visit.stdout, f"{peer[-1]}: {visit.stdout} {visit.stderr[-2000:]}")
 
 
-def served_by(*peer, ports):
-    """Their server, our clients: every byte is compared by `bench`."""
+def served_by(*peer, ports, has_words=True):
+    """Their server, our clients: every byte is compared by `bench`. Some have no words for whom they refuse."""
     with Tool(*peer, "serve") as server:
         listening = lambda: [line.split()[1] for line in list(server.output.lines) if line.startswith("listening ")]
         wait_for(lambda: len(listening()) >= ports, f"{ports} ports of {peer[-1]} among {server.output.lines!r}", LONG)
@@ -44,17 +44,18 @@ def served_by(*peer, ports):
                 status, out, told = tool("bench", url + path, *options, patience=LONG)
                 must(status == 0, f"{peer[-1]} {number} {options}: {out!r} {told!r}")
         if ports > 1:
-            ends(urls[0])
+            ends(urls[0], has_words)
 
 
-def ends(url):
+def ends(url, has_words):
     """How their servers close, cut and refuse."""
     status, _, told = tool("connect", url + "close", "--no-input", "-s", "b")
     must(status == 2 and 'closed: 4002 "as asked"' in told, f"{status} {told!r}")
     status, _, told = tool("connect", url + "cut", "--no-input", "-s", "b")
     must(status == 2 and "closed: 1006" in told, f"{status} {told!r}")
-    status, _, told = tool("connect", url + "no", "--no-input")
-    must(status == 1 and "401 Unauthorized" in told and "no way" in told, f"{status} {told!r}")
+    if has_words:
+        status, _, told = tool("connect", url + "no", "--no-input")
+        must(status == 1 and "401 Unauthorized" in told and "no way" in told, f"{status} {told!r}")
     status, out, told = tool("connect", url, "-s", "b", typed=b"hi\n")
     must((status, out) == (0, b"hi\n") and "open, b" in told, f"{status} {out!r} {told!r}")
 
@@ -68,6 +69,17 @@ def websockets():
     visited_by(*peer)
     visited_by(*peer, options=["--context-takeover"])
     served_by(*peer, ports=8)
+
+
+@check("websocket, autobahn")
+def autobahn():
+    """Both ways, as with Python's websockets; fragments with pings between them."""
+    if not is_there(sys.executable, "-c", "import txaio; txaio.use_asyncio(); import autobahn.asyncio.websocket"):
+        return print("skipped: no autobahn for Python here")
+    peer = [sys.executable, PEERS / "autobahn_peer.py"]
+    visited_by(*peer)
+    visited_by(*peer, options=["--context-takeover"])
+    served_by(*peer, ports=6, has_words=False)
 
 
 @check("websocket, Twisted")
