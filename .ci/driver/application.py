@@ -10,6 +10,7 @@ from .checks import ANY, check, echoes, one_line_error
 from .harness import Listener, Peer, Program, must, wait_for
 from .logs import folder, read
 from .tls import certificate
+from .websocket import PING, PONG, WebSocket
 
 WHOLE = f"""
 [[service]]
@@ -80,6 +81,28 @@ def run():
         pathlib.Path(f"/proc/{number}/status").read_text()
         os.kill(number, signal.SIGTERM)
         wait_for(lambda: not (path.parent / "app.pid").exists(), "end of the daemon")
+
+
+@check("ropewalk run, a WebSocket")
+def run_websocket():
+    """A type of two words serves as its subcommand would, with its options and limits; one that serves nothing is refused."""
+    with folder() as name:
+        service = f'[[service]]\ntype = "%s"\nendpoint = "{ANY}"\n%s'
+        path = written(name, service % ("websocket echo", 'path = "/ws"\nsubprotocol = ["milk", "tea"]\n[service.limits]\nconnections = 2\n'))
+        with Program("ropewalk", "run", path) as program:
+            address = program.listening()
+            with WebSocket(address, "/ws", "Sec-WebSocket-Protocol: tea\r\n") as one, WebSocket(address, "/ws") as two:
+                must(b"Sec-WebSocket-Protocol: tea\r\n" in one.head, f"{one.head!r}")
+                for peer in (one, two):
+                    peer.say(b"hi")
+                    must(peer.frame() == (1, b"hi"), "it came back otherwise")
+                with Peer(address) as third:
+                    third.must_end()
+                one.say(b"", PING)
+                must(one.frame() == (PONG, b""), "no pong")
+            program.stops()
+        with Program("ropewalk", "run", written(name, service % ("websocket connect", ""))) as program:
+            one_line_error(program, "websocket connect", "websocket echo")
 
 
 @check("ropewalk check")

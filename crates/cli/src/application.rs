@@ -2,7 +2,7 @@
 //!
 //! ```toml
 //! [[service]]
-//! type = "chat"                       # a subcommand that serves
+//! type = "chat"                       # a subcommand that serves, such as "websocket echo"
 //! name = "lobby"                      # the type, unless several are of it
 //! endpoint = "tcp:127.0.0.1:8001"     # or endpoints = ["…", "…"]; other keys are the subcommand's options
 //! [service.limits]
@@ -65,7 +65,7 @@ pub(crate) struct Check {
 const RUN_HELP: &str = "\
 A file, all of it but the services optional:
   [[service]]
-  type = \"chat\"                        a subcommand that serves
+  type = \"chat\"                        a subcommand that serves, such as \"websocket echo\"
   name = \"lobby\"                       needed if several are of one type
   endpoint = \"tcp:127.0.0.1:8001\"      or endpoints = [\"…\", \"…\"]; the subcommand's options are keys too
   [service.limits]

@@ -62,22 +62,26 @@ impl ServiceEntry {
         reactor: &Handle,
         document: &Document,
     ) {
+        let name = self.kind.value.split(' ').next();
         let mut all = plugins.iter();
-        let Some(plugin) = all.find(|plugin| plugin.command().get_name() == self.kind.value) else {
+        let plugin = all.find(|plugin| Some(plugin.command().get_name()) == name);
+        let Some((plugin, mut root)) = plugin.map(|plugin| (plugin, plugin.command())) else {
             return self.complain_of_kind(plugins, document);
         };
-        let mut command = plugin.command().no_binary_name(true);
-        command.build();
+        root = root.no_binary_name(true);
+        root.build();
+        let Some(command) = self.serving(&root) else {
+            return self.complain_of_kind(plugins, document);
+        };
         let is_right = self.check_name(plan, document)
             & self.check_endpoints(document)
-            & self.check_keys(&command, document);
+            & self.check_keys(command, document);
         if !is_right {
             return;
         }
-        let added = match command
-            .clone()
-            .try_get_matches_from(self.arguments(&command))
-        {
+        let words = self.kind.value.split(' ').skip(1).map(OsString::from);
+        let arguments = words.chain(self.arguments(command));
+        let added = match root.clone().try_get_matches_from(arguments) {
             Err(error) => Err((
                 self.place_of(&error),
                 Failure::message(program::one_line(&error)),
@@ -96,12 +100,19 @@ impl ServiceEntry {
         }
     }
 
+    /// What the words of the type name: a subcommand, or one of its own that serves, such as `websocket echo`.
+    fn serving<'a>(&self, root: &'a clap::Command) -> Option<&'a clap::Command> {
+        let mut words = self.kind.value.split(' ').skip(1);
+        let found = words.try_fold(root, |command, word| command.find_subcommand(word))?;
+        let is_root = std::ptr::eq(found, root);
+        let serves = (is_root || takes_endpoints(found)) && !found.has_subcommands();
+        serves.then_some(found)
+    }
+
     fn complain_of_kind(&self, plugins: &[Box<dyn Plugin>], document: &Document) {
         let kind = &self.kind.value;
         let commands = plugins.iter().map(|plugin| plugin.command());
-        let known: Vec<String> = commands
-            .map(|command| command.get_name().to_owned())
-            .collect();
+        let known: Vec<String> = commands.flat_map(|command| kinds(&command)).collect();
         let meant = suggestion(kind, &known);
         let known = known.join(", ");
         let message = format!("there is no type {kind:?} of services{meant}; known: {known}");
@@ -168,10 +179,7 @@ impl ServiceEntry {
             arguments.extend(values.iter().map(|text| OsString::from(&text.value)));
         }
         // Where a subcommand takes none, this is how it says so.
-        if !command
-            .get_positionals()
-            .any(|arg| arg.get_id() == ENDPOINTS)
-        {
+        if !takes_endpoints(command) {
             arguments.extend(
                 self.endpoints
                     .iter()
@@ -203,6 +211,22 @@ impl ServiceEntry {
         });
         wrong.map_or(self.kind.place.clone(), |option| option.place.clone())
     }
+}
+
+/// The types that a subcommand stands for: itself, or those of its own that serve.
+fn kinds(command: &clap::Command) -> Vec<String> {
+    let name = command.get_name();
+    if !command.has_subcommands() {
+        return vec![name.to_owned()];
+    }
+    let serving = command.get_subcommands().filter(|own| takes_endpoints(own));
+    let kinds = serving.map(|own| format!("{name} {}", own.get_name()));
+    kinds.collect()
+}
+
+fn takes_endpoints(command: &clap::Command) -> bool {
+    let mut positionals = command.get_positionals();
+    positionals.any(|argument| argument.get_id() == ENDPOINTS)
 }
 
 const COMMON: [&str; 5] = ["type", "name", "endpoint", "endpoints", "limits"];

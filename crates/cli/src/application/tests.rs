@@ -8,13 +8,14 @@ use super::*;
 use crate::log::{LogFormat, Rotation};
 use crate::plugin::Serving;
 use crate::scratch::Scratch;
-use crate::{chat, servers};
+use crate::{chat, servers, websocket};
 
 fn plugins() -> Vec<Box<dyn Plugin>> {
     vec![
         Box::new(Serving::new(chat::start)),
         Box::new(Serving::new(servers::Echo::start)),
         Box::new(Serving::new(servers::forward)),
+        Box::new(websocket::Tools),
     ]
 }
 
@@ -234,5 +235,38 @@ fn times_of_the_watchdog_are_seconds_or_false() {
     assert!(
         wrong.ends_with("from above 0, or false for never, not 0"),
         "{wrong}"
+    );
+}
+
+/// A subcommand of a subcommand is a type in two words, if it serves.
+#[test]
+fn a_type_may_have_two_words() {
+    let service = |kind: &str, more: &str| {
+        format!("[[service]]\ntype = \"{kind}\"\nendpoint = \"tcp:127.0.0.1:0\"\n{more}")
+    };
+    let right = service(
+        "websocket echo",
+        "compress = true\nsubprotocol = [\"a\", \"b\"]\n",
+    );
+    assert!(planned(&right).is_ok());
+    for kind in [
+        "websocket",
+        "websocket connect",
+        "websocket help",
+        "websocket tea",
+        "echo tea",
+        "websocket echo echo",
+    ] {
+        let told = complaints(&service(kind, ""));
+        let known = "websocket echo, websocket chat";
+        assert!(told[0].starts_with("2:8: there is no type"), "{told:?}");
+        assert!(told[0].ends_with(known), "{told:?}");
+    }
+    let told = complaints(&service("websocket echo", "compres = true\n"));
+    assert!(told[0].contains("did you mean \"compress\""), "{told:?}");
+    let told = complaints(&service("websocket chat", "window_bits = 99\n"));
+    assert!(
+        told[0].starts_with("4:15: service \"websocket chat\""),
+        "{told:?}"
     );
 }

@@ -163,7 +163,7 @@ impl Sender {
             SlowPeer::Coalesce(2),
             SlowPeer::Disconnect,
         ];
-        let (policy, is_topics) = (policies[seed % 5], seed / 5 % 2 == 0);
+        let (policy, is_topics) = (policies[seed % 5], (seed / 5).is_multiple_of(2));
         let topic = Topic::new();
         Self {
             topic: match is_topics {
