@@ -87,6 +87,8 @@ enum Command {
     Cores,
     /// HTTP: a greeting, and JSON from one of a hundred routes.
     Http,
+    /// Memory of 10 000 HTTP connections that are kept.
+    HttpIdle,
     /// GETs of a client over connections that are kept.
     HttpClient,
     /// Static files of 1 KiB and 1 MiB.
@@ -144,6 +146,7 @@ fn run(arguments: Arguments) -> Outcome<()> {
         Command::Forward => &[Work::Forward],
         Command::Cores => &[Work::Cores],
         Command::Http => &[Work::Http],
+        Command::HttpIdle => &[Work::HttpIdle],
         Command::HttpClient => &[Work::HttpClient],
         Command::Static => &[Work::Static],
         Command::All => &Work::ALL,

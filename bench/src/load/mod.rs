@@ -4,6 +4,7 @@ pub(crate) mod broadcast;
 pub(crate) mod connect;
 pub(crate) mod echo;
 pub(crate) mod http;
+mod http_idle;
 pub(crate) mod idle;
 pub(crate) mod paced;
 mod slice;
@@ -166,6 +167,11 @@ pub(crate) enum Load {
         #[arg(long)]
         browser: bool,
     },
+    /// Kept connections that ask once; watches the server's memory.
+    HttpIdle {
+        #[command(flatten)]
+        target: Target,
+    },
     /// Closed loop over datagrams: `depth` of `size` bytes are always under way for each client.
     Udp {
         #[command(flatten)]
@@ -205,6 +211,10 @@ impl Load {
                 browser,
                 ..
             } => slice::serve(target, http::Requests::new(target, *depth, path, *browser)?),
+            Self::HttpIdle { .. } => {
+                println!("{}", http_idle::run(target)?);
+                Ok(())
+            }
             Self::Ws {
                 depth,
                 size,
@@ -237,6 +247,7 @@ impl Load {
             | Self::Connect { target }
             | Self::Broadcast { target, .. }
             | Self::Http { target, .. }
+            | Self::HttpIdle { target }
             | Self::Ws { target, .. }
             | Self::WsBroadcast { target, .. }
             | Self::WsIdle { target, .. }

@@ -7,6 +7,7 @@ mod echo;
 mod forward;
 mod http;
 pub(crate) mod http_client;
+mod http_idle;
 mod idle;
 mod latency;
 mod static_files;
@@ -50,6 +51,7 @@ pub(crate) enum Work {
     Cores,
     Udp,
     Http,
+    HttpIdle,
     HttpClient,
     Ws,
     WsDeflate,
@@ -59,7 +61,7 @@ pub(crate) enum Work {
 }
 
 impl Work {
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::Echo,
         Self::Latency,
         Self::Idle,
@@ -76,6 +78,7 @@ impl Work {
         Self::Cores,
         Self::Udp,
         Self::Http,
+        Self::HttpIdle,
         Self::HttpClient,
         Self::Ws,
         Self::WsDeflate,
@@ -108,6 +111,7 @@ impl Work {
             Self::WsBroadcast => ws::broadcast(bench),
             Self::Forward => forward::run(bench),
             Self::Cores => cores::run(bench),
+            Self::HttpIdle => http_idle::run(bench),
             Self::HttpClient => http_client::run(bench),
         }
     }
