@@ -41,6 +41,11 @@ struct Kept {
 }
 
 impl RecentHeads {
+    /// What `Date` says now, for heads that are put together elsewhere.
+    pub(crate) fn date(&self, reactor: &Handle) -> DateText {
+        self.date.text(reactor)
+    }
+
     /// Lends the head of this response.
     #[inline]
     pub(crate) fn lend(

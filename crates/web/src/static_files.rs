@@ -239,12 +239,14 @@ impl StaticFiles {
             false => None,
         };
         let mut response = sibling.unwrap_or(file).answer(request)?;
+        let is_refused = response.status().is_client_error();
         let headers = response.headers_mut();
         if self.has_precompressed {
             let vary = HeaderValue::from_static("Accept-Encoding");
             headers.replace(Name::Vary.into(), vary);
         }
-        if let Some(value) = &self.cache_control {
+        // A cache that keeps the refusal of one client's range or condition shows it to all (RFC 9111 3).
+        if let Some(value) = self.cache_control.as_ref().filter(|_| !is_refused) {
             headers.replace(Name::CacheControl.into(), value.clone());
         }
         Ok(response)

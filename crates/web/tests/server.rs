@@ -388,6 +388,7 @@ fn r132_broken_rules_are_answered_and_the_connection_closed() {
         client.receive(get("/page"));
         let sent = sent(&mut client);
         assert!(sent.starts_with("HTTP/1.1 400 "), "{request:?}: {sent}");
+        assert!(sent.contains("\r\nDate: "), "RFC 9110 6.6.1: {sent}");
         assert_eq!(sent.matches("HTTP/1.1 ").count(), 1);
         assert!(client.is_disconnecting() || client.is_disconnected());
     }

@@ -295,11 +295,12 @@ impl Stream {
             .headers()
             .iter()
             .map(|(name, value)| (name.as_ref(), value.as_bytes()));
-        let close: (&[u8], &[u8]) = (b"Connection", b"close");
+        let date = self.site.heads.date(transport.reactor());
+        let ours: [(&[u8], &[u8]); 2] = [(b"Date", &date.text), (b"Connection", b"close")];
         let code = status.as_u16();
         self.record_refusal(code, text.len(), transport);
         transport.write_with(|out| {
-            let fields = fields.chain([close]);
+            let fields = fields.chain(ours);
             let sent = send_response_head(code, reason_phrase(code), fields, length, out);
             sent.expect("this page can be sent");
             out.extend_from_slice(text);

@@ -95,6 +95,22 @@ fn r157_what_is_not_newer_is_not_sent_again() {
     );
 }
 
+/// A cache may keep any answer that says for how long, and gives it to those who asked without a range or condition (RFC 9111 3).
+#[test]
+fn what_one_client_is_refused_is_kept_by_no_cache() {
+    let mut client = dated();
+    for (name, value, status) in [
+        ("Range", "bytes=99-", 416),
+        ("If-Match", "\"other\"", 412),
+        ("Range", "bytes=0-1", 206),
+    ] {
+        let answer = client.ask("GET", "/a.txt", &[(name, value)]);
+        assert_eq!(answer.status.as_u16(), status);
+        let is_kept = answer.head.contains("Cache-Control: max-age=60");
+        assert_eq!(is_kept, status == 206, "{}", answer.head);
+    }
+}
+
 #[test]
 fn r159_other_methods_are_405_and_head_is_get_without_a_body() {
     let mut client = dated();
