@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderValue};
-use ropewalk_grammar::http1::{Expect, Fields, Name};
+use ropewalk_grammar::http1::{Expect, Fields, Name, Version};
 
 use crate::client::ClientResponse;
 use crate::headers::Headers;
@@ -78,7 +78,7 @@ pub(super) fn of_request(request: &Request, upgrade: Option<&str>) -> Headers {
         put(&mut headers, "x-forwarded-host", host);
     }
     extend(&mut headers, "forwarded", &forwarded(peer, host, scheme));
-    extend(&mut headers, "via", "1.1 ropewalk");
+    extend(&mut headers, "via", via(request.head().version()));
     headers
 }
 
@@ -97,8 +97,16 @@ pub(super) fn of_response(response: &ClientResponse) -> Headers {
     {
         put(&mut headers, "upgrade", upgrade);
     }
-    extend(&mut headers, "via", "1.1 ropewalk");
+    extend(&mut headers, "via", via(response.version()));
     headers
+}
+
+/// In which version we heard it (RFC 9110 7.6.3).
+fn via(version: Version) -> &'static str {
+    match version {
+        Version::Http10 => "1.0 ropewalk",
+        Version::Http11 => "1.1 ropewalk",
+    }
 }
 
 /// How long a body is said to be.

@@ -99,6 +99,10 @@ fn a_server_is_told_for_whom_the_proxy_asks() {
     assert_eq!(value(&passed, "X-Real-IP"), Some("9.9.9.9"));
     assert_eq!(value(&passed, "X-Forwarded-Proto"), Some("https"));
     assert_eq!(value(&passed, "Via"), Some("1.0 first, 1.1 ropewalk"));
+    let old = "GET / HTTP/1.0\r\nHost: a\r\n\r\n";
+    let client = scene.client();
+    let passed = scene.ask(&client, old);
+    assert_eq!(value(&passed, "Via"), Some("1.0 ropewalk"));
 }
 
 #[test]
