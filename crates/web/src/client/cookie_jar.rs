@@ -39,12 +39,15 @@ struct Kept {
     cookie: ReceivedCookie,
     /// The host or the domain that it belongs to.
     domain: String,
+    /// Where in `domain` the name begins that somebody has registered: of `example.com` are all its hosts.
+    owner_at: usize,
     is_host_only: bool,
     path: String,
 }
 
-/// How many are kept of one domain, and in all; the oldest go first. Against servers that fill our memory.
-const MOST_OF_DOMAIN: usize = 180;
+/// How many are kept of one owner, and in all; the oldest go first. Against servers that fill our memory, or push out the cookies of others
+/// by hosts without number.
+const MOST_OF_OWNER: usize = 180;
 const MOST: usize = 3000;
 
 impl CookieJar {
@@ -119,10 +122,10 @@ impl Jar {
     }
 
     fn add(&mut self, kept: Kept) {
-        let of_domain = |other: &Kept| other.domain == kept.domain;
-        let count = self.cookies.iter().filter(|other| of_domain(other)).count();
-        if count >= MOST_OF_DOMAIN
-            && let Some(oldest) = self.cookies.iter().position(of_domain)
+        let of_owner = |other: &Kept| other.owner() == kept.owner();
+        let count = self.cookies.iter().filter(|other| of_owner(other)).count();
+        if count >= MOST_OF_OWNER
+            && let Some(oldest) = self.cookies.iter().position(of_owner)
         {
             self.cookies.remove(oldest);
         }
@@ -153,12 +156,19 @@ impl Kept {
             return None;
         }
         let domain = if is_host_only { host } else { domain }.to_owned();
+        let registered = psl::domain_str(&domain).filter(|_| is_name);
+        let owner_at = registered.map_or(0, |registered| domain.len() - registered.len());
         Some(Self {
             cookie,
             domain,
+            owner_at,
             is_host_only,
             path,
         })
+    }
+
+    fn owner(&self) -> &str {
+        &self.domain[self.owner_at..]
     }
 
     fn is_same(&self, other: &Self) -> bool {
@@ -398,5 +408,30 @@ mod tests {
             }
         }
         assert_eq!(jar.len(), MOST);
+    }
+
+    /// One of many hosts of one owner cannot push out what others have set.
+    #[test]
+    fn cl_01_hosts_without_number_are_one_owner() {
+        let jar = CookieJar::new();
+        let bank = "https://bank.com/".into_url().unwrap();
+        jar.store(&bank, "id=31", NOW);
+        for host in 0..400 {
+            let url = format!("http://h{host}.evil.co.uk/").into_url().unwrap();
+            for number in 0..10 {
+                jar.store(&url, &format!("c{number}=1"), NOW);
+            }
+        }
+        assert_eq!(jar.len(), MOST_OF_OWNER + 1);
+        assert_eq!(jar.header(&bank, NOW).as_deref(), Some("id=31"));
+        for host in 0..200 {
+            let url = format!("http://10.0.{host}.1/").into_url().unwrap();
+            jar.store(&url, "x=1", NOW);
+        }
+        assert_eq!(
+            jar.len(),
+            MOST_OF_OWNER + 1 + 200,
+            "addresses have no owner in common"
+        );
     }
 }
