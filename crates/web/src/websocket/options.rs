@@ -26,8 +26,8 @@ pub struct WebSocketOptions {
     pub limit_bytes: usize,
     /// Compression, if the peer agrees; none by default, as it costs more than it saves on small messages.
     pub deflate: Option<Deflate>,
-    /// A ping is sent when nothing came for this long, whatever we send meanwhile. A peer for which something waits is not
-    /// asked, but ends when it takes nothing for this long.
+    /// A ping is sent when nothing came for this long, or for twice as long while something is sent. A peer for which
+    /// something waits is not asked, but ends when it takes nothing for this long.
     pub heartbeat: Option<Duration>,
     /// The connection ends when nothing comes for this long after that ping: the peer is dead, or its network is.
     pub dead_after: Duration,

@@ -31,8 +31,7 @@ pub struct WebSocketReceiver<P> {
     stage: Stage,
     /// Messages are left that could not be delivered yet.
     is_held_up: bool,
-    /// A ping of the heartbeat is not answered yet.
-    is_probing: bool,
+    silence: Silence,
     /// What the peer's close frame said.
     closed: Option<Box<(Option<CloseCode>, String)>>,
 }
@@ -57,6 +56,17 @@ pub(super) struct Agreement {
 /// Is given the handle once it is there.
 pub(super) type Opened = Box<dyn FnOnce(&WebSocket)>;
 
+/// What is made of a peer that says nothing.
+#[derive(Clone, Copy, PartialEq)]
+enum Silence {
+    /// It spoke not long ago.
+    None,
+    /// It is silent, but something was sent to it that it may still be reading.
+    Long,
+    /// A ping of the heartbeat is not answered yet.
+    Asked,
+}
+
 /// What to do after an event.
 #[derive(PartialEq)]
 enum Then {
@@ -71,7 +81,7 @@ impl<P: WebSocketProtocol> WebSocketReceiver<P> {
             decoder,
             stage: Stage::Agreed(Box::new(agreement)),
             is_held_up: false,
-            is_probing: false,
+            silence: Silence::None,
             closed: None,
         }
     }
@@ -122,8 +132,8 @@ impl<P: WebSocketProtocol> WebSocketReceiver<P> {
     }
 
     fn heard(&mut self, transport: &Transport) {
-        if self.is_probing {
-            self.is_probing = false;
+        if self.silence != Silence::None {
+            self.silence = Silence::None;
             if let Stage::Open(socket) = &self.stage {
                 transport.set_silence_timeout(socket.0.options.heartbeat);
             }
@@ -232,27 +242,32 @@ impl<P: WebSocketProtocol> Protocol for WebSocketReceiver<P> {
 
     /// Nothing came for a while: asks the peer whether it is there, or gives it up.
     ///
-    /// One that reads slowly is not asked, as it would not see that for long, and one that we do not listen to could not
-    /// answer: the first is given up when it takes nothing any more.
+    /// A ping waits behind all that was sent before, here and in the kernel. So one that reads slowly is not asked until some
+    /// time after it has read all that waits here, and is given up when it takes nothing any more; and one to which something
+    /// was sent just now is asked a little later. One that we do not listen to could not answer.
     fn timed_out(&mut self, transport: &Transport) {
         let Stage::Open(socket) = &self.stage else {
             return transport.lose_after_timeout();
         };
         let options = &socket.0.options;
-        let patience = match self.is_probing {
-            true => options.dead_after,
-            false => options.heartbeat.unwrap_or_default(),
+        let heartbeat = options.heartbeat.unwrap_or_default();
+        let patience = match self.silence {
+            Silence::Asked => options.dead_after,
+            _ => heartbeat,
         };
-        let is_reading = transport.unsent_bytes() > 0 && transport.quiet_for() < patience;
-        if is_reading || transport.is_reading_paused() {
-            transport.set_silence_timeout(Some(patience));
-        } else if self.is_probing || transport.unsent_bytes() > 0 {
-            transport.abort_after_timeout();
-        } else {
-            let _closed = socket.0.send_control(Event::Ping(b""));
-            self.is_probing = true;
-            transport.set_silence_timeout(Some(options.dead_after));
-        }
+        let (waits, quiet) = (transport.unsent_bytes() > 0, transport.quiet_for());
+        let (silence, next) = match self.silence {
+            _ if transport.is_reading_paused() => (Silence::None, heartbeat),
+            _ if waits && quiet < patience => (Silence::None, heartbeat),
+            Silence::None if !waits && quiet < heartbeat => (Silence::Long, heartbeat - quiet),
+            Silence::None | Silence::Long if !waits => {
+                let _closed = socket.0.send_control(Event::Ping(b""));
+                (Silence::Asked, options.dead_after)
+            }
+            _ => return transport.abort_after_timeout(),
+        };
+        self.silence = silence;
+        transport.set_silence_timeout(Some(next));
     }
 
     fn shutting_down(&mut self, _: &Transport) {

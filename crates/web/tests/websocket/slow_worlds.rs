@@ -328,3 +328,9 @@ fn run(world: &mut World) {
 fn ws_03_every_receiver_gets_what_the_policy_says_and_none_suffers_for_another() {
     run_test(TestCase::new("slow receivers").seeds(10), run);
 }
+
+/// What the kernels hold of a broadcast takes a line of 5 KB/s longer than a peer is given to answer; the ping waits behind it.
+#[test]
+fn a_peer_on_a_thin_line_is_given_time_to_read_what_is_before_a_ping() {
+    run_test(TestCase::new("thin line").seed(1825), run);
+}
