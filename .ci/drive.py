@@ -4,7 +4,7 @@
     .ci/drive.py [FOLDER/ of the built programs, target/debug by default] [NAME of a check …]
 
 The promises are those of the programs' own first lines. `driver/examples.py` and `driver/command.py` have one check per program,
-`driver/application.py` checks files, `driver/chat.py` the chat's page and history, `driver/chat_page.py` the page in a real browser, `driver/datagrams.py` the programs without connections, `driver/processes.py` those that are watched, `driver/web.py`, `driver/web_command.py`, `driver/web_hostile.py` and `driver/web_peers.py` those that speak HTTP, `driver/websocket.py`, `driver/websocket_frames.py` and `driver/websocket_peers.py` those that speak WebSocket, `driver/roads.py` what bytes travel over beside other people's programs, `driver/logs.py` and `driver/daemon.py` the options that all subcommands share, `driver/everywhere.py` what all must pass.
+`driver/application.py` checks files, `driver/chat.py` the chat's page and history, `driver/chat_page.py` the page in a real browser, `driver/datagrams.py` the programs without connections, `driver/processes.py` those that are watched, `driver/web.py`, `driver/web_command.py`, `driver/web_hostile.py` and `driver/web_peers.py` those that speak HTTP, `driver/websocket.py`, `driver/websocket_frames.py`, `driver/websocket_slow.py` and `driver/websocket_peers.py` those that speak WebSocket, `driver/roads.py` what bytes travel over beside other people's programs, `driver/logs.py` and `driver/daemon.py` the options that all subcommands share, `driver/everywhere.py` what all must pass.
 """
 
 import os
@@ -16,7 +16,7 @@ import traceback
 sys.dont_write_bytecode = True
 
 from driver import application, chat, chat_page, command, daemon, datagrams, endpoints, unix  # they register their checks
-from driver import everywhere, examples, logs, processes, roads, tls, tls_peers, web, web_command, web_hostile, web_peers, websocket, websocket_frames, websocket_peers
+from driver import everywhere, examples, logs, processes, roads, tls, tls_peers, web, web_command, web_hostile, web_peers, websocket, websocket_frames, websocket_peers, websocket_slow
 from driver.checks import CHECKS
 from driver.harness import Program, Wrong, must
 

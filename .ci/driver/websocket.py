@@ -17,6 +17,12 @@ from .harness import PATIENCE, Listener, Peer, Program, free_port, in_parallel, 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
 
+def masked(payload, key):
+    """What goes over the wire, or what came of it."""
+    number = int.from_bytes(payload, "big") ^ int.from_bytes((key * (len(payload) // 4 + 1))[: len(payload)], "big")
+    return number.to_bytes(len(payload), "big")
+
+
 class WebSocket(Peer):
     """The client's end, after the handshake."""
 
@@ -36,8 +42,7 @@ class WebSocket(Peer):
         length = len(payload)
         size = bytes([0x80 | length]) if length < 126 else b"\xfe" + struct.pack("!H", length) if length < 65536 else b"\xff" + struct.pack("!Q", length)
         key = os.urandom(4)
-        masked = bytes(byte ^ key[at % 4] for at, byte in enumerate(payload))
-        self.send(bytes([0x80 | kind]) + size + key + masked)
+        self.send(bytes([0x80 | kind]) + size + key + masked(payload, key))
 
     def frame(self):
         """The next frame: its kind and its payload."""

@@ -7,7 +7,7 @@ import zlib
 
 from .checks import ANY, check
 from .harness import Listener, Peer, Program, in_parallel, must
-from .websocket import BINARY, CLOSE, PING, PONG, TEXT, WebSocket, accept_of, echo_server, tool
+from .websocket import BINARY, CLOSE, PING, PONG, TEXT, WebSocket, accept_of, echo_server, masked, tool
 
 CONTINUATION, FINAL, COMPRESSED = 0, 0x80, 0x40
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -25,11 +25,6 @@ def raw(first, payload=b"", size=None, is_masked=True):
         return head + payload
     key = os.urandom(4)
     return head + key + masked(payload, key)
-
-
-def masked(payload, key):
-    number = int.from_bytes(payload, "big") ^ int.from_bytes((key * (len(payload) // 4 + 1))[: len(payload)], "big")
-    return number.to_bytes(len(payload), "big")
 
 
 def declared(first, length, is_masked=True):

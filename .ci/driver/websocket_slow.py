@@ -1,0 +1,118 @@
+"""Crowds that never read, beside honest listeners: memory stays bounded, and the honest do not wait.
+
+    python3 -m driver.websocket_slow FOLDER/ [CROWD=5000 [MESSAGES=4000]]     by hand, from `.ci`, and as large as you like
+"""
+
+import pathlib
+import socket
+import sys
+import threading
+import time
+
+from .checks import ANY, check
+from .harness import PATIENCE, Program, must, wait_for
+from .websocket import WebSocket
+
+KEY = "dGhlIHNhbXBsZSBub25jZQ=="
+
+
+class Honest(threading.Thread):
+    """A listener that reads all, and notes how late each message was."""
+
+    def __init__(self, address):
+        super().__init__(daemon=True)
+        self.peer, self.late, self.failure = WebSocket(address, "/room"), [], None
+        self.start()
+
+    def run(self):
+        try:
+            while (frame := self.peer.frame()) and frame[0] == 1:
+                number, sent_at = frame[1].split()[:2]
+                must(int(number) == len(self.late), f"{number} came, not {len(self.late)}")
+                self.late.append(time.monotonic() - float(sent_at))
+        except (AssertionError, OSError) as error:
+            self.failure = error
+
+
+def stuck(address):
+    """One that asks, and never reads: not even the answer."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    sock.connect(address)
+    sock.sendall(f"GET /room HTTP/1.1\r\nHost: {address[0]}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode())
+    return sock
+
+
+def end_of(one):
+    """How it ended for one that begins to read now: with a close frame, cut, or not at all."""
+    one.settimeout(PATIENCE)
+    tail = b""
+    try:
+        while data := one.recv(1 << 16):
+            tail = (tail + data)[-40:]
+            found = tail.rfind(b"\x03\xf5")
+            if found > 1 and tail[found - 2] == 0x88:
+                return "1013"
+    except TimeoutError:
+        return "not at all"
+    except ConnectionError:
+        pass
+    return "cut"
+
+
+def publish(speaker, first, count, length, honest):
+    """Sends numbered messages of this length, no faster than the honest hear them."""
+    for number in range(first, first + count):
+        speaker.say(f"{number} {time.monotonic():.6f} ".encode().ljust(length, b"x"))
+        wait_for(lambda: all(len(one.late) > number - 50 or one.failure for one in honest), f"message {number}", 6 * PATIENCE)
+    wait_for(lambda: all(len(one.late) == first + count or one.failure for one in honest), "last message", 6 * PATIENCE)
+
+
+def p99(honest, first):
+    late = sorted(late for one in honest for late in one.late[first:])
+    return late[len(late) * 99 // 100]
+
+
+def crowd_beside_honest(crowd_size, messages, length, most_kib_each):
+    """Gives p99 without the crowd and beside it, and how much memory each of the crowd took at most."""
+    with Program("ropewalk", "websocket", "chat", ANY) as program:
+        address = program.listening()
+        honest = [Honest(address) for _ in range(5)]
+        with WebSocket(address, "/room") as speaker:
+            alone = messages // 4
+            publish(speaker, 0, alone, length, honest)
+            before, idle = p99(honest, 0), program.memory_kib()
+            crowd = [stuck(address) for _ in range(crowd_size)]
+            most = 0
+            for first in range(alone, alone + messages, 50):
+                publish(speaker, first, 50, length, honest)
+                most = max(most, program.memory_kib())
+            beside = p99(honest, alone)
+            for one in honest:
+                must(one.failure is None, f"an honest listener: {one.failure}")
+            each = (most - idle) / crowd_size
+            must(each < most_kib_each, f"{each:.0f} KiB for each that never reads")
+            ends = [end_of(one) for one in crowd[:: max(1, len(crowd) // 10)]]
+            for one in crowd:
+                one.close()
+        program.stops()
+    return before, beside, each, ends
+
+
+@check("websocket chat, a crowd that never reads")
+def crowd():
+    """Each of a crowd that never reads costs little, and is told to try again later; no honest listener suffers."""
+    before, beside, each, ends = crowd_beside_honest(20, 650, 16 * 1024, 2000)
+    must(beside < 1, f"p99 {before * 1000:.1f} ms alone, {beside * 1000:.1f} ms beside the crowd")
+    must("not at all" not in ends and "1013" in ends, f"{ends}")
+
+
+if __name__ == "__main__":
+    import resource
+
+    Program.folder = pathlib.Path(sys.argv[1]).resolve()
+    size, count = (int(sys.argv[at]) if len(sys.argv) > at else default for at, default in ((2, 5000), (3, 4000)))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (2 * size + 1000, 2 * size + 1000))
+    before, beside, each, ends = crowd_beside_honest(size, count, 100, 400)
+    print(f"{size} that never read, {count} messages of 100 bytes: p99 {before * 1000:.1f} ms alone, {beside * 1000:.1f} ms beside them")
+    print(f"{each:.0f} KiB each at most; ends: {ends}")
