@@ -185,7 +185,7 @@ def refused(address, path):
         status, head, peer = ask(address, path, changes)
         must(status in statuses, f"{what}: {status} {head}")
         must("sec-websocket-accept" not in head and head.get("sec-websocket-version", "13") == "13", f"{what}: {head}")
-        must(status != 426 or head.get("upgrade") == "websocket", f"{what}: {head}")
+        must(status != 426 or (head.get("upgrade") == "websocket" and "upgrade" in head.get("connection", "")), f"{what}: {head}")
         must("version" not in what or head.get("sec-websocket-version") == "13", f"{what}: it does not say which")
         must(peer.read(int(head["content-length"])).strip(), f"{what}: it does not say why")
         peer.socket.close()

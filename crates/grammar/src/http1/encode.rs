@@ -171,6 +171,16 @@ pub(super) struct SentFields {
     pub(super) expect: bool,
 }
 
+impl SentFields {
+    /// Whoever sends `Upgrade` says so in `Connection`: it is meant for the next hop alone (RFC 9110 7.8).
+    #[inline]
+    pub(super) fn send_option(self, out: &mut Vec<u8>) {
+        if self.upgrade {
+            out.extend_from_slice(b"Connection: upgrade\r\n");
+        }
+    }
+}
+
 /// Undoes what `send` appended when it fails.
 pub(super) fn whole_or_nothing<T>(
     out: &mut Vec<u8>,

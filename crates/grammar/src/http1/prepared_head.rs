@@ -43,7 +43,7 @@ impl PreparedHead {
         }
         let mut bytes = Vec::with_capacity(128);
         send_status_line(status, reason, &mut bytes)?;
-        send_fields(fields, &[Name::Connection], &mut bytes)?;
+        send_fields(fields, &[Name::Connection], &mut bytes)?.send_option(&mut bytes);
         Ok(Self {
             status,
             fixed: bytes.len(),

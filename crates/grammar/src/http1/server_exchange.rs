@@ -217,7 +217,7 @@ impl ServerExchange {
         let plan = self.plan(status, body)?;
         whole_or_nothing(out, |out| {
             send_status_line(status, reason, out)?;
-            send_fields(fields, &[Name::Connection], out)?;
+            send_fields(fields, &[Name::Connection], out)?.send_option(out);
             plan.ending.send(out);
             Ok(())
         })?;

@@ -65,9 +65,14 @@ fn refuse(transport: &Transport, refusal: &Refusal) {
     let status = refusal.status();
     tracing::debug!(peer = %transport.peer(), status, why = refusal.text(), "a WebSocket was refused");
     let text = format!("{}\n", refusal.text());
+    let mut fields_of_refusal = refusal.fields().iter();
+    let connection = match fields_of_refusal.any(|(name, _)| *name == Name::Upgrade) {
+        true => "close, upgrade", // RFC 9110 7.8
+        false => "close",
+    };
     let common = [
         (Name::ContentType, "text/plain; charset=utf-8"),
-        (Name::Connection, "close"),
+        (Name::Connection, connection),
     ];
     let fields = refusal.fields().iter().copied().chain(common);
     let length = BodyLength::Known(text.len() as u64);

@@ -49,7 +49,12 @@ fn r161_a_bad_request_is_refused() {
             answer.starts_with(&format!("HTTP/1.1 {status}")),
             "{answer}"
         );
-        assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
+        let connection = match status {
+            "426 " => "close, upgrade",
+            _ => "close",
+        };
+        let connection = format!("\r\nConnection: {connection}\r\n");
+        assert!(answer.contains(&connection), "{answer}");
         assert!(client.is_disconnecting());
         assert_eq!(journal.take(), [""; 0]);
     }
@@ -93,7 +98,8 @@ fn r161_a_site_refuses_and_goes_on() {
     client.settle();
     let answers = String::from_utf8(client.take_sent()).unwrap();
     assert!(answers.starts_with("HTTP/1.1 426 "), "{answers}");
-    assert!(answers.contains("Upgrade: websocket\r\n"), "{answers}");
+    let fields = "Upgrade: websocket\r\nConnection: upgrade\r\n";
+    assert!(answers.contains(fields), "{answers}");
     assert!(answers.contains("HTTP/1.1 405 "), "{answers}");
 }
 
