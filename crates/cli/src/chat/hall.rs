@@ -374,6 +374,9 @@ impl Guest {
     }
 
     fn submit(&self, room: String, key: Option<String>, text: String) {
+        if let Some(person) = self.hall.0.borrow_mut().people.get_mut(&self.id) {
+            person.typed = None; // what he types now is another message
+        }
         let said = Item::Said {
             room,
             author: self.id.clone(),

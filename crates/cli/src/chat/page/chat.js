@@ -71,7 +71,7 @@ function join() {
 
 // ── The connection ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-let socket = null, isIn = false, retries = 0, retryTimer = 0, deadline = 0, quiet = 0;
+let socket = null, isIn = false, retries = 0, retryTimer = 0, deadline = 0, quiet = 0, cause = "";
 
 const send = (message) => socket?.readyState === WebSocket.OPEN && socket.send(JSON.stringify(message));
 
@@ -86,7 +86,7 @@ function connect() {
   const url = new URL("ws", location.href);
   url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
   url.hash = "";
-  state(retries ? "lost" : "wait", retries ? "reconnecting…" : "connecting…");
+  if (!retries) state("wait", "connecting…");
   const own = socket = new WebSocket(url);
   expect(() => lose(own));
   own.onopen = () => send({ type: "hello", name, token });
@@ -112,10 +112,10 @@ function ask() {
 /** Gives a connection up, and comes back after a while: longer each time, and not at the same moment as everybody else. */
 function lose(own, code) {
   if (own !== socket) return;
+  if (isIn || !cause) cause = code === 1001 ? "the chat was stopped" : "connection lost";
   leave();
   const delay = Math.min(LAST_RETRY, FIRST_RETRY * 1.7 ** retries++) * (.5 + Math.random());
-  state("lost", navigator.onLine === false ? "no network – reconnecting when it is back…"
-    : code === 1001 ? "the chat was stopped – reconnecting…" : "connection lost – reconnecting…");
+  state("lost", navigator.onLine === false ? "no network – reconnecting when it is back…" : `${cause} – reconnecting…`);
   clearTimeout(retryTimer);
   retryTimer = setTimeout(connect, delay);
 }

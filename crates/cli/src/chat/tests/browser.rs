@@ -274,6 +274,27 @@ fn typing_is_told_to_others_and_not_too_often() {
     ann.say(json!({"type": "typing"}));
     assert_eq!(bob.told_of("typing").len(), 2);
     assert_eq!(ann.told_of("typing").len(), 0);
+    ann.post("k", "said");
+    ann.say(json!({"type": "typing"}));
+    assert_eq!(bob.told_of("typing").len(), 1, "of another message");
+}
+
+#[test]
+fn a_short_question_with_a_long_answer_is_paid_for() {
+    let hall = Hall::in_memory();
+    let mut ann = Tab::enter(&hall, "ann");
+    (0..200).for_each(|number| ann.post(&number.to_string(), &"x".repeat(200)));
+    ann.say(json!({"type": "ping"}));
+    assert_eq!(ann.told_of("pong").len(), 1);
+    let mut asked = 0;
+    while !ann.0.is_reading_paused() {
+        ann.say(json!({"type": "earlier", "before": 201}));
+        ann.told();
+        asked += 1;
+        assert!(asked < 200, "it is answered for ever");
+    }
+    ann.0.advance(Duration::from_secs(2));
+    assert!(!ann.0.is_reading_paused());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use ropewalk::sim::SimDriver;
 use ropewalk::{Failure, Handle, Reactor};
 
 use super::super::hall::{Hall, Message};
-use super::super::journal::{Batch, Journal};
+use super::super::journal::{Batch, Journal, Lock};
 use crate::scratch::Scratch;
 
 fn message(seq: u64, key: Option<&str>, text: &str) -> Message {
@@ -130,4 +130,46 @@ fn a_file_that_will_not_do_is_named_with_the_reason() {
         Journal::check(&new).is_ok() && !new.exists(),
         "a check makes nothing"
     );
+}
+
+#[test]
+fn what_others_wrote_into_the_file_is_not_believed() {
+    let kept = |change: &'static str| {
+        let kept = Rc::new(std::cell::RefCell::new(None));
+        let found = Rc::clone(&kept);
+        let done = run(move |reactor| async move {
+            let database = Sqlite::in_memory()?;
+            let journal = Journal::of(&reactor, database.clone());
+            journal.load().await?;
+            journal.keep(batch([(1, message(1, None, "hi"))])).await?;
+            journal.close().await?;
+            let pool = ropewalk::enterprise::ConnectionPool::new(&reactor, database.clone());
+            pool.run_operation(change, ()).await?;
+            pool.close().await?;
+            let journal = Journal::of(&reactor, database);
+            let rooms = journal.load().await?.rooms;
+            found.replace(rooms[0].newest().map(|message| message.at));
+            journal.close().await
+        });
+        done.map(|()| kept.take())
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(kept("UPDATE message SET at = -1"), Ok(Some(0)));
+    let latest = Ok(Some(8_640_000_000_000_000));
+    assert_eq!(kept("UPDATE message SET at = 9223372036854775807"), latest);
+    let error = kept("UPDATE message SET seq = -1").unwrap_err();
+    assert!(error.contains("without a number"), "{error}");
+    let error = kept("PRAGMA user_version = 2").unwrap_err();
+    assert!(error.contains("newer ropewalk"), "{error}");
+}
+
+#[test]
+fn one_chat_at_a_time_has_a_file() {
+    let scratch = Scratch::new();
+    let path = scratch.path("history");
+    let lock = Lock::take(&path).unwrap();
+    let error = Lock::take(&path).map(drop).unwrap_err().to_string();
+    assert!(error.contains("another chat"), "{error}");
+    drop(lock);
+    assert!(Lock::take(&path).is_ok());
 }
