@@ -10,7 +10,7 @@ use ropewalk::web::websocket::{
 };
 
 use super::budget::Budget;
-use super::hall::{Guest, Hall, MOST_NAMES, Piece, Room, Seat, TEXT_BYTES};
+use super::hall::{Guest, Hall, MOST_NAMES, NoEntry, Piece, Room, Seat, TEXT_BYTES};
 use super::text::{Name, printable};
 use super::wire::{Asked, Told, What};
 
@@ -113,15 +113,16 @@ impl Browser {
         if token.is_empty() || token.len() > KEY_BYTES {
             return socket.close(CloseCode::POLICY, "a token has 1 to 64 bytes");
         }
-        let entered = Name::parse(name.as_bytes())
-            .map_err(|problem| problem.to_string())
-            .and_then(|name| {
+        let entered = match Name::parse(name.as_bytes()) {
+            Err(problem) => Err((problem.to_string(), false)),
+            Ok(name) => {
                 let seat = Seat::Browser(socket.clone());
                 let entered = self.hall.enter(reactor, peer, name, Some(token), seat);
-                entered.map_err(|problem| problem.to_string())
-            });
+                entered.map_err(|problem| (problem.to_string(), problem != NoEntry::Taken))
+            }
+        };
         match entered {
-            Err(why) => refuse(socket, What::Name, &why, None),
+            Err((why, again)) => refuse(socket, What::Name, &why, None, again),
             Ok(guest) => {
                 tracing::info!(name = %guest.name(), %peer, "a browser joined");
                 let name = guest.name().as_str();
@@ -152,7 +153,7 @@ impl Browser {
         let listeners = match joined {
             Ok(listeners) => listeners,
             Err(why) => {
-                refuse(socket, What::Room, &why, None);
+                refuse(socket, What::Room, &why, None, false);
                 return 1;
             }
         };
@@ -235,7 +236,7 @@ impl Browser {
                 }
             }
         };
-        refuse(socket, What::Message, &problem, Some(&key));
+        refuse(socket, What::Message, &problem, Some(&key), false);
         1
     }
 
@@ -265,8 +266,7 @@ impl Browser {
     }
 }
 
-fn refuse(socket: &WebSocket, what: What, why: &str, key: Option<&str>) {
-    let again = false;
+fn refuse(socket: &WebSocket, what: What, why: &str, key: Option<&str>, again: bool) {
     let refused = Told::Refused {
         what,
         why,

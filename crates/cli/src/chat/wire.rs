@@ -3,7 +3,7 @@
 //! ```text
 //!   browser                                          chat
 //!     hello {name, token}                   ─►
-//!                                           ◄─  welcome {name}           or refused {what: "name", why}
+//!                                           ◄─  welcome {name}           or refused {what: "name", why, again}
 //!                                           ◄─  rooms {all, rooms, gone}          again whenever something changed
 //!     join {room, id?, seen?}               ─►
 //!                                           ◄─  room {room, id, here, people, last}   or refused {what: "room", why}

@@ -91,7 +91,7 @@ function connect() {
   expect(() => lose(own));
   own.onopen = () => send({ type: "hello", name, token });
   own.onmessage = (event) => own === socket && listen(JSON.parse(event.data));
-  own.onclose = (event) => own === socket && (event.code === 4001 ? replaced() : lose(own, event.code));
+  own.onclose = (event) => own === socket && (event.code === 4001 ? replaced() : lose(own, event.code === 1001 && "the chat was stopped"));
 }
 
 function listen(told) {
@@ -110,9 +110,9 @@ function ask() {
 }
 
 /** Gives a connection up, and comes back after a while: longer each time, and not at the same moment as everybody else. */
-function lose(own, code) {
+function lose(own, why) {
   if (own !== socket) return;
-  if (isIn || !cause) cause = code === 1001 ? "the chat was stopped" : "connection lost";
+  if (why || isIn || !cause) cause = why || "connection lost";
   leave();
   const delay = Math.min(LAST_RETRY, FIRST_RETRY * 1.7 ** retries++) * (.5 + Math.random());
   state("lost", navigator.onLine === false ? "no network – reconnecting when it is back…" : `${cause} – reconnecting…`);
@@ -172,7 +172,9 @@ const hear = {
   },
 
   refused({ what, why, key, again }) {
-    if (what === "name") {
+    if (what === "name" && again) {
+      lose(socket, why.replace(/\.$/, ""));
+    } else if (what === "name") {
       leave();
       state("wait", "not connected");
       askName(why);
@@ -188,8 +190,9 @@ const hear = {
   },
 
   rooms({ all, rooms: changed, gone }) {
+    const before = new Map(rooms);
     if (all) rooms.clear();
-    for (const { name, people, last } of changed) rooms.set(name, { people, last, read: rooms.get(name)?.read ?? last });
+    for (const { name, people, last } of changed) rooms.set(name, { people, last, read: Math.min(before.get(name)?.read ?? last, last) });
     for (const name of gone) for (const known of rooms.keys()) if (same(known, name)) rooms.delete(known);
     showRooms();
   },
@@ -241,7 +244,8 @@ const hear = {
   },
 
   left({ room: where, name: who }) {
-    if (joins || room.name !== where || !room.here.delete(who)) return;
+    if (joins || room.name !== where) return;
+    if (!room.here.delete(who) && room.people <= room.here.size) return;  // not all of many are known by name
     room.people--;
     if (typers.delete(who)) showTyping();
     if (room.people < 50) told(bdi(who), " left");
