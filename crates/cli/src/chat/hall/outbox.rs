@@ -62,7 +62,12 @@ impl Hall {
         if let Err(failure) = &kept {
             tracing::error!(%failure, "the history cannot be written: nobody is told what was said");
         }
-        for item in items {
+        // What waits behind is refused with it: else it would overtake what its sender says again.
+        let behind = match kept.is_err() {
+            true => inner.take_outbox(),
+            false => Vec::new(),
+        };
+        for item in items.into_iter().chain(behind) {
             match item {
                 Item::Said {
                     room,

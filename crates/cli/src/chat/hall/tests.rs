@@ -210,3 +210,34 @@ fn what_waits_to_be_kept_makes_all_wait_and_is_told_in_order() {
     let wanted = (0..3000).map(|number| number.to_string());
     assert!(numbers.take(3000).map(str::to_owned).eq(wanted));
 }
+
+#[test]
+fn what_cannot_be_kept_is_refused_and_nobody_hears_it() {
+    let mut reactor = Reactor::new(SimDriver::alone(1));
+    let heard = reactor.run_main(|reactor| async move {
+        let hall = Hall::closed();
+        let database = ropewalk::enterprise::Sqlite::in_memory()?;
+        let journal = Rc::new(Journal::of(&reactor, database));
+        hall.open(Rc::clone(&journal), journal.load().await?);
+        let enter = |who: &str, ear: &Lines| {
+            let seat = Seat::Lines(Rc::new(ear.clone()));
+            let guest = hall.enter(&reactor, &Address::Stdio, name(who), None, seat);
+            let guest = guest.unwrap();
+            guest.join(&name(LOBBY)).unwrap();
+            guest
+        };
+        let (at_ann, at_bob) = (Lines::default(), Lines::default());
+        let (ann, _bob) = (enter("ann", &at_ann), enter("bob", &at_bob));
+        journal.close().await?;
+        ann.set_echo(true);
+        ann.say("one".to_owned());
+        ann.say("two".to_owned());
+        hall.settled(&reactor).await?;
+        let said = hall.look(LOBBY, Room::len);
+        Ok::<_, Failure>((at_ann.heard(), at_bob.heard(), said))
+    });
+    let (at_ann, at_bob, said) = heard.unwrap().expect("it ran to its end");
+    let refused = "* It could not be kept, so nobody got it.\n";
+    assert_eq!(at_ann, ["* bob joined\n", refused, refused]);
+    assert_eq!((at_bob.len(), said), (0, Some(0)));
+}

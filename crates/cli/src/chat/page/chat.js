@@ -10,6 +10,7 @@ const LIMIT_BYTES = 16384;         // the chat's own limit of a message
 const MOST_PENDING = 2000, MOST_PENDING_TEXT = 2e6;  // so much may wait to be sent: less than a tab may remember
 const FIRST_SHOWN = 2000;          // so many messages of the past come by themselves
 const MOST_SHOWN = 5000;           // older messages leave the page; "earlier" brings them back
+const SAY_AGAIN = 3000;            // what could not be kept is said again after this
 const FIRST_RETRY = 400, LAST_RETRY = 5000;
 const PATIENCE = 10000;            // silence that is longer after a question means that the connection is dead
 const QUIET = 20000;               // after so long without a word the chat is asked whether it is there
@@ -71,7 +72,7 @@ function join() {
 
 // ── The connection ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-let socket = null, isIn = false, retries = 0, retryTimer = 0, deadline = 0, quiet = 0, cause = "";
+let socket = null, isIn = false, retries = 0, retryTimer = 0, deadline = 0, quiet = 0, retry = 0, cause = "";
 
 const send = (message) => socket?.readyState === WebSocket.OPEN && socket.send(JSON.stringify(message));
 
@@ -142,8 +143,15 @@ function expect(otherwise) {
   deadline = setTimeout(otherwise, PATIENCE);
 }
 
+/** Sends what waits, in its order. */
+function sendAll() {
+  clearTimeout(retry);
+  retry = 0;
+  pending.forEach(sendPending);
+}
+
 function sendPending(message) {
-  if (!isIn) return;
+  if (!isIn || retry) return;  // nothing overtakes what is to be sent again
   send({ type: "say", room: message.room, key: message.key, text: message.text });
   const own = socket;
   expect(() => lose(own));
@@ -168,7 +176,7 @@ const hear = {
     state("good", "connected");
     if ($("hello").open) $("hello").close();
     if (room) join(); else enter(wanted());
-    pending.forEach(sendPending);
+    sendAll();
   },
 
   refused({ what, why, key, again }) {
@@ -183,7 +191,7 @@ const hear = {
       if (--joins === 0 && !room.id) location.replace(`#${LOBBY}`);
     } else {
       const message = pending.find((message) => message.key === key);
-      if (message && again) return void setTimeout(sendPending, 3000, message);
+      if (message && again) return void (retry ||= setTimeout(sendAll, SAY_AGAIN));
       forget(key, (shown) => shown.classList.replace("pending", "failed"));
       notice(why);
     }
