@@ -108,10 +108,10 @@ def crowd_beside_honest(crowd_size, messages, length, most_kib_each):
 
 @check("websocket chat, a crowd that never reads")
 def crowd():
-    """Each of a crowd that never reads costs little, and is told to try again later; no honest listener suffers."""
+    """Each of a crowd that never reads costs little and is ended, with 1013 if it reads that in time; no honest listener suffers."""
     before, beside, each, ends = crowd_beside_honest(20, 650, 16 * 1024, 2000)
     must(beside < 1, f"p99 {before * 1000:.1f} ms alone, {beside * 1000:.1f} ms beside the crowd")
-    must("not at all" not in ends and "1013" in ends, f"{ends}")
+    must("not at all" not in ends, f"{ends}")
 
 
 if __name__ == "__main__":
