@@ -20,6 +20,10 @@ pub struct Limits {
     pub outgoing_bytes: usize,
     /// Unsent bytes of which the peer takes none for this long end the connection. Stops a peer that stays, reads nothing
     /// and so holds our memory.
+    ///
+    /// Where [reading goes on](Self::pause_reading_when_full) while we are full, as at clients, the peer must neither take nor
+    /// send a byte for this long: one that pauses while it is full takes nothing until we have read what it sent, and a
+    /// slow line may need minutes for that.
     pub write_stall: Option<Duration>,
     /// Layers (TLS …) must be open after this time, and at the end their peers must have answered our goodbye; else the
     /// connection ends without. Stops peers that begin handshakes and never end them.

@@ -104,6 +104,37 @@ fn a_peer_that_takes_nothing_for_a_minute_is_cut_off() {
     assert!(peer.is_aborted());
 }
 
+/// A server that pauses while it is full reads nothing from a client that reads slowly, until that has read.
+#[test]
+fn where_reading_goes_on_while_full_bytes_that_come_are_progress() {
+    let mut peer = StringTransport::builder()
+        .limits(Limits::of_client())
+        .protocol(Script::new());
+    peer.block_sending();
+    write(&mut peer, 10);
+    for _ in 0..5 {
+        peer.advance(SECOND * 59);
+        peer.receive("slowly");
+    }
+    peer.advance(SECOND * 59);
+    assert!(!peer.is_disconnected(), "bytes came");
+    peer.advance(SECOND);
+    assert!(matches!(
+        peer.lost_reason(),
+        Some(Reason::TimedOut(Timeout::WriteStall(_)))
+    ));
+}
+
+#[test]
+fn bytes_that_come_are_no_progress_where_reading_pauses_while_full() {
+    let (mut peer, _) = blocked(Script::new());
+    write(&mut peer, 10);
+    peer.advance(SECOND * 59);
+    peer.receive("a trickle");
+    peer.advance(SECOND);
+    assert!(peer.is_disconnected());
+}
+
 #[test]
 fn a_peer_that_never_reads_is_cut_off_when_too_much_waits() {
     let limits = Limits {

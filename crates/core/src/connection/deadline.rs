@@ -105,10 +105,18 @@ impl Connection {
         self.disarm(armed);
     }
 
+    /// An end that reads on while it is full may itself be what its peer waits for: one that pauses while full reads nothing from
+    /// us until we have read what it sent. So there bytes that come are progress, too.
     fn stall_due(&mut self) {
         self.deadlines.stall = None;
-        let after = self.link().limits.write_stall.unwrap_or_default();
-        self.time_out(Timeout::WriteStall(after));
+        let link = self.link();
+        let after = link.limits.write_stall.unwrap_or_default();
+        let quiet = link.handle.turn_time().saturating_sub(link.activity.get());
+        if quiet < after && !link.limits.pause_reading_when_full {
+            self.deadlines.stall = Some(self.arm(after - quiet, Deadline::WriteStall));
+        } else {
+            self.time_out(Timeout::WriteStall(after));
+        }
     }
 
     /// A layer shakes hands, or its peer's goodbye is waited for: both not for ever.

@@ -5,7 +5,7 @@
 //! | unsent bytes before writers are told to pause ([`Limits::high_water_bytes`](crate::Limits)) | 64 KiB | a peer that asks and does not read |
 //! | reading pauses meanwhile ([`Limits::pause_reading_when_full`](crate::Limits)) | on | the same, from a protocol that does not look |
 //! | unsent bytes at which a connection is cut off ([`Limits::outgoing_bytes`](crate::Limits)) | 64 MiB | a dead reader behind a broadcast |
-//! | time in which a peer must take a byte ([`Limits::write_stall`](crate::Limits)) | 60 s | a peer that stays and never reads |
+//! | time in which a peer must take a byte, or send one where we connected ([`Limits::write_stall`](crate::Limits)) | 60 s | a peer that stays and never reads |
 //! | time for the layers' handshakes ([`Limits::handshake`](crate::Limits)) | 10 s | handshakes that never end |
 //! | time to connect, look-up included ([`Limits::connect`](crate::Limits)) | 30 s | a black hole |
 //! | a line, before its delimiter | 16 384 bytes | a line that never ends |
