@@ -5,6 +5,13 @@
 use super::Rule;
 use crate::cost;
 
+/// Frees a buffer; of a large one all but a little first. glibc takes the size of a large block that is freed for the size from
+/// which blocks are given back to the system, so that one long message would make it keep much of all that is freed later.
+pub(super) fn let_go(mut buffer: Vec<u8>) {
+    buffer.clear();
+    buffer.shrink_to(64 * 1024);
+}
+
 /// What has come of a message. It holds no memory while it is empty.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Assembly {
@@ -123,10 +130,13 @@ impl Assembly {
 
     /// Lets go of memory.
     pub(super) fn release(&mut self) {
-        *self = Self::default();
+        let Self { text, bytes, .. } = std::mem::take(self);
+        let_go(text.into_bytes());
+        let_go(bytes);
     }
 
-    #[cfg(test)]
+    /// How many bytes of memory it holds.
+    #[inline]
     pub(super) fn capacity(&self) -> usize {
         self.text.capacity() + self.bytes.capacity()
     }

@@ -16,7 +16,7 @@ mod codec {
     use flate2::{Compress, Compression, FlushCompress};
 
     use super::super::Rule;
-    use super::super::assembly::Assembly;
+    use super::super::assembly::{Assembly, let_go};
     use crate::inflate::{ExpansionLimit, InflateError, Inflater};
 
     /// What every message ends with, and what is therefore not sent (RFC 7692 7.2.1).
@@ -95,7 +95,7 @@ mod codec {
                 if spare.len() < MOST_SPARE {
                     self.inflater.reset();
                     if self.piece.capacity() > KEPT_BYTES {
-                        self.piece = Vec::new();
+                        let_go(std::mem::take(&mut self.piece));
                     }
                     spare.push(self);
                 }
@@ -217,7 +217,7 @@ mod codec {
                 self.codec.reset();
                 self.piece.clear();
                 if self.piece.capacity() > KEPT_BYTES {
-                    self.piece = Vec::new();
+                    let_go(std::mem::take(&mut self.piece));
                 }
                 spare.push(self);
             });
