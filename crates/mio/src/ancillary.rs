@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use ropewalk_core::Descriptor;
 use ropewalk_core::buffer::{MOST_DESCRIPTORS, Outgoing};
+use rustix::io::retry_on_intr;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags,
@@ -41,7 +42,8 @@ pub(crate) fn receive(
     let mut space = [MaybeUninit::uninit(); SPACE];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut slices = [IoSliceMut::new(buffer)];
-    let received = rustix::net::recvmsg(socket, &mut slices, &mut control, RECEIVE)?;
+    let received =
+        retry_on_intr(|| rustix::net::recvmsg(&socket, &mut slices, &mut control, RECEIVE))?;
     let mut descriptors = Vec::new();
     for message in control.drain() {
         if let RecvAncillaryMessage::ScmRights(came) = message {

@@ -14,6 +14,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use ropewalk_core::address::Address;
 use rustix::fs::OFlags;
+use rustix::io::retry_on_intr;
 use socket2::SockRef;
 
 pub(crate) struct Pair {
@@ -84,7 +85,7 @@ impl Pair {
         let Some(read) = &self.read else {
             return Err(io::ErrorKind::WouldBlock.into());
         };
-        match rustix::io::read(&read.descriptor, buffer) {
+        match retry_on_intr(|| rustix::io::read(&read.descriptor, &mut *buffer)) {
             Err(rustix::io::Errno::IO) => Ok(0),
             result => Ok(result?),
         }

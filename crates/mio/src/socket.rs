@@ -1,6 +1,6 @@
 //! What the bytes of a stream go through: a socket of either family, or two descriptors of anything.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -11,6 +11,10 @@ use ropewalk_core::address::Address;
 use ropewalk_core::buffer::{Outgoing, Pool};
 use ropewalk_core::driver::SocketOption;
 use ropewalk_core::{Descriptor, PeerCredentials};
+use rustix::io::retry_on_intr;
+use rustix::net::RecvFlags;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use rustix::net::SendFlags;
 use socket2::SockRef;
 
 use crate::options;
@@ -21,6 +25,20 @@ pub(crate) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
     Pair(Box<Pair>),
+}
+
+/// What a read may give instead of bytes.
+pub(crate) enum NotBytes {
+    /// Descriptors, and the bytes that came with them.
+    Descriptors(Vec<Descriptor>, usize),
+    Failed(io::Error),
+}
+
+impl From<io::Error> for NotBytes {
+    #[cold]
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error)
+    }
 }
 
 impl Socket {
@@ -66,18 +84,21 @@ impl Socket {
 
     /// Reads bytes, and descriptors where there can be any.
     #[inline]
-    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Vec<Descriptor>)> {
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, NotBytes> {
         match self {
-            Self::Tcp(socket) => Ok((socket.read(buffer)?, Vec::new())),
-            Self::Unix(socket) => ancillary::receive(&*socket, buffer),
-            Self::Pair(pair) => Ok((pair.read(buffer)?, Vec::new())),
+            Self::Tcp(socket) => Ok(receive(socket, buffer)?),
+            Self::Unix(socket) => match ancillary::receive(&*socket, buffer)? {
+                (count, descriptors) if descriptors.is_empty() || count == 0 => Ok(count),
+                (count, descriptors) => Err(NotBytes::Descriptors(descriptors, count)),
+            },
+            Self::Pair(pair) => Ok(pair.read(buffer)?),
         }
     }
 
     #[inline]
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(socket) => socket.write(bytes),
+            Self::Tcp(socket) => send(socket, bytes),
             Self::Unix(socket) => socket.write(bytes),
             Self::Pair(pair) => pair.write(bytes),
         }
@@ -194,6 +215,28 @@ impl Socket {
             Self::Unix(_) | Self::Pair(_) => Ok(()),
         }
     }
+}
+
+/// Reads from a TCP socket.
+///
+/// Where rustix can it makes the system call itself. glibc's functions are points at which a thread may be cancelled: that costs a
+/// program of more than one thread, and the watchdog is one, 60 instructions and two locked ones at each call.
+#[inline]
+fn receive(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    let (count, _) = retry_on_intr(|| rustix::net::recv(socket, &mut *buffer, RecvFlags::empty()))?;
+    Ok(count)
+}
+
+/// Writes to a TCP socket; see [`receive`].
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[inline]
+fn send(socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    Ok(rustix::net::send(socket, bytes, SendFlags::NOSIGNAL)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn send(mut socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    socket.write(bytes)
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -18,7 +18,7 @@ use ropewalk_core::buffer::{Outgoing, Pool};
 use ropewalk_core::driver::{Sent, SocketOption};
 use ropewalk_core::{Descriptor, PeerCredentials};
 
-use crate::socket::Socket;
+use crate::socket::{NotBytes, Socket};
 
 /// How many pieces one vectored send takes; more than the kernel copies in one go at any usual size.
 const SLICES: usize = 64;
@@ -173,27 +173,31 @@ impl Stream {
 
     #[inline]
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Got {
-        loop {
-            match self.socket.read(buffer) {
-                Ok((0, _)) => {
-                    (self.eof, self.unread) = (true, false);
-                    return Got::Eof;
-                }
-                Ok((count, descriptors)) if descriptors.is_empty() => {
-                    self.unread = self.ending || count == buffer.len();
-                    return Got::Bytes(count);
-                }
-                // The kernel ends a read behind them, so there may be more.
-                Ok((count, descriptors)) => return Got::Descriptors(descriptors, count),
-                Err(error) => match error.kind() {
-                    io::ErrorKind::Interrupted => {}
-                    io::ErrorKind::WouldBlock => {
-                        self.unread = false;
-                        return Got::Nothing;
-                    }
-                    _ => return Got::Failed(error),
-                },
+        match self.socket.read(buffer) {
+            Ok(count @ 1..) => {
+                self.unread = self.ending || count == buffer.len();
+                Got::Bytes(count)
             }
+            Ok(0) => {
+                (self.eof, self.unread) = (true, false);
+                Got::Eof
+            }
+            Err(other) => self.read_no_bytes(other),
+        }
+    }
+
+    #[cold]
+    fn read_no_bytes(&mut self, read: NotBytes) -> Got {
+        match read {
+            // The kernel ends a read behind them, so there may be more.
+            NotBytes::Descriptors(descriptors, count) => Got::Descriptors(descriptors, count),
+            NotBytes::Failed(error) => match error.kind() {
+                io::ErrorKind::WouldBlock => {
+                    self.unread = false;
+                    Got::Nothing
+                }
+                _ => Got::Failed(error),
+            },
         }
     }
 
