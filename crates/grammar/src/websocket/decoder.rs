@@ -90,6 +90,27 @@ pub(super) enum Found {
     Close(Lent),
 }
 
+impl Found {
+    #[inline]
+    const fn message(is_text: bool, lent: Lent) -> Self {
+        match is_text {
+            true => Self::Text(lent),
+            false => Self::Binary(lent),
+        }
+    }
+
+    /// Whether it lies in what the decoder owns.
+    #[inline]
+    pub(super) const fn is_own(&self) -> bool {
+        let (Self::Text(lent)
+        | Self::Binary(lent)
+        | Self::Ping(lent)
+        | Self::Pong(lent)
+        | Self::Close(lent)) = self;
+        matches!(lent, Lent::Assembled)
+    }
+}
+
 /// Where the bytes of an event lie.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Lent {
@@ -150,12 +171,40 @@ impl Decoder {
     /// Call `receive(&mut [])` to go on after a pause.
     #[inline]
     pub fn receive<'a>(&'a mut self, data: &'a mut [u8]) -> Input<'a> {
-        let backlog = std::mem::take(&mut self.backlog);
-        Input {
-            decoder: self,
-            backlog,
-            data,
-            read: 0,
+        Input::new(self, data)
+    }
+
+    /// The last event lay in what we own, and is not needed any more.
+    #[cold]
+    pub(super) fn forget_last(&mut self) {
+        if self.message.is_none() {
+            self.assembly.clear();
+        }
+        if self.state.get() == State::Head {
+            self.control.clear();
+        }
+    }
+
+    /// Ends one `receive`: keeps what was not read, and lets go of memory not needed.
+    #[inline]
+    pub(super) fn settle(&mut self, unread: &[u8]) {
+        if self.assembly.capacity() > 0 || self.control.capacity() > 0 || self.is_closed() {
+            self.release();
+        }
+        self.backlog.settle(unread);
+    }
+
+    #[cold]
+    fn release(&mut self) {
+        if self.message.is_none() || self.is_closed() {
+            self.assembly.release();
+        }
+        if self.control.is_empty() || self.is_closed() {
+            self.control = Vec::new();
+        }
+        if self.is_closed() {
+            self.backlog.set_failed(true);
+            (self.head_length, self.message, self.inflating) = (0, None, None);
         }
     }
 
@@ -199,12 +248,21 @@ impl Decoder {
             match self.state.get() {
                 State::Closed => return Ok((None, bytes.len())),
                 State::Head if at == bytes.len() => return Ok((None, at)),
+                State::Head if self.head_length > 0 => at += self.read_cut_head(&bytes[at..])?,
                 State::Head => {
-                    let here = offset + at as u64;
-                    match self.read_head(&bytes[at..], here)? {
-                        (used, true) => at += used,
-                        (_, false) => return Ok((None, bytes.len())),
+                    self.frame_offset = offset + at as u64;
+                    let Some((head, used)) = Head::read(&bytes[at..], self.role)? else {
+                        self.keep_head(&bytes[at..]);
+                        return Ok((None, bytes.len()));
+                    };
+                    at += used;
+                    if self.is_message(&head) && head.length <= (bytes.len() - at) as u64 {
+                        let length = head.length as usize;
+                        mask(&mut bytes[at..at + length], head.key, 0);
+                        let found = Found::message(head.opcode == Opcode::Text, Lent::Read(length));
+                        return Ok((Some(found), at + length));
                     }
+                    self.begin_frame(head)?;
                 }
                 State::Payload => {
                     let rest = &mut bytes[at..];
@@ -225,39 +283,39 @@ impl Decoder {
         usize::try_from(self.frame.left).unwrap_or(usize::MAX)
     }
 
-    /// Reads the head of a frame; gives how many bytes it used, and whether the head is whole.
+    /// Whether this frame is a whole message by itself, as it lies there.
     #[inline]
-    fn read_head(&mut self, bytes: &[u8], offset: u64) -> Result<(usize, bool), Rule> {
-        if self.head_length == 0 {
-            self.frame_offset = offset;
-            if let Some((head, used)) = Head::read(bytes, self.role)? {
-                self.begin_frame(head)?;
-                return Ok((used, true));
-            }
-        }
-        self.read_cut_head(bytes)
+    fn is_message(&self, head: &Head) -> bool {
+        matches!(head.opcode, Opcode::Text | Opcode::Binary)
+            && head.is_final
+            && !head.is_compressed
+            && self.message.is_none()
+            && head.length <= self.limit_bytes as u64
+    }
+
+    /// Goes on with a head that was cut; gives how many bytes it used.
+    #[cold]
+    fn read_cut_head(&mut self, bytes: &[u8]) -> Result<usize, Rule> {
+        let known = usize::from(self.head_length);
+        self.keep_head(bytes);
+        let Some((head, length)) = Head::read(&self.head[..self.head_length.into()], self.role)?
+        else {
+            return Ok(bytes.len());
+        };
+        self.head_length = 0;
+        self.begin_frame(head)?;
+        Ok(length - known)
     }
 
     #[cold]
-    fn read_cut_head(&mut self, bytes: &[u8]) -> Result<(usize, bool), Rule> {
+    fn keep_head(&mut self, bytes: &[u8]) {
         let known = usize::from(self.head_length);
         let count = bytes.len().min(HEAD_BYTES - known);
         cost::spend(count);
         self.head[known..known + count].copy_from_slice(&bytes[..count]);
-        match Head::read(&self.head[..known + count], self.role)? {
-            Some((head, length)) => {
-                self.head_length = 0;
-                self.begin_frame(head)?;
-                Ok((length - known, true))
-            }
-            None => {
-                self.head_length = (known + count) as u8;
-                Ok((count, false))
-            }
-        }
+        self.head_length = (known + count) as u8;
     }
 
-    #[inline]
     fn begin_frame(&mut self, head: Head) -> Result<(), Rule> {
         if head.is_compressed
             && (self.inflating.is_none() || !matches!(head.opcode, Opcode::Text | Opcode::Binary))
@@ -275,7 +333,6 @@ impl Decoder {
         Ok(())
     }
 
-    #[inline]
     fn begin_data(&mut self, head: &Head) -> Result<(), Rule> {
         let message = match (head.opcode, self.message) {
             (Opcode::Continuation, Some(message)) => message,
@@ -299,7 +356,6 @@ impl Decoder {
     }
 
     /// Reads bytes of the payload, as many as are here of it.
-    #[inline]
     fn read_payload(&mut self, piece: &mut [u8]) -> Result<Option<Found>, Rule> {
         let Frame { head, left } = self.frame;
         mask(piece, head.key, head.length - left);
@@ -324,10 +380,7 @@ impl Decoder {
         }
         if is_last && is_first && self.assembly.is_empty() {
             let lent = Lent::Read(piece.len());
-            return Ok(Some(match message.is_text {
-                true => Found::Text(lent),
-                false => Found::Binary(lent),
-            }));
+            return Ok(Some(Found::message(message.is_text, lent)));
         }
         self.assemble(message, piece, is_last)
     }
@@ -348,14 +401,10 @@ impl Decoder {
     }
 
     fn end_of(&mut self, message: Message, is_last: bool) -> Result<Option<Found>, Rule> {
-        Ok(match (is_last, message.is_text) {
-            (false, _) => None,
-            (true, false) => Some(Found::Binary(Lent::Assembled)),
-            (true, true) => {
-                self.assembly.end_text()?;
-                Some(Found::Text(Lent::Assembled))
-            }
-        })
+        if is_last && message.is_text {
+            self.assembly.end_text()?;
+        }
+        Ok(is_last.then(|| Found::message(message.is_text, Lent::Assembled)))
     }
 
     fn read_compressed(

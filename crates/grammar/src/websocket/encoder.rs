@@ -303,19 +303,21 @@ impl Encoder {
         is_compressed: bool,
         out: &mut Vec<u8>,
     ) {
-        let mut head = head(opcode, data.len() as u64, is_final, is_compressed);
-        match &mut self.keys {
-            None => {
-                head.send(false, out);
-                out.extend_from_slice(data);
-            }
-            Some(keys) => {
-                head.key = keys.next();
-                head.send(true, out);
-                let start = out.len();
-                out.extend_from_slice(data);
-                mask(&mut out[start..], head.key, 0);
-            }
+        let head = head(opcode, data.len() as u64, is_final, is_compressed);
+        if self.keys.is_some() {
+            return self.send_masked(head, data, out);
+        }
+        head.send(false, out);
+        out.extend_from_slice(data);
+    }
+
+    fn send_masked(&mut self, mut head: Head, data: &[u8], out: &mut Vec<u8>) {
+        if let Some(keys) = &mut self.keys {
+            head.key = keys.next();
+            head.send(true, out);
+            let start = out.len();
+            out.extend_from_slice(data);
+            mask(&mut out[start..], head.key, 0);
         }
     }
 

@@ -1,10 +1,8 @@
 //! The cursor over one `receive`: events out, one at a time, lent from where their bytes lie.
 
-use super::assembly::Assembly;
 use super::close::{Close, CloseCode};
 use super::decoder::{Decoder, Found, Lent, State};
 use super::{Rule, WebSocketError};
-use crate::Backlog;
 
 /// What came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,10 +24,11 @@ pub enum Event<'a> {
 /// Dropping it keeps what was not pulled (a pause).
 #[derive(Debug)]
 pub struct Input<'a> {
-    pub(super) decoder: &'a mut Decoder,
-    pub(super) backlog: Backlog,
-    pub(super) data: &'a mut [u8],
-    pub(super) read: usize,
+    decoder: &'a mut Decoder,
+    data: &'a mut [u8],
+    read: usize,
+    /// The last event lies in what the decoder owns.
+    is_own: bool,
 }
 
 /// A message that was assembled from pieces.
@@ -41,7 +40,23 @@ pub enum Assembled {
     Binary(Vec<u8>),
 }
 
-impl Input<'_> {
+impl<'a> Input<'a> {
+    #[inline]
+    pub(super) fn new(decoder: &'a mut Decoder, data: &'a mut [u8]) -> Self {
+        Self {
+            decoder,
+            data,
+            read: 0,
+            is_own: false,
+        }
+    }
+
+    /// Whether every byte was read, so that no event can be here. One may still be lent.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.read == self.data.len() && self.decoder.backlog.is_empty()
+    }
+
     /// The next event, or `None` when no whole one is here.
     ///
     /// # Errors
@@ -51,28 +66,41 @@ impl Input<'_> {
     pub fn next_event(&mut self) -> Option<Result<Event<'_>, WebSocketError>> {
         self.forget_last();
         loop {
-            let offset = self.backlog.offset();
-            let is_waiting = !self.backlog.is_empty();
-            let bytes = match is_waiting {
-                true => self.backlog.as_mut_slice(),
-                false => &mut self.data[self.read..],
-            };
-            if bytes.is_empty() {
+            if !self.decoder.backlog.is_empty() {
+                match self.step_in_backlog() {
+                    Ok(Some(found)) => return Some(self.event(found, true)),
+                    Ok(None) => continue,
+                    Err(rule) => return Some(Err(self.decoder.fail(rule))),
+                }
+            }
+            if self.read == self.data.len() {
                 return None;
             }
-            match self.decoder.step(bytes, offset) {
+            let offset = self.decoder.backlog.offset();
+            match self.decoder.step(&mut self.data[self.read..], offset) {
                 Ok((found, used)) => {
-                    match is_waiting {
-                        true => self.backlog.take(used),
-                        false => self.pass(used),
-                    }
+                    self.read += used;
+                    self.decoder.backlog.pass_by(used);
                     if let Some(found) = found {
-                        return Some(self.event(found, is_waiting));
+                        return Some(self.event(found, false));
                     }
                 }
                 Err(rule) => return Some(Err(self.decoder.fail(rule))),
             }
         }
+    }
+
+    /// Reads on in what was received before.
+    #[cold]
+    fn step_in_backlog(&mut self) -> Result<Option<Found>, Rule> {
+        let mut backlog = std::mem::take(&mut self.decoder.backlog);
+        let offset = backlog.offset();
+        let step = self.decoder.step(backlog.as_mut_slice(), offset);
+        if let Ok((_, used)) = step {
+            backlog.take(used);
+        }
+        self.decoder.backlog = backlog;
+        step.map(|(found, _)| found)
     }
 
     /// Takes the message that the last event told, if it had to be assembled; so it need not be copied again.
@@ -90,29 +118,20 @@ impl Input<'_> {
         }
     }
 
-    #[inline]
-    fn pass(&mut self, count: usize) {
-        self.read += count;
-        self.backlog.pass_by(count);
-    }
-
     /// The bytes of the last event are not needed any more.
     #[inline]
     fn forget_last(&mut self) {
-        let decoder = &mut *self.decoder;
-        if decoder.message.is_none() && !decoder.assembly.is_empty() {
-            decoder.assembly.clear();
-        }
-        if decoder.state.get() == State::Head && !decoder.control.is_empty() {
-            decoder.control.clear();
+        if std::mem::take(&mut self.is_own) {
+            self.decoder.forget_last();
         }
     }
 
     /// Lends what was found. A bad text is found only now, so that it is looked at once.
     #[inline]
-    fn event(&self, found: Found, is_waiting: bool) -> Result<Event<'_>, WebSocketError> {
+    fn event(&mut self, found: Found, is_waiting: bool) -> Result<Event<'_>, WebSocketError> {
+        self.is_own = found.is_own();
         let read = |length: usize| match is_waiting {
-            true => self.backlog.taken(length),
+            true => self.decoder.backlog.taken(length),
             false => &self.data[self.read - length..self.read],
         };
         let control = |lent| match lent {
@@ -139,22 +158,10 @@ impl Input<'_> {
 }
 
 impl Drop for Input<'_> {
+    #[inline]
     fn drop(&mut self) {
         self.forget_last();
-        let decoder = &mut *self.decoder;
-        if decoder.message.is_none() {
-            decoder.assembly.release();
-        }
-        if decoder.control.is_empty() {
-            decoder.control = Vec::new();
-        }
-        if decoder.is_closed() {
-            self.backlog.set_failed(true);
-            (decoder.assembly, decoder.control) = (Assembly::default(), Vec::new());
-            (decoder.head_length, decoder.message, decoder.inflating) = (0, None, None);
-        }
-        self.backlog.settle(&self.data[self.read..]);
-        decoder.backlog = std::mem::take(&mut self.backlog);
+        self.decoder.settle(&self.data[self.read..]);
     }
 }
 

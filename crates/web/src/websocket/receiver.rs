@@ -29,8 +29,6 @@ pub struct WebSocketReceiver<P> {
     protocol: P,
     decoder: Decoder,
     stage: Stage,
-    /// Messages are left that could not be delivered yet.
-    is_held_up: bool,
     silence: Silence,
     /// What the peer's close frame said.
     closed: Option<Box<(Option<CloseCode>, String)>>,
@@ -80,7 +78,6 @@ impl<P: WebSocketProtocol> WebSocketReceiver<P> {
             protocol,
             decoder,
             stage: Stage::Agreed(Box::new(agreement)),
-            is_held_up: false,
             silence: Silence::None,
             closed: None,
         }
@@ -114,12 +111,7 @@ impl<P: WebSocketProtocol> WebSocketReceiver<P> {
             return;
         };
         let mut input = self.decoder.receive(data);
-        self.is_held_up = false;
-        loop {
-            if !socket.0.transport.wants_data() {
-                self.is_held_up = true;
-                break;
-            }
+        while !input.is_empty() && socket.0.transport.wants_data() {
             let then = match input.next_event() {
                 None => break,
                 Some(Ok(event)) => tell(&mut self.protocol, socket, event, &mut self.closed),
