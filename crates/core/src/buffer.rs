@@ -271,6 +271,15 @@ impl Outgoing {
             "a driver sent {count} of {} bytes",
             self.len
         );
+        if count == self.len && self.passing.is_none() {
+            self.len = 0;
+            self.release(pool);
+        } else {
+            self.advance_partly(count, pool);
+        }
+    }
+
+    fn advance_partly(&mut self, count: usize, pool: &mut Pool) {
         self.len -= count;
         self.sent += count;
         if let Some(passing) = &mut self.passing {
@@ -446,14 +455,20 @@ impl Outgoing {
         }
     }
 
+    #[inline]
     fn release(&mut self, pool: &mut Pool) {
         self.sent = 0;
         std::mem::take(&mut self.head).give_back(pool);
         if self.rest.capacity() > 0 {
-            for chunk in std::mem::take(&mut self.rest) {
-                if let Chunk::Gathered(bytes) = chunk {
-                    pool.give_back(bytes);
-                }
+            self.release_rest(pool);
+        }
+    }
+
+    #[cold]
+    fn release_rest(&mut self, pool: &mut Pool) {
+        for chunk in std::mem::take(&mut self.rest) {
+            if let Chunk::Gathered(bytes) = chunk {
+                pool.give_back(bytes);
             }
         }
     }

@@ -178,11 +178,14 @@ impl Engine {
 
     /// Runs the timers that are due; those scheduled meanwhile wait for the next turn (R18).
     pub(crate) fn run_timers(&mut self) {
-        let handle = self.handle().clone();
-        if handle.timers().borrow().is_empty() {
+        if self.handle().timers().borrow().is_empty() {
             return;
         }
-        let now = handle.refresh_turn_time();
+        let now = self.handle().turn_time();
+        if !self.handle().timers().borrow().may_be_due(now) {
+            return;
+        }
+        let handle = self.handle().clone();
         let mark = handle.timers().borrow().mark();
         loop {
             let due = handle.timers().borrow_mut().pop_due(now, mark);
@@ -211,6 +214,9 @@ impl Engine {
 
     /// Lends protocols to the closures that asked for them.
     pub(crate) fn run_lent(&mut self) {
+        if self.handle().shared().lent.borrow().is_empty() {
+            return;
+        }
         let asked = self.handle().shared().lent.take();
         for lent in asked {
             self.registry.lend(lent);

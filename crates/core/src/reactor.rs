@@ -188,13 +188,13 @@ impl Reactor {
     /// The driver cannot go on.
     #[doc(alias = "iterate")]
     pub fn turn(&mut self, timeout: Option<Duration>) -> Result<(), RunError> {
+        let _entered = self.handle.tasks().enter();
         if self.handle.shared().lifecycle.stage() == Stage::New {
             self.start();
         }
         if self.is_over() {
             return Ok(());
         }
-        let _entered = self.handle.tasks().enter();
         self.handle.begin_turn();
         let polled = self.poll(timeout);
         if polled.is_ok() {
@@ -262,10 +262,13 @@ impl Reactor {
         self.engine.run_commands();
         self.engine.settle();
         self.engine.run_drains();
-        self.advance();
+        if self.handle.shared().lifecycle.can_advance() {
+            self.advance();
+        }
     }
 
     /// Takes the steps of startup and shutdown that can be taken.
+    #[cold]
     fn advance(&mut self) {
         let handle = self.handle.clone();
         let lifecycle = &handle.shared().lifecycle;

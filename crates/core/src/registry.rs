@@ -315,11 +315,46 @@ fn demand(connection: &Connection) -> Demand {
 }
 
 impl Handler for Registry {
+    #[inline]
     fn event(&mut self, event: Event<'_>) -> Demand {
         match event {
             Event::Received { conn, data } => {
                 self.during(conn, |connection| Self::received(connection, data))
             }
+            other => self.rarer_event(other),
+        }
+    }
+
+    #[inline]
+    fn flush(
+        &mut self,
+        conn: ConnId,
+        send: &mut dyn FnMut(&mut Outgoing, &mut Pool) -> Sent,
+    ) -> Demand {
+        let Some(connection) = self.connections.get_mut(conn.0) else {
+            return Demand::Close;
+        };
+        connection.link().set(Flags::CORKED);
+        connection.flush(send);
+        connection.link().clear(Flags::CORKED);
+        demand(connection)
+    }
+
+    fn flush_datagrams(
+        &mut self,
+        port: PortId,
+        send: &mut dyn FnMut(&mut DatagramQueue) -> Sent,
+    ) -> Demand {
+        self.datagrams.flush(port, send)
+    }
+}
+
+impl Registry {
+    /// What happens once in a while, or once in the life of a connection.
+    #[inline(never)]
+    fn rarer_event(&mut self, event: Event<'_>) -> Demand {
+        match event {
+            Event::Received { .. } => Demand::Continue,
             Event::Writable { conn } => self.during(conn, Connection::writable),
             Event::Eof { conn } => self.during(conn, Connection::eof),
             Event::Accepted {
@@ -374,31 +409,6 @@ impl Handler for Registry {
         }
     }
 
-    #[inline]
-    fn flush(
-        &mut self,
-        conn: ConnId,
-        send: &mut dyn FnMut(&mut Outgoing, &mut Pool) -> Sent,
-    ) -> Demand {
-        let Some(connection) = self.connections.get_mut(conn.0) else {
-            return Demand::Close;
-        };
-        connection.link().set(Flags::CORKED);
-        connection.flush(send);
-        connection.link().clear(Flags::CORKED);
-        demand(connection)
-    }
-
-    fn flush_datagrams(
-        &mut self,
-        port: PortId,
-        send: &mut dyn FnMut(&mut DatagramQueue) -> Sent,
-    ) -> Demand {
-        self.datagrams.flush(port, send)
-    }
-}
-
-impl Registry {
     pub(crate) fn on_lookup(
         &mut self,
         id: LookupId,

@@ -41,16 +41,32 @@ impl Outgoing {
     /// Puts back what [`take_end`](Self::take_end) took, longer by what was appended.
     #[inline]
     pub(crate) fn put_back(&mut self, end: End, pool: &mut Pool) {
-        let End {
-            buffer,
-            written,
-            passing,
-            is_head,
-        } = end;
         assert!(
-            buffer.len() >= written,
+            end.buffer.len() >= end.written,
             "Transport::write_with: the closure took bytes away; it may only append"
         );
+        if end.is_head && self.is_bare() && end.buffer.len() > self.sent {
+            self.len = end.buffer.len() - self.sent;
+            self.head = Head::Own(end.buffer);
+        } else {
+            self.put_before(end, pool);
+        }
+    }
+
+    /// Whether there is no buffer, and nothing else.
+    #[inline]
+    fn is_bare(&self) -> bool {
+        self.len == 0 && self.head.is_none() && self.passing.is_none()
+    }
+
+    /// Puts it before what was written meanwhile.
+    fn put_before(&mut self, end: End, pool: &mut Pool) {
+        let End {
+            buffer,
+            passing,
+            is_head,
+            ..
+        } = end;
         if !is_head {
             self.write(&buffer, pool);
             return pool.give_back(buffer);

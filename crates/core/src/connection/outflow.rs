@@ -16,37 +16,46 @@ impl Connection {
     /// Sends what is queued, as far as the driver takes it.
     #[inline]
     pub(crate) fn flush(&mut self, send: &mut dyn FnMut(&mut Outgoing, &mut Pool) -> Sent) {
-        while self.flush_once(send) {}
-    }
-
-    /// Sends a stretch of what is queued; true when there may be more to send at once.
-    #[inline]
-    fn flush_once(&mut self, send: &mut dyn FnMut(&mut Outgoing, &mut Pool) -> Sent) -> bool {
         if self.link().has(Flags::LAYERED.or(Flags::WISHING)) {
             self.run_down();
         }
-        if self.link().has(Flags::BLOCKED.or(Flags::ABORTING)) {
-            self.check_mark();
-            return false;
-        }
         let link = &self.transport.0;
-        let mut outgoing = link.outgoing.borrow_mut();
-        let wire = self
-            .stack
-            .as_mut()
-            .map_or(&mut *outgoing, |stack| &mut stack.wire);
-        if wire.is_empty() {
-            return false;
+        if link.has(Flags::BLOCKED.or(Flags::ABORTING)) {
+            return self.check_mark();
         }
-        let length = wire.len();
-        let sent = send(wire, &mut link.handle.shared().pool.borrow_mut());
-        let left = wire.len();
-        drop(outgoing);
         if self.stack.is_some() {
-            link.on_wire.set(left);
+            return self.flush_wire(send);
         }
-        self.sent(length - left, sent);
-        self.stack.is_some() && !self.link().outgoing.borrow().is_empty()
+        let mut outgoing = link.outgoing.borrow_mut();
+        if outgoing.is_empty() {
+            return;
+        }
+        let length = outgoing.len();
+        let sent = send(&mut outgoing, &mut link.handle.shared().pool.borrow_mut());
+        let taken = length - outgoing.len();
+        drop(outgoing);
+        self.sent(taken, sent);
+    }
+
+    /// Sends what ran down through the layers, and what then may.
+    fn flush_wire(&mut self, send: &mut dyn FnMut(&mut Outgoing, &mut Pool) -> Sent) {
+        while let Some(stack) = &mut self.stack
+            && !stack.wire.is_empty()
+        {
+            let link = &self.transport.0;
+            let length = stack.wire.len();
+            let sent = send(&mut stack.wire, &mut link.handle.shared().pool.borrow_mut());
+            let left = stack.wire.len();
+            link.on_wire.set(left);
+            self.sent(length - left, sent);
+            if self.link().outgoing.borrow().is_empty() {
+                return;
+            }
+            self.run_down();
+            if self.link().has(Flags::BLOCKED.or(Flags::ABORTING)) {
+                return self.check_mark();
+            }
+        }
     }
 
     #[inline]
@@ -59,10 +68,19 @@ impl Connection {
                 // Layers that a protocol pushed before it asked for the end say goodbye once all is sent.
                 let to_part =
                     link.has(Flags::LAYERED) && link.has(Flags::LOSING.or(Flags::LOSING_WRITE));
-                if to_part || link.has(to_tell) {
+                if link.has(to_tell) || to_part {
                     link.note();
                 }
             }
+            other => self.sent_partly(taken, other),
+        }
+    }
+
+    #[cold]
+    fn sent_partly(&mut self, taken: usize, sent: Sent) {
+        let link = &self.transport.0;
+        match sent {
+            Sent::Done => {}
             Sent::Blocked => self.blocked(),
             Sent::Taken => {
                 link.in_flight.set(taken);

@@ -52,6 +52,7 @@ impl World {
                 None => break,
             }
         }
+        let _entered = self.tasks().enter();
         let left = self.tasks().run(&self.handle, BUDGET);
         let next = timers.borrow_mut().next_due();
         let may_sleep = self.mailbox.fall_asleep();

@@ -151,6 +151,13 @@ impl<T> TimerQueue<T> {
         self.earliest().map(|entry| Duration::from_nanos(entry.due))
     }
 
+    /// Whether a timer may be due at `now`; if not, none is. Cheaper than the exact answer, which most turns do not need.
+    #[inline]
+    pub(crate) fn may_be_due(&self, now: Duration) -> bool {
+        let top = self.heap.peek().map_or(u64::MAX, |entry| entry.due);
+        top.min(self.young_earliest) <= to_nanos(now)
+    }
+
     /// A point in the order of scheduling, for [`pop_due`](Self::pop_due).
     pub(crate) fn mark(&self) -> u64 {
         self.sequence
