@@ -264,7 +264,7 @@ impl Outgoing {
     /// # Panics
     ///
     /// If fewer than `count` bytes wait.
-    #[inline]
+    #[inline(always)]
     pub fn advance(&mut self, count: usize, pool: &mut Pool) {
         assert!(
             count <= self.len,

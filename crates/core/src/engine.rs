@@ -214,9 +214,6 @@ impl Engine {
 
     /// Lends protocols to the closures that asked for them.
     pub(crate) fn run_lent(&mut self) {
-        if self.handle().shared().lent.borrow().is_empty() {
-            return;
-        }
         let asked = self.handle().shared().lent.take();
         for lent in asked {
             self.registry.lend(lent);

@@ -199,7 +199,9 @@ impl Reactor {
         let polled = self.poll(timeout);
         if polled.is_ok() {
             self.engine.run_timers();
-            self.finish_turn();
+            if self.has_work() {
+                self.finish_turn();
+            }
         }
         self.handle.end_turn();
         self.handle.shared().heart.end_turn();
@@ -221,20 +223,26 @@ impl Reactor {
     /// How long a turn would wait: nothing if there is work now, until the next timer, or for ever (`None`).
     #[must_use]
     pub fn wait(&self) -> Option<Duration> {
-        let shared = self.handle.shared();
-        let has_work = !shared.noted.borrow().is_empty()
-            || !shared.noted_ports.borrow().is_empty()
-            || !shared.commands.borrow().is_empty()
-            || !shared.lent.borrow().is_empty()
-            || self.handle.tasks().has_ready()
-            || shared.drains.is_stirred()
-            || self.handle.mailbox().has_mail()
-            || shared.lifecycle.can_advance();
-        if has_work {
+        if self.has_work() {
             return Some(Duration::ZERO);
         }
         let due = self.handle.timers().borrow_mut().next_due()?;
         Some(due.saturating_sub(self.handle.now()))
+    }
+
+    /// Whether there is something to do that is neither an event nor a timer. Most turns have none: messages came, and their
+    /// answers left with them.
+    #[inline]
+    fn has_work(&self) -> bool {
+        let shared = self.handle.shared();
+        !shared.noted.borrow().is_empty()
+            || self.handle.tasks().has_ready()
+            || !shared.commands.borrow().is_empty()
+            || !shared.lent.borrow().is_empty()
+            || self.handle.mailbox().has_mail()
+            || !shared.noted_ports.borrow().is_empty()
+            || shared.drains.is_stirred()
+            || shared.lifecycle.can_advance()
     }
 
     fn poll(&mut self, limit: Option<Duration>) -> Result<(), RunError> {
@@ -262,13 +270,10 @@ impl Reactor {
         self.engine.run_commands();
         self.engine.settle();
         self.engine.run_drains();
-        if self.handle.shared().lifecycle.can_advance() {
-            self.advance();
-        }
+        self.advance();
     }
 
     /// Takes the steps of startup and shutdown that can be taken.
-    #[cold]
     fn advance(&mut self) {
         let handle = self.handle.clone();
         let lifecycle = &handle.shared().lifecycle;

@@ -171,7 +171,7 @@ impl Stream {
         std::mem::replace(&mut self.blocked, false)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Got {
         match self.socket.read(buffer) {
             Ok(count @ 1..) => {

@@ -58,7 +58,7 @@ impl Connection {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn sent(&mut self, taken: usize, sent: Sent) {
         let link = &self.transport.0;
         link.activity.set(link.handle.turn_time());

@@ -81,16 +81,6 @@ impl Engine {
 
     /// Brings every port that was noted to where its handles want it.
     pub(crate) fn settle_ports(&mut self) {
-        if self
-            .registry
-            .handle
-            .shared()
-            .noted_ports
-            .borrow()
-            .is_empty()
-        {
-            return;
-        }
         let mut noted = self.registry.handle.shared().noted_ports.take();
         for id in noted.drain(..) {
             self.settle_port(id);

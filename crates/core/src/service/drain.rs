@@ -265,11 +265,11 @@ impl Engine {
 
     /// Looks how far everything is that ends, if there is a reason to.
     pub(crate) fn run_drains(&mut self) {
-        if !self.handle().shared().drains.is_stirred() {
-            return;
-        }
         let handle = self.handle().clone();
         let drains = &handle.shared().drains;
+        if !drains.is_stirred() {
+            return;
+        }
         drains.is_stirred.set(false);
         let (now, list) = (handle.now(), drains.list.borrow().clone());
         for drain in &list {

@@ -17,9 +17,7 @@ impl Tasks {
     /// Runs what is ready, in order, and what becomes ready by that; but at most `budget` callbacks, polls and calls, so that input and
     /// timers get their turn whatever happens here. Says whether something is left. The turn is [entered](Self::enter) already.
     pub(crate) fn run(&self, handle: &Handle, budget: usize) -> bool {
-        if self.0.ready.mailbox.has_mail() {
-            self.collect_mail();
-        }
+        self.collect_mail();
         for _ in 0..budget {
             let Some(job) = self.0.ready.pop() else {
                 return false;

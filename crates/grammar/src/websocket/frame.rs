@@ -113,7 +113,7 @@ impl Head {
     }
 
     /// Appends the head; with a key if `is_masked`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn send(&self, is_masked: bool, out: &mut Vec<u8>) {
         let flag = |is: bool, bit| if is { bit } else { 0 };
         let first =
