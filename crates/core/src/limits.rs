@@ -14,6 +14,9 @@ use std::time::Duration;
 pub struct Limits {
     /// From this many unsent bytes on, the protocol's `writing_paused` and its producers are told to pause, and reading
     /// pauses by itself until half of it is sent. Stops a peer that asks much and reads nothing from filling our memory.
+    ///
+    /// What is written while an event is told counts from when the kernel was offered it, right after the event; until then four
+    /// times as much may wait, so that a burst of messages is answered in one send.
     pub high_water_bytes: usize,
     /// A protocol that writes on although more than this is unsent is cut off ([`Reason::Misbehaved`](crate::Reason)).
     /// One write, of any size, is always taken. Stops a broadcast from gathering for ever behind one dead reader.

@@ -284,12 +284,21 @@ impl Link {
             return false;
         }
         let limits = &self.limits;
-        let full = limits.pause_reading_when_full && self.unsent() > limits.high_water_bytes;
+        let full = limits.pause_reading_when_full && self.unsent() > self.mark();
         if full || self.has(Flags::CHOKED) {
             self.set(Flags::CHOKED.or(Flags::RESUMING));
             self.note();
         }
         !self.has(Flags::CHOKED)
+    }
+
+    /// From how many unsent bytes on nothing more is wanted. What this very event wrote says nothing about the peer, as the kernel
+    /// was not offered it yet; so that may be more, and a burst is answered in one send.
+    #[inline]
+    fn mark(&self) -> usize {
+        let is_offered = !self.has(Flags::CORKED) || self.has(Flags::BLOCKED);
+        let times = if is_offered { 1 } else { TIMES_UNOFFERED };
+        self.limits.high_water_bytes.saturating_mul(times)
     }
 
     pub(crate) fn lose(&self) {
@@ -394,6 +403,10 @@ impl Link {
         self.abort_because(Reason::Misbehaved(Box::new(Overrun { unsent, limit })));
     }
 }
+
+/// So many times the high-water mark may wait before any of it was offered to the kernel: as much as a driver reads at once, by
+/// default. Stops small questions that come together from having large answers made before it shows that nobody reads them.
+const TIMES_UNOFFERED: usize = 4;
 
 /// The peer reads too slowly for what the protocol writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

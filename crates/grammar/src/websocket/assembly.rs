@@ -5,11 +5,13 @@
 use super::Rule;
 use crate::cost;
 
-/// Frees a buffer; of a large one all but a little first. glibc takes the size of a large block that is freed for the size from
-/// which blocks are given back to the system, so that one long message would make it keep much of all that is freed later.
+/// Frees a buffer; of a very large one all but a little first. glibc takes the size of a large block that is freed for the size
+/// from which blocks are given back to the system, so that one long message would make it keep much of all that is freed later.
 pub(super) fn let_go(mut buffer: Vec<u8>) {
-    buffer.clear();
-    buffer.shrink_to(64 * 1024);
+    if buffer.capacity() > 2 * 1024 * 1024 {
+        buffer.clear();
+        buffer.shrink_to(64 * 1024);
+    }
 }
 
 /// What has come of a message. It holds no memory while it is empty.

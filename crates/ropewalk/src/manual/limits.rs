@@ -25,7 +25,12 @@
 //! | the rows of one query | 64 MiB | a query without its `WHERE` |
 //!
 //! A server out of descriptors closes the peers that wait, backs off, logs a line per 5 s, and is back within a second.
-//! A connection that is idle owns no buffer. glibc keeps some of what large messages took for a while: up to twice the largest; with
-//! `MALLOC_MMAP_THRESHOLD_=262144` in the environment it gives all of that back.
+//! A connection that is idle owns no buffer. glibc keeps up to twice the largest block that was ever freed, 32 MiB at most. What we free
+//! ourselves above 2 MiB, as messages and answers, does not count there; for what your program frees,
+//! `MALLOC_MMAP_THRESHOLD_=262144` in the environment has all of it given back.
+//!
+//! A server that has more than the high-water mark to send to a client reads nothing from it until half of that is gone; so a client
+//! on a slow line that also sends may wait for long. It does not give up while bytes come: at clients, where reading goes on, they
+//! count as progress for `write_stall`, too.
 //! Those of the web are in [its page on production](super::web_in_production).
 //! How many may connect at all, and per address, say the policies in [`protocols`](crate::protocols).
