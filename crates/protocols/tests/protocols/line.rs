@@ -404,15 +404,18 @@ fn a_delimiter_changed_in_a_handler_holds_from_the_next_byte_on() {
     }
 }
 
-#[test]
-fn lines_wait_while_the_peer_takes_no_answers() {
-    struct Generous(usize);
-    impl LineProtocol for Generous {
-        fn line_received(&mut self, lines: &Lines, _: &[u8]) {
-            self.0 += 1;
-            lines.write([b'x'; 10_000]);
-        }
+/// Answers each line with 10 000 bytes, and counts.
+struct Generous(usize);
+
+impl LineProtocol for Generous {
+    fn line_received(&mut self, lines: &Lines, _: &[u8]) {
+        self.0 += 1;
+        lines.write([b'x'; 10_000]);
     }
+}
+
+/// Takes nothing, and is full with more than two answers.
+fn taking_nothing() -> StringTransport {
     let mut peer = StringTransport::builder()
         .limits(Limits {
             high_water_bytes: 20_000,
@@ -420,7 +423,25 @@ fn lines_wait_while_the_peer_takes_no_answers() {
         })
         .protocol(LineReceiver::new(Generous(0)));
     peer.block_sending();
+    peer
+}
+
+#[test]
+fn a_burst_is_answered_up_to_four_times_the_mark_before_anything_is_sent() {
+    let mut peer = taking_nothing();
     peer.receive("more\r\n".repeat(1000));
+    assert_eq!(
+        peer.protocol(|generous: &mut Generous| generous.0),
+        9,
+        "90 000 bytes are above four times the mark"
+    );
+}
+
+#[test]
+fn lines_wait_while_the_peer_takes_no_answers() {
+    let mut peer = taking_nothing();
+    peer.receive("more\r\n");
+    peer.receive("more\r\n".repeat(999));
     assert_eq!(
         peer.protocol(|generous: &mut Generous| generous.0),
         3,
