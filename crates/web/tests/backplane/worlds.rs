@@ -118,6 +118,7 @@ fn at_most_once_in(world: &mut World, kind: &str, faults: Faults, cuts: bool) {
     for topics in [one, two] {
         world.wait_for(topics.stop()).unwrap();
     }
+    clients.cut(); // the server does not know of those that vanished without a word
     port.stop_listening();
 }
 
