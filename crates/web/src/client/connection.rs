@@ -262,6 +262,9 @@ impl Connection {
             if !state.alarm.rang(&self.transport) {
                 return;
             }
+            if state.is_sending(&self.transport) {
+                return state.watch(&self.transport);
+            }
             state.current.take()
         };
         let Some(mut current) = current else {
@@ -416,6 +419,18 @@ impl State {
             (stage, total) => stage.or(total),
         };
         self.alarm.set(due, transport);
+    }
+
+    /// Whether the server cannot answer yet, as it has not all of the request; how long it takes none is for `write_stall` to judge.
+    fn is_sending(&mut self, transport: &Transport) -> bool {
+        let Some(current) = &mut self.current else {
+            return false;
+        };
+        let now = transport.reactor().now();
+        let is_over = current.total_due.is_some_and(|due| due <= now);
+        let waits = matches!(current.stage(), Stage::Waiting) && transport.unsent_bytes() > 0;
+        current.is_timed &= is_over || !waits;
+        waits && !is_over
     }
 
     fn watch_idle(&mut self, connection: &Connection) {

@@ -22,7 +22,7 @@ pub trait IntoUrl {
 impl IntoUrl for &str {
     fn into_url(self) -> Result<Url, AgentProblem> {
         let wrong = |why: &str| AgentProblem::Url {
-            text: self.to_owned(),
+            text: without_password(self),
             why: why.to_owned(),
         };
         if self.contains(|letter: char| letter.is_control() || letter == ' ') {
@@ -71,13 +71,28 @@ impl IntoUrl for Url {
                 let why = format!(
                     "its scheme is {other}; an agent knows http and https, and for WebSockets ws and wss"
                 );
-                let text = self.to_string();
+                let text = without_password(self.as_str());
                 return Err(AgentProblem::Url { text, why });
             }
         };
         self.set_scheme(scheme)
             .expect("one special scheme may be another");
         Ok(self)
+    }
+}
+
+/// The text as it may be shown: an error ends up in logs.
+fn without_password(text: &str) -> String {
+    let start = text.find("://").map_or(0, |at| at + 3);
+    let rest = &text[start..];
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let user = rest[..end].rfind('@').map(|at| &rest[..at]);
+    match user.and_then(|user| user.find(':')) {
+        None => text.to_owned(),
+        Some(colon) => {
+            let behind = &rest[user.map_or(0, str::len)..];
+            format!("{}{}:***{behind}", &text[..start], &rest[..colon])
+        }
     }
 }
 
@@ -109,6 +124,23 @@ mod tests {
             let problem = text.into_url().unwrap_err().to_string();
             assert!(!problem.contains(['\r', '\n', '\0', '\t']), "{problem}");
             assert!(problem.contains("URL"), "{text:?}: {problem}");
+        }
+    }
+
+    #[test]
+    fn an_error_does_not_tell_a_password() {
+        for (text, shown) in [
+            ("http://me:pa@ss@a:70000/", "http://me:***@a:70000/"),
+            ("ftp://me:secret@a/x@y", "ftp://me:***@a/x@y"),
+            ("me:secret@a b", "me:***@a b"),
+            ("ftp://a:22/b:c@d", "ftp://a:22/b:c@d"),
+        ] {
+            let problem = text.into_url().unwrap_err().to_string();
+            assert!(problem.contains(shown), "{problem}");
+            assert!(
+                !problem.contains("ecret") && !problem.contains("pa@"),
+                "{problem}"
+            );
         }
     }
 

@@ -266,6 +266,35 @@ fn times_end_each_phase() {
 }
 
 #[test]
+fn the_time_for_an_answer_begins_when_the_request_is_sent() {
+    let (mut reactor, _) = stage(|transport, _, number, _| {
+        transport.write(page("here"));
+        if number == 0 {
+            // For so long it reads nothing of the next request.
+            transport.pause_reading();
+            let reader = transport.clone();
+            let pause = Duration::from_secs(20);
+            transport
+                .reactor()
+                .call_later(pause, move |_| reader.resume_reading());
+        }
+    });
+    let (text, seconds) = run(&mut reactor, async |handle| {
+        let mut limits = ropewalk_web::AgentLimits::default();
+        limits.first_byte = Duration::from_secs(7);
+        let agent = Agent::new(&handle).with_limits(limits);
+        agent.get(HOST).await.unwrap().text().await.unwrap();
+        let long = agent.post(HOST).body("x".repeat(LONG_BYTES));
+        let text = long.await.unwrap().text().await.unwrap();
+        (text, handle.now().as_secs())
+    });
+    assert_eq!((text.as_str(), seconds), ("here", 20));
+}
+
+/// More than the kernels of both sides hold, so that the last of it waits for its server.
+const LONG_BYTES: usize = 300_000;
+
+#[test]
 fn a_head_that_comes_byte_by_byte_takes_no_longer() {
     for (part, seconds) in [
         ("HTTP/1.1 200 OK\r\nX: 0123456789", 60),
