@@ -80,9 +80,7 @@ impl Request {
     /// The same memory for the next request of the connection.
     pub(crate) fn renew(&mut self, head: &RequestHead<'_>, body: Option<Incoming>) {
         let inner = self.inner();
-        if !head.is_repeated() {
-            inner.take_head(head);
-        }
+        inner.take_head(head);
         inner.body = body;
     }
 
@@ -448,10 +446,11 @@ impl Request {
 
 impl Inner {
     fn take_head(&mut self, head: &RequestHead<'_>) {
-        head.keep_in(&mut self.head);
-        self.path.clear();
-        self.path.push_str(head.path());
-        self.method = Methods::of(head.method());
+        if head.keep_in(&mut self.head) {
+            self.path.clear();
+            self.path.push_str(head.path());
+            self.method = Methods::of(head.method());
+        }
     }
 }
 

@@ -41,13 +41,18 @@ impl<M: Message> KeptHead<M> {
         }
     }
 
-    pub(super) fn renew(&mut self, message: &M, meaning: &Meaning, fields: Fields<'_>) {
+    /// Tells whether it is another head: what a head says follows from its bytes.
+    pub(super) fn renew(&mut self, message: &M, meaning: &Meaning, fields: Fields<'_>) -> bool {
+        if self.bytes == fields.bytes {
+            return false;
+        }
         self.message.clone_from(message);
         self.meaning = *meaning;
         self.bytes.clear();
         self.bytes.extend_from_slice(fields.bytes);
         self.spans.clear();
         self.spans.extend_from_slice(fields.spans);
+        true
     }
 
     /// The head, to be looked at as it was when it came.

@@ -184,7 +184,6 @@ impl<M: Message> Machine<M> {
         if M::REPEATS
             && let Some(end) = self.section.repeat_head(bytes)
         {
-            self.message.repeat();
             return Ok(self.judged(end));
         }
         self.message.begin()?;

@@ -27,9 +27,6 @@ pub trait Sealed: Clone + fmt::Debug + 'static {
     /// The first byte of one has come.
     fn begin(&mut self) -> Result<(), Broken>;
 
-    /// The whole head of the one before has come again, where it may.
-    fn repeat(&mut self) {}
-
     /// Reads on in the first line; gives where it ends.
     fn read_line(&mut self, bytes: &[u8]) -> Result<Option<usize>, Broken>;
 

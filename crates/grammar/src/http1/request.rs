@@ -15,7 +15,6 @@ pub struct Request {
     asked: Asked,
     body: BodyLength,
     next: Next,
-    is_repeated: bool,
 }
 
 /// The head of a request, lent from the received bytes.
@@ -46,7 +45,6 @@ impl RequestDecoder {
             asked: Asked::Other,
             body: BodyLength::Empty,
             next: Next::Message,
-            is_repeated: false,
         };
         Self::with_message(request, Limits::REQUEST)
     }
@@ -128,13 +126,6 @@ impl<'a> RequestHead<'a> {
         matches!(self.body(), BodyLength::Empty | BodyLength::Known(0))
     }
 
-    /// Whether it is, byte for byte, the head that came before it on the same stream. Of one that is long, or came in parts, this is not
-    /// known, and so not said.
-    #[inline]
-    pub fn is_repeated(&self) -> bool {
-        self.request.is_repeated
-    }
-
     #[inline]
     pub(super) fn asked(&self) -> Asked {
         self.request.asked
@@ -169,10 +160,31 @@ impl<'a> RequestHead<'a> {
         KeptHead::new(self.request, self.meaning, self.fields)
     }
 
-    /// The same in the memory of another copy, whose head is forgotten: no allocation if it is large enough.
+    /// The same in the memory of another copy, whose head is forgotten: no allocation if it is large enough, and nothing to do if it is,
+    /// byte for byte, the same head. Tells whether it is another.
+    ///
+    /// ```
+    /// use ropewalk_grammar::http1::{Event, RequestDecoder};
+    ///
+    /// let (mut decoder, mut kept) = (RequestDecoder::new(), None);
+    /// let mut input = decoder.receive(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n");
+    /// let mut others = Vec::new();
+    /// while let Some(event) = input.next_event() {
+    ///     let Event::Head(head) = event? else { continue };
+    ///     match &mut kept {
+    ///         None => kept = Some(head.keep()),
+    ///         Some(kept) => {
+    ///             others.push(head.keep_in(kept));
+    ///             assert_eq!(kept.head().target_text(), head.target_text());
+    ///         }
+    ///     }
+    /// }
+    /// assert_eq!(others, [false, true]);
+    /// # Ok::<(), ropewalk_grammar::http1::Http1Error>(())
+    /// ```
     #[inline]
-    pub fn keep_in(&self, kept: &mut KeptHead<Request>) {
-        kept.renew(self.request, self.meaning, self.fields);
+    pub fn keep_in(&self, kept: &mut KeptHead<Request>) -> bool {
+        kept.renew(self.request, self.meaning, self.fields)
     }
 
     /// All bytes of the head, with its last CR and LF.
@@ -195,13 +207,8 @@ impl Sealed for Request {
 
     #[inline]
     fn begin(&mut self) -> Result<(), Broken> {
-        (self.line, self.is_repeated) = (Line::default(), false);
+        self.line = Line::default();
         Ok(())
-    }
-
-    #[inline]
-    fn repeat(&mut self) {
-        self.is_repeated = true;
     }
 
     #[inline]

@@ -25,9 +25,6 @@ pub(crate) enum Told {
 /// A head that can be written down.
 pub(crate) trait Said: Message {
     fn said(head: &Self::Head<'_>) -> String;
-
-    /// Whether it is said to be the head before.
-    fn is_repeated(head: &Self::Head<'_>) -> bool;
 }
 
 impl Said for Request {
@@ -45,10 +42,6 @@ impl Said for Request {
             head.upgrade(),
         )
     }
-
-    fn is_repeated(head: &RequestHead<'_>) -> bool {
-        head.is_repeated()
-    }
 }
 
 impl Said for Response {
@@ -64,10 +57,6 @@ impl Said for Response {
             head.is_persistent(),
             head.is_switch(),
         )
-    }
-
-    fn is_repeated(_: &ResponseHead<'_>) -> bool {
-        false
     }
 }
 
@@ -121,14 +110,7 @@ fn hear_some<M: Said>(
 
 fn tell<M: Said>(event: Result<Event<'_, M>, Http1Error>, told: &mut Vec<Told>) {
     let new = match event {
-        Ok(Event::Head(head)) => {
-            let said = Told::Head(M::said(&head));
-            if M::is_repeated(&head) {
-                let before = told.iter().rfind(|one| matches!(one, Told::Head(_)));
-                assert_eq!(Some(&said), before, "it is not the head before");
-            }
-            said
-        }
+        Ok(Event::Head(head)) => Told::Head(M::said(&head)),
         Ok(Event::Body(more)) => {
             assert!(!more.is_empty(), "an empty piece of a body");
             if let Some(Told::Body(body)) = told.last_mut() {
