@@ -133,8 +133,9 @@ impl Inner {
         }
         self.journal = Some(journal);
         self.is_open = true;
-        let rooms: Vec<String> = self.rooms.keys().cloned().collect();
-        rooms.iter().for_each(|room| self.trim_room(room));
+        for room in self.rooms.values_mut() {
+            self.history_bytes -= forget_surplus(room, &mut self.pruned);
+        }
         self.trim();
     }
 
@@ -334,18 +335,11 @@ impl Inner {
 
     /// Adds a message to its room, and forgets what is too much.
     pub(super) fn add(&mut self, room: &str, message: super::Message) {
-        if let Some(found) = self.rooms.get_mut(room) {
-            self.history_bytes += message.bytes();
-            found.push(message);
-            self.trim_room(room);
-            self.trim();
-        }
-    }
-
-    fn trim_room(&mut self, room: &str) {
         if let Some(room) = self.rooms.get_mut(room) {
-            let pruned = &mut self.pruned;
-            self.history_bytes -= forget(room, pruned, |room, _| room.len() > ROOM_MESSAGES);
+            self.history_bytes += message.bytes();
+            room.push(message);
+            self.history_bytes -= forget_surplus(room, &mut self.pruned);
+            self.trim();
         }
     }
 
@@ -388,6 +382,11 @@ impl Inner {
             room.topic.send_to_others(socket, told.text());
         }
     }
+}
+
+/// Forgets what a room has too many of; gives how many bytes were forgotten.
+fn forget_surplus(room: &mut Room, pruned: &mut BTreeMap<i64, u64>) -> usize {
+    forget(room, pruned, |room, _| room.len() > ROOM_MESSAGES)
 }
 
 /// Forgets the oldest messages while there is a reason to, which is given how many bytes are forgotten; gives how many were.
