@@ -77,23 +77,11 @@ impl Request {
         }))
     }
 
-    /// The same memory for the next request of the connection.
+    /// The same memory for the next request.
     pub(crate) fn renew(&mut self, head: &RequestHead<'_>, body: Option<Incoming>) {
         let inner = self.inner();
         inner.take_head(head);
         inner.body = body;
-    }
-
-    /// The same memory for a request of another connection.
-    pub(crate) fn renew_for(
-        &mut self,
-        head: &RequestHead<'_>,
-        body: Option<Incoming>,
-        carrier: &Transport,
-    ) {
-        let inner = self.inner();
-        inner.take_head(head);
-        (inner.body, inner.carrier) = (body, Some(carrier.clone()));
     }
 
     /// Forgets all but the head and the connection, to be renewed later; tells whether nobody else has a handle.
@@ -110,9 +98,9 @@ impl Request {
         true
     }
 
-    /// Forgets the connection of a request that was cleared.
-    pub(crate) fn leave(&mut self) {
-        self.inner().carrier = None;
+    /// Changes the connection of a request that was cleared: none while it serves nobody.
+    pub(crate) fn set_carrier(&mut self, carrier: Option<Transport>) {
+        self.inner().carrier = carrier;
     }
 
     fn inner(&mut self) -> &mut Inner {

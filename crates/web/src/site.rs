@@ -162,7 +162,8 @@ impl SiteShared {
         let spare = self.spare.borrow_mut().pop();
         match spare {
             Some(mut spare) => {
-                spare.renew_for(head, body, carrier);
+                spare.set_carrier(Some(carrier.clone()));
+                spare.renew(head, body);
                 spare
             }
             None => Request::new(head, body, self, carrier),
@@ -173,7 +174,7 @@ impl SiteShared {
     pub(crate) fn recycle(&self, mut request: Request) {
         let mut spare = self.spare.borrow_mut();
         if spare.len() < SPARE_REQUESTS {
-            request.leave();
+            request.set_carrier(None);
             spare.push(request);
         }
     }

@@ -263,7 +263,7 @@ impl Connection {
                 return;
             }
             if state.is_sending(&self.transport) {
-                return state.watch(&self.transport);
+                return state.watch_anew(&self.transport);
             }
             state.current.take()
         };
@@ -422,15 +422,21 @@ impl State {
     }
 
     /// Whether the server cannot answer yet, as it has not all of the request; how long it takes none is for `write_stall` to judge.
-    fn is_sending(&mut self, transport: &Transport) -> bool {
-        let Some(current) = &mut self.current else {
-            return false;
-        };
+    fn is_sending(&self, transport: &Transport) -> bool {
         let now = transport.reactor().now();
-        let is_over = current.total_due.is_some_and(|due| due <= now);
-        let waits = matches!(current.stage(), Stage::Waiting) && transport.unsent_bytes() > 0;
-        current.is_timed &= is_over || !waits;
-        waits && !is_over
+        let waits = |current: &Current| {
+            let is_over = current.total_due.is_some_and(|due| due <= now);
+            !is_over && matches!(current.stage(), Stage::Waiting)
+        };
+        self.current.as_ref().is_some_and(waits) && transport.unsent_bytes() > 0
+    }
+
+    /// Gives the server its whole time once more.
+    fn watch_anew(&mut self, transport: &Transport) {
+        if let Some(current) = &mut self.current {
+            current.is_timed = false;
+        }
+        self.watch(transport);
     }
 
     fn watch_idle(&mut self, connection: &Connection) {
