@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::iter;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -68,10 +69,14 @@ impl Body {
 
     /// One behind the other.
     pub(crate) fn joined(pieces: impl IntoIterator<Item = Piece>) -> Self {
-        let mut pieces: VecDeque<Piece> = pieces.into_iter().collect();
-        match pieces.make_contiguous() {
-            [Piece::Bytes(bytes)] => Self(Content::Bytes(std::mem::take(bytes))),
-            _ => Self(Content::Joined(pieces)),
+        let mut pieces = pieces.into_iter().peekable();
+        match (pieces.next(), pieces.peek()) {
+            (None, _) => Self::empty(),
+            (Some(Piece::Bytes(bytes)), None) => Self(Content::Bytes(bytes)),
+            (Some(first), _) => {
+                let pieces = iter::once(first).chain(pieces);
+                Self(Content::Joined(pieces.collect()))
+            }
         }
     }
 

@@ -28,7 +28,7 @@ pub(crate) struct RecentHeads {
 struct Heads {
     kept: Vec<Kept>,
     next: usize,
-    /// One that is not worth keeping, while it is sent.
+    /// One that is not worth keeping: it is there while it is sent, its memory until the next.
     unlike: Option<PreparedHead>,
 }
 
@@ -54,14 +54,16 @@ impl RecentHeads {
         reactor: &Handle,
     ) -> Result<RefMut<'_, PreparedHead>, SendError> {
         let second = Date::second(reactor);
-        let heads = self.heads.borrow_mut();
+        let mut heads = self.heads.borrow_mut();
         let found = heads.kept.iter().position(|kept| kept.is_of(response));
         if let Some(index) = found
             && heads.kept[index].second == second
         {
             return Ok(RefMut::map(heads, |heads| &mut heads.kept[index].head));
         }
-        let head = prepare(response, &self.date.text(reactor))?;
+        let memory = heads.unlike.take().map(PreparedHead::into_memory);
+        let memory = memory.unwrap_or_default();
+        let head = prepare(memory, response, &self.date.text(reactor))?;
         Ok(RefMut::map(heads, |heads| {
             heads.keep(found, response, second, head)
         }))
@@ -105,14 +107,19 @@ impl Kept {
     }
 }
 
-fn prepare(response: &Response, date: &DateText) -> Result<PreparedHead, SendError> {
+fn prepare(
+    memory: Vec<u8>,
+    response: &Response,
+    date: &DateText,
+) -> Result<PreparedHead, SendError> {
     let mut fields = response.headers().iter();
     let has_date = fields.any(|(name, _)| name.known() == Some(Name::Date));
     let date = (!has_date).then_some((Sent::Date, date.text.as_slice()));
     let fields = response.headers().iter();
     let fields = fields.map(|(name, value)| (Sent::Other(name), value.as_bytes()));
     let status = response.status().as_u16();
-    PreparedHead::new(
+    PreparedHead::new_in(
+        memory,
         status,
         reason_phrase(status),
         date.into_iter().chain(fields),

@@ -26,6 +26,9 @@ pub struct PreparedHead {
     ending: Option<Ending>,
 }
 
+/// Room for all but the longest heads.
+const USUAL_BYTES: usize = 256;
+
 impl PreparedHead {
     /// Writes the head, but for what follows from the body and the connection.
     ///
@@ -38,10 +41,25 @@ impl PreparedHead {
         reason: &str,
         fields: impl IntoIterator<Item = (N, V)>,
     ) -> Result<Self, SendError> {
+        Self::new_in(Vec::new(), status, reason, fields)
+    }
+
+    /// The same, written over what is in `bytes`, so that its memory is used again.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn new_in<N: SendName, V: AsRef<[u8]>>(
+        mut bytes: Vec<u8>,
+        status: u16,
+        reason: &str,
+        fields: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Self, SendError> {
         if status < 200 {
             return Err(SendError::Status(status));
         }
-        let mut bytes = Vec::with_capacity(128);
+        bytes.clear();
+        bytes.reserve(USUAL_BYTES);
         send_status_line(status, reason, &mut bytes)?;
         send_fields(fields, &[Name::Connection], &mut bytes)?.send_option(&mut bytes);
         Ok(Self {
@@ -50,6 +68,11 @@ impl PreparedHead {
             bytes,
             ending: None,
         })
+    }
+
+    /// The memory it lies in, for the next.
+    pub fn into_memory(self) -> Vec<u8> {
+        self.bytes
     }
 
     /// The status.
