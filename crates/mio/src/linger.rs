@@ -18,8 +18,8 @@ use ropewalk_core::slots::Key;
 /// How long the peer may take to end its half. A round trip is enough; this survives two lost segments.
 pub(crate) const LONGEST: Duration = Duration::from_secs(2);
 
-/// How much it may send meanwhile: a pipelined batch or the rest of an upload that was refused.
-pub(crate) const MOST_BYTES: u32 = 1024 * 1024;
+/// How much it may send meanwhile: a pipelined batch or the rest of an upload that was refused, the longest that a form usually has.
+pub(crate) const MOST_BYTES: u32 = 16 * 1024 * 1024;
 
 /// How many sockets may linger.
 const MOST_SOCKETS: usize = 1024;

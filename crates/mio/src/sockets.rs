@@ -22,7 +22,7 @@ use crate::socket::Socket;
 use crate::stream::{Got, Phase, Readiness, Stream};
 use crate::token::Target;
 
-/// How many full buffers one connection may deliver before the others have their turn, so that a fast peer starves
+/// How many full buffers one connection may deliver, or have thrown away, before the others have their turn, so that a fast peer starves
 /// nobody.
 const READS_PER_TURN: usize = 2;
 
@@ -318,12 +318,7 @@ impl Turn<'_> {
             Phase::Open => {}
             Phase::Connecting => self.finish_connect(conn, stream, readiness)?,
             Phase::Adopted => self.begin(conn, stream)?,
-            Phase::Lingering { .. } => {
-                return match stream.discard(self.buffer) {
-                    true => ControlFlow::Break(Fate::Gone),
-                    false => ControlFlow::Continue(()),
-                };
-            }
+            Phase::Lingering { .. } => return self.discard(stream),
         }
         if readiness.writable && stream.take_blocked() {
             self.tell(conn, stream, Event::Writable { conn })?;
@@ -367,6 +362,19 @@ impl Turn<'_> {
             true => ControlFlow::Break(Fate::Again),
             false => ControlFlow::Continue(()),
         }
+    }
+
+    #[cold]
+    fn discard(&mut self, stream: &mut Stream) -> ControlFlow<Fate> {
+        for _ in 0..READS_PER_TURN {
+            if !stream.is_unread() {
+                return ControlFlow::Continue(());
+            }
+            if stream.discard(self.buffer) {
+                return ControlFlow::Break(Fate::Gone);
+            }
+        }
+        ControlFlow::Break(Fate::Again)
     }
 
     #[cold]

@@ -366,26 +366,23 @@ impl Stream {
         self.paused = false;
     }
 
-    /// While it lingers: throws away what came; `true` when it can be closed.
+    /// While it lingers: reads once and throws away what came; `true` when it can be closed.
     pub(crate) fn discard(&mut self, buffer: &mut [u8]) -> bool {
-        let Phase::Lingering { mut left } = self.phase else {
+        let Phase::Lingering { left } = self.phase else {
             return false;
         };
-        while self.unread {
-            match self.read(buffer) {
-                Got::Bytes(count) if count < buffer.len() && self.ending => return true,
-                Got::Bytes(count) | Got::Descriptors(_, count) => {
-                    match left.checked_sub(count as u32) {
-                        Some(rest) => left = rest,
-                        None => return true,
-                    }
+        match self.read(buffer) {
+            Got::Bytes(count) if count < buffer.len() && self.ending => true,
+            Got::Bytes(count) | Got::Descriptors(_, count) => {
+                match left.checked_sub(count as u32) {
+                    Some(left) => self.phase = Phase::Lingering { left },
+                    None => return true,
                 }
-                Got::Nothing => break,
-                Got::Eof | Got::Failed(_) => return true,
+                false
             }
+            Got::Nothing => false,
+            Got::Eof | Got::Failed(_) => true,
         }
-        self.phase = Phase::Lingering { left };
-        false
     }
 
     /// Makes the close a reset: the peer sees at once that what it has may not be all.

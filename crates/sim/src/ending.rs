@@ -16,7 +16,7 @@ use crate::wire::{Life, Trouble, Wire, other};
 const LINGER: Duration = Duration::from_secs(2);
 
 /// How much it reads meanwhile; a peer that sends more is reset.
-const LINGER_BYTES: u64 = 1024 * 1024;
+const LINGER_BYTES: u64 = 16 * 1024 * 1024;
 
 impl Network {
     /// Ends a connection in order: everything sent, then the end.

@@ -57,6 +57,23 @@ fn a_close_over_unread_bytes_is_no_reset() {
 }
 
 #[test]
+fn a_peer_that_has_much_to_say_before_it_reads_sees_no_reset() {
+    let mut world = World::new();
+    let (conn, mut peer) = world.accepted();
+    assert!(matches!(world.send(conn, b"413 too large"), Sent::Done));
+    world.driver.close(conn);
+    let upload = thread::spawn(move || {
+        let written = peer.write_all(&[2; 8_000_000]);
+        (written.is_ok(), read_to_end(&peer))
+    });
+    while !upload.is_finished() {
+        world.poll(Duration::from_millis(10));
+    }
+    let answer = (b"413 too large".to_vec(), None);
+    assert_eq!(upload.join().unwrap(), (true, answer));
+}
+
+#[test]
 fn a_lingering_socket_is_closed_when_the_peer_ends() {
     let mut world = World::new();
     let (conn, peer) = world.accepted();

@@ -12,7 +12,7 @@
 //! | a length-prefixed string or a netstring | 99 999 bytes | memory by a declared length |
 //! | a callback that blocks all others, before it is logged ([`Watchdog`](crate::Watchdog)) | 0.1 s; 5 s while it lasts | [blocking](super::blocking) |
 //! | callbacks and polls between two looks at the driver | 1 024 | tasks that wake each other for ever |
-//! | connections lingering after a close | 1 024, 2 s, 1 MiB each | a peer that never closes |
+//! | connections lingering after a close | 1 024, 2 s, 16 MiB each | a peer that never closes |
 //! | work in flight at a graceful stop, and everything at all ([`Grace`](crate::Grace)) | 8 s, 9 s | a stop that never ends |
 //! | a datagram that is received whole, unless its port says otherwise | 8 192 bytes | memory by a long datagram |
 //! | datagrams that wait to be sent; bytes of them, per port | 4 096; 1 MiB | questions whose answers nobody takes |

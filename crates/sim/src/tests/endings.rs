@@ -44,7 +44,7 @@ fn lingering_ends_over_a_peer_that_sends_too_much() {
     let world = World::new(1);
     let (mut server, mut client, here, there) = two_hosts(&world);
     server.close(here);
-    client.write(there, &pattern(5_000_000));
+    client.write(there, &pattern(20_000_000));
     run_all(&world, &mut [&mut server, &mut client], ms(1500));
     let news = client.news();
     assert!(news.contains(&Seen::Eof(there)));
