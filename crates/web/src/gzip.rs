@@ -21,6 +21,7 @@ use ropewalk_grammar::http1::{Method, Name};
 
 use crate::body::{Body, Content};
 use crate::content_type::is_compressible;
+use crate::headers::Headers;
 use crate::negotiate::{Encoding, add_vary, choose_encoding};
 use crate::request::Request;
 use crate::resource::Resource;
@@ -113,7 +114,11 @@ impl Gzip {
         vary_by_encoding(&mut response);
         let accept = request.header(Name::AcceptEncoding);
         let is_taken = choose_encoding(accept, &["gzip"]) == Encoding::Coded("gzip");
-        if !is_taken || response.status() == StatusCode::NOT_MODIFIED {
+        if !is_taken {
+            return response;
+        }
+        if response.status() == StatusCode::NOT_MODIFIED {
+            weaken_known_tag(&mut response, request);
             return response;
         }
         let is_head = request.head().method() == Method::Head;
@@ -192,9 +197,24 @@ fn mark(response: &mut Response) {
     headers.replace(Name::ContentEncoding.into(), gzip);
     headers.remove(Name::ContentLength);
     headers.remove(Name::AcceptRanges);
-    let tag = headers.get(Name::Etag).and_then(|tag| tag.to_str().ok());
-    let weak = tag.filter(|tag| !tag.starts_with("W/"));
-    if let Some(Ok(weak)) = weak.map(|tag| HeaderValue::try_from(format!("W/{tag}"))) {
+    if let Some(Ok(weak)) = weak_tag(headers).map(HeaderValue::try_from) {
+        headers.replace(Name::Etag.into(), weak);
+    }
+}
+
+/// What a strong tag is called once the content is compressed.
+fn weak_tag(headers: &Headers) -> Option<String> {
+    let tag = headers.get(Name::Etag)?.to_str().ok()?;
+    (!tag.starts_with("W/")).then(|| format!("W/{tag}"))
+}
+
+/// A cache finds what it has by the tag that it was given, which was weak if that was compressed (RFC 9110 15.4.5).
+fn weaken_known_tag(response: &mut Response, request: &Request) {
+    let known = request.header(Name::IfNoneMatch).unwrap_or_default();
+    let headers = response.headers_mut();
+    if let Some(weak) = weak_tag(headers).filter(|weak| known.contains(weak))
+        && let Ok(weak) = HeaderValue::try_from(weak)
+    {
         headers.replace(Name::Etag.into(), weak);
     }
 }

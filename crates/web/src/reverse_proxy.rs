@@ -34,7 +34,7 @@ use crate::client::{
 use crate::methods::Methods;
 use crate::reply::Reply;
 use crate::request::Request;
-use crate::resource::Resource;
+use crate::resource::{Resource, options};
 use crate::response::Response;
 
 /// Passes requests on to another server: the rest of the path, and the query, behind its URL.
@@ -169,6 +169,9 @@ impl ReverseProxy {
         let Some(url) = self.target(request) else {
             return StatusCode::BAD_REQUEST.into();
         };
+        if fields::hops_left(request) == Some(0) {
+            return options(Methods::ALL).into();
+        }
         let most = self.body_bytes.unwrap_or(u64::MAX);
         if request.has_body() && request.body().known_length() > Some(most) {
             return StatusCode::PAYLOAD_TOO_LARGE.into();

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderValue};
-use ropewalk_grammar::http1::{Expect, Fields, Name, Version};
+use ropewalk_grammar::http1::{Expect, Fields, Method, Name, Version};
 
 use crate::client::ClientResponse;
 use crate::headers::Headers;
@@ -49,6 +49,13 @@ pub(super) fn upgrade(request: &Request) -> Option<String> {
     (!passing.is_empty() && !request.has_body()).then(|| passing.join(", "))
 }
 
+/// How many more hops OPTIONS may go, if it says so (RFC 9110 7.6.2).
+pub(super) fn hops_left(request: &Request) -> Option<u64> {
+    let is_options = request.head().method() == Method::Options;
+    let left = request.header(Name::MaxForwards).filter(|_| is_options)?;
+    left.parse().ok()
+}
+
 pub(super) fn of_request(request: &Request, upgrade: Option<&str>) -> Headers {
     let is_trusted = request.trusts_peer();
     let waits = request.head().expect() == Expect::Continue && request.has_body();
@@ -59,6 +66,10 @@ pub(super) fn of_request(request: &Request, upgrade: Option<&str>) -> Headers {
     });
     if let Some(upgrade) = upgrade {
         put(&mut headers, "upgrade", upgrade);
+    }
+    if let Some(left) = hops_left(request) {
+        let left = left.saturating_sub(1).to_string();
+        put(&mut headers, Name::MaxForwards.as_str(), &left);
     }
     // Of an absolute target, which counts for more than `Host` (RFC 9112 3.2.2): else the server would see another host than we did.
     let authority = request.authority();

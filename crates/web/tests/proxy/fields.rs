@@ -7,6 +7,23 @@ use crate::scene::{Scene, get, names, value};
 const DONE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
 #[test]
+fn options_goes_as_far_as_it_says() {
+    let mut scene = Scene::new();
+    let client = scene.client();
+    let options = |hops: &str| get(hops).replace("GET ", "OPTIONS ");
+    let passed = scene.ask(&client, &options("Max-Forwards: 2\r\n"));
+    assert_eq!(value(&passed, "max-forwards"), Some("1"), "{passed}");
+    scene.answer(&client, DONE);
+    client.transport().write(options("Max-Forwards: 0\r\n"));
+    scene.settle();
+    let answer = client.take();
+    assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
+    assert!(value(&answer, "Allow").is_some(), "{answer}");
+    let passed = scene.ask(&client, &get("Max-Forwards: 0\r\n"));
+    assert_eq!(value(&passed, "max-forwards"), Some("0"), "of OPTIONS only");
+}
+
+#[test]
 fn fields_of_one_hop_stay_on_their_side() {
     let mut scene = Scene::new();
     let client = scene.client();
