@@ -49,7 +49,7 @@ pub(crate) fn listening(descriptor: Descriptor) -> io::Result<ListeningSocket> {
     if socket.peer_addr().is_ok() {
         return Err(wrong("it is a connection, not a socket to listen at"));
     }
-    if !socket.is_listener()? {
+    if !is_listener(&socket)? {
         socket.listen(1024)?;
     }
     socket.set_nonblocking(true)?;
@@ -57,6 +57,17 @@ pub(crate) fn listening(descriptor: Descriptor) -> io::Result<ListeningSocket> {
         Domain::UNIX => ListeningSocket::Unix(UnixListener::from(descriptor)),
         _ => ListeningSocket::Tcp(TcpListener::from(descriptor)),
     })
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn is_listener(socket: &SockRef<'_>) -> io::Result<bool> {
+    socket.is_listener()
+}
+
+/// Apple's kernels do not tell; to listen again changes the length of the queue only.
+#[cfg(target_vendor = "apple")]
+fn is_listener(_: &SockRef<'_>) -> io::Result<bool> {
+    Ok(false)
 }
 
 fn connected(descriptor: OwnedFd) -> io::Result<Socket> {

@@ -130,7 +130,7 @@ pub(crate) fn send(socket: &Socket, queue: &DatagramQueue, most: usize) -> io::R
     {
         return linux::send(socket, queue, most);
     }
-    let Some((data, peer)) = queue.iter().next() else {
+    let Some((data, peer)) = queue.iter().take(most).next() else {
         return Ok(0);
     };
     match (socket, peer) {

@@ -250,6 +250,6 @@ fn credentials(socket: impl AsFd) -> Option<PeerCredentials> {
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-const fn credentials<T>(_: T) -> Option<PeerCredentials> {
+fn credentials(_: impl AsFd) -> Option<PeerCredentials> {
     None
 }

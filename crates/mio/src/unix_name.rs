@@ -1,6 +1,5 @@
 //! UNIX addresses, between the kernel's form and ours.
 
-use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::SocketAddr;
@@ -49,7 +48,7 @@ fn abstract_to_kernel(name: &[u8]) -> io::Result<SockAddr> {
     check_length(name.len(), "name")?;
     let mut bytes = vec![0];
     bytes.extend_from_slice(name);
-    SockAddr::unix(OsStr::from_bytes(&bytes))
+    SockAddr::unix(std::ffi::OsStr::from_bytes(&bytes))
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]

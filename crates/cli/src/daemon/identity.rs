@@ -1,11 +1,11 @@
 //! Who the process is once it needs no privilege any more.
 
+#[cfg(not(target_vendor = "apple"))]
 use std::ffi::CString;
 
-use nix::unistd::{
-    Gid, Group, Uid, User, getegid, geteuid, getgid, getgrouplist, getuid, setgid, setgroups,
-    setuid,
-};
+use nix::unistd::{Gid, Group, Uid, User, getegid, geteuid, getgid, getuid, setgid, setuid};
+#[cfg(not(target_vendor = "apple"))]
+use nix::unistd::{getgrouplist, setgroups};
 use ropewalk::Failure;
 
 /// A user with its groups, looked up while the files that say so can be seen.
@@ -21,11 +21,15 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// There is no such user or group; or of a user that is only a number it is not known which group it is in.
+    /// There is no such user or group; or of a user that is only a number it is not known which group it is in. On macOS: always.
     pub(crate) fn look_up(
         user: Option<&str>,
         group: Option<&str>,
     ) -> Result<Option<Self>, Failure> {
+        if cfg!(target_vendor = "apple") && (user.is_some() || group.is_some()) {
+            let text = "--user and --group: on macOS launchd changes the user; say UserName and GroupName in its property list";
+            return Err(Failure::message(text));
+        }
         let group = group.map(find_group).transpose()?;
         let Some(name) = user else {
             return Ok(group.map(|group| Self {
@@ -41,7 +45,7 @@ impl Identity {
             return Err(Failure::message(text));
         };
         let groups = match known {
-            Some(user) => getgrouplist(&CString::new(user.name)?, group)?,
+            Some(user) => groups_of(user, group)?,
             None => vec![group],
         };
         Ok(Some(Self {
@@ -75,7 +79,7 @@ impl Identity {
 
     /// The user comes last: it may change none of the others any more.
     fn change(&self) -> nix::Result<()> {
-        setgroups(&self.groups)?;
+        set_groups(&self.groups)?;
         setgid(self.group)?;
         self.user.map_or(Ok(()), setuid)
     }
@@ -128,7 +132,28 @@ fn find_group(name: &str) -> Result<Gid, Failure> {
     Ok(Group::from_name(name)?.ok_or_else(missing)?.gid)
 }
 
-#[cfg(test)]
+#[cfg(not(target_vendor = "apple"))]
+fn groups_of(user: User, group: Gid) -> Result<Vec<Gid>, Failure> {
+    Ok(getgrouplist(&CString::new(user.name)?, group)?)
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn set_groups(groups: &[Gid]) -> nix::Result<()> {
+    setgroups(groups)
+}
+
+/// Apple's groups are a matter of its directory services, and nobody gets here.
+#[cfg(target_vendor = "apple")]
+fn groups_of(_: User, group: Gid) -> Result<Vec<Gid>, Failure> {
+    Ok(vec![group])
+}
+
+#[cfg(target_vendor = "apple")]
+fn set_groups(_: &[Gid]) -> nix::Result<()> {
+    Err(nix::errno::Errno::ENOTSUP)
+}
+
+#[cfg(all(test, not(target_vendor = "apple")))]
 mod tests {
     use super::*;
 

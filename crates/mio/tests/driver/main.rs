@@ -5,9 +5,13 @@ mod adopt;
 mod child;
 mod close;
 mod connect;
+#[cfg(target_os = "linux")]
+mod credentials;
 mod datagrams;
 mod listen;
 mod lookup;
+#[cfg(target_os = "linux")]
+mod refusals;
 mod signal;
 mod stream;
 mod unix;

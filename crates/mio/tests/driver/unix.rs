@@ -1,7 +1,7 @@
 //! What the file system sees of UNIX sockets (R88): modes, locks, stale paths; and peers that nobody here wrote.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -9,14 +9,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use ropewalk_core::address::{Address, UnixAddress};
 use ropewalk_core::driver::{Driver, Listen, ListenerId};
-use ropewalk_core::{Factory, PeerCredentials, Protocol, Reactor, Transport};
 use ropewalk_mio::MioDriver;
 
 /// A directory of its own, gone at the end.
-struct Directory(PathBuf);
+pub(crate) struct Directory(PathBuf);
 
 impl Directory {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("ropewalk-unix-{}-{count}", std::process::id());
@@ -25,7 +24,7 @@ impl Directory {
         Self(path)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 }
@@ -36,7 +35,7 @@ impl Drop for Directory {
     }
 }
 
-fn listen(path: &Path, lock: bool) -> Listen {
+pub(crate) fn listen(path: &Path, lock: bool) -> Listen {
     let mut listen = Listen::new(Address::Unix(UnixAddress::path(path)));
     listen.unix.lock = lock;
     listen
@@ -159,49 +158,4 @@ fn a_directory_that_is_not_there_is_said() {
         let error = driver.listen(&listen(&path, lock)).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound, "{error}");
     }
-}
-
-/// Tells the peer who it is.
-struct WhoAreYou;
-
-impl Factory for WhoAreYou {
-    fn build_protocol(&mut self, transport: &Transport) -> Option<Box<dyn Protocol>> {
-        let peer = transport.fact::<PeerCredentials>().unwrap();
-        transport.write(format!(
-            "{} {} {}",
-            peer.process.unwrap(),
-            peer.user,
-            peer.group
-        ));
-        transport.lose_connection();
-        struct Silent;
-        impl Protocol for Silent {
-            fn data_received(&mut self, _transport: &Transport, _data: &[u8]) {}
-        }
-        Some(Box::new(Silent))
-    }
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn the_kernel_tells_who_is_at_the_other_end() {
-    let directory = Directory::new();
-    let path = directory.path("socket");
-    let mut reactor = Reactor::new(MioDriver::new().unwrap());
-    reactor.listen(listen(&path, false), WhoAreYou).unwrap();
-    let client = std::thread::spawn(move || {
-        let mut said = String::new();
-        let mut peer = UnixStream::connect(path).unwrap();
-        peer.write_all(b"hello").unwrap();
-        peer.read_to_string(&mut said).unwrap();
-        said
-    });
-    while !client.is_finished() {
-        let second = std::time::Duration::from_millis(50);
-        reactor.turn(Some(second)).unwrap();
-    }
-    let us = fs::metadata("/proc/self").unwrap();
-    let process = std::process::id();
-    let expected = format!("{process} {} {}", us.uid(), us.gid());
-    assert_eq!(client.join().unwrap(), expected);
 }

@@ -213,8 +213,8 @@ fn h1_23_a_wrong_root_is_an_error_at_the_start() {
 fn what_is_no_file_is_not_there() {
     let place = place();
     let pipe = place.path().join("root/pipe");
-    let made = rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR);
-    made.unwrap();
+    let made = std::process::Command::new("mkfifo").arg(pipe).status();
+    assert!(made.unwrap().success());
     let mut client = client(place.path());
     assert_eq!(client.get("/pipe").status, StatusCode::NOT_FOUND);
     assert!(!client.get("/").text().contains("pipe"));
