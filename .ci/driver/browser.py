@@ -65,11 +65,11 @@ class Chromium:
 
 
 class Page:
-    """A page in a window of its own, which shares nothing with the others."""
+    """A page in a window of its own, which shares nothing with the others; or a tab beside another one."""
 
-    def __init__(self, browser, url, width, height, dark=False):
-        context = browser.call("Target.createBrowserContext")["browserContextId"]
-        target = browser.call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
+    def __init__(self, browser, url, width, height, dark=False, beside=None):
+        self.context = beside.context if beside else browser.call("Target.createBrowserContext")["browserContextId"]
+        target = browser.call("Target.createTarget", url="about:blank", browserContextId=self.context)["targetId"]
         session = browser.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         self.call = lambda method, **parameters: browser.call(method, session, **parameters)
         self.call("Runtime.enable")

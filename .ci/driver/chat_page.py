@@ -99,12 +99,31 @@ def in_chromium():
             pages[1].reload()
             pages[1].wait(f"{IS_IN} && {TEXTS}.length === {len(shown)}", "all of it after a reload")
             must(pages[1].get(TEXTS) == shown, "a reload shows something else")
+            two_tabs(browser, web, pages[0])
             program.stops()
             pages[0].wait("document.querySelector('#state').textContent.includes('stopped')", "word of the stop")
         with sqlite3.connect(history) as database:
             rows = database.execute("SELECT text FROM message ORDER BY seq").fetchall()
         must([text for text, in rows] == shown, "the file says something else")
         must(not browser.errors, f"errors on the page: {browser.errors}")
+
+
+def two_tabs(browser, address, first):
+    """A second tab asks for another name; each keeps its own, its room, and what is not sent yet."""
+    second = Page(browser, f"http://{address[0]}:{address[1]}/", 800, 600, beside=first)
+    second.wait("document.querySelector('#hello')?.open", "question for another name")
+    must("in another tab" in second.get("document.querySelector('#name-problem').textContent"), "it is not said why")
+    second.type("#name", "bea")
+    second.wait(IS_IN, "connection of bea")
+    first.call("Page.bringToFront")  # hidden pages have slow timers
+    first.get("location.hash = 'tea'")
+    first.wait("document.querySelector('#room').textContent === '# tea'", "the other room")
+    first.get("document.querySelector('#text').focus()")
+    first.call("Input.insertText", text="half a sent")
+    first.reload()
+    first.wait(IS_IN, "connection after a reload")
+    told = first.get("['#my-name', '#room'].map((id) => document.querySelector(id).textContent).concat(document.querySelector('#text').value)")
+    must(told == ["ann", "# tea", "half a sent"], f"after a reload there is {told}")
 
 
 def talk(pages, lines, wrote, half):

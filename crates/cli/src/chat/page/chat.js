@@ -13,8 +13,10 @@ const MOST_SHOWN = 5000;           // older messages leave the page; "earlier" b
 const SAY_AGAIN = 3000;            // what could not be kept is said again after this
 const FIRST_RETRY = 400, LAST_RETRY = 5000;
 const PATIENCE = 10000;            // silence that is longer after a question means that the connection is dead
+const SHORT_PATIENCE = 3000;       // the same after a sleep or a change of network, when it often is
 const QUIET = 20000;               // after so long without a word the chat is asked whether it is there
 const GROUP = 5 * 60 * 1000;       // messages of one person within this are shown under one name
+const ONE_BY_ONE = 3;              // so many who come or go are told on a line each; of more, the last line tells all the others
 const LOBBY = "lobby";
 
 const $ = (id) => document.getElementById(id);
@@ -27,15 +29,17 @@ const element = (tag, className, text) => {
 const bdi = (text) => element("bdi", "", text);
 const random = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
-// ── What is remembered: the name for ever, the rest as long as the tab ─────────────────────────────────────────────────
+// ── What is remembered, as long as the tab; the name also for the next one ────────────────────────────────────────────
 
 const kept = (store, key, value) => {
   try { return value === undefined ? store.getItem(key) : store.setItem(key, value); } catch { return null; }
 };
-let name = kept(localStorage, "chat name") || "";
+let name = kept(sessionStorage, "chat name") || kept(localStorage, "chat name") || "";
+let isRemembered = Boolean(name);  // nobody typed it here
 let token = kept(sessionStorage, "chat token");
 if (!token) kept(sessionStorage, "chat token", token = random());
 let pending = JSON.parse(kept(sessionStorage, "chat pending") || "[]");
+const draftOf = (room) => `chat draft ${room.toLowerCase()}`;
 const savePending = () => kept(sessionStorage, "chat pending", JSON.stringify(pending.map(({ room, key, text }) => ({ room, key, text }))));
 
 // ── The room that is shown ────────────────────────────────────────────────────────────────────────────────────────────
@@ -56,7 +60,8 @@ function enter(wish) {
   last = null;
   $("messages").replaceChildren();
   $("earlier").hidden = $("newer").hidden = $("empty").hidden = true;
-  $("typing").textContent = "";
+  $("typing").textContent = $("too-long").textContent = "";
+  $("text").value = kept(sessionStorage, draftOf(wish)) || "";
   typers.clear();
   stick = true;
   pending.filter((message) => same(message.room, wish)).forEach(showPending);
@@ -97,17 +102,17 @@ function connect() {
 
 function listen(told) {
   clearTimeout(quiet);
-  quiet = setTimeout(ask, QUIET);
+  quiet = setTimeout(() => ask(), QUIET);
   clearTimeout(deadline);
   hear[told.type]?.(told);
 }
 
 /** Asks whether the chat is still there: a connection can be dead, after a sleep above all, and nobody says so. */
-function ask() {
+function ask(patience) {
   const own = socket;
   if (!isIn) return;
   send({ type: "ping" });
-  expect(() => lose(own));
+  expect(() => lose(own), patience);
 }
 
 /** Gives a connection up, and comes back after a while: longer each time, and not at the same moment as everybody else. */
@@ -138,9 +143,9 @@ function replaced() {
 }
 
 /** Does something unless an answer comes in time. */
-function expect(otherwise) {
+function expect(otherwise, patience = PATIENCE) {
   clearTimeout(deadline);
-  deadline = setTimeout(otherwise, PATIENCE);
+  deadline = setTimeout(otherwise, patience);
 }
 
 /** Sends what waits, in its order. */
@@ -158,10 +163,11 @@ function sendPending(message) {
 }
 
 const comeBack = () => {
-  if (socket) ask();
+  if (socket) ask(SHORT_PATIENCE);
   else if (name && !$("elsewhere").open && !$("hello").open) connect();
 };
 addEventListener("online", comeBack);
+addEventListener("offline", () => ask(SHORT_PATIENCE));  // a chat on this machine is still there
 addEventListener("pageshow", (event) => { if (event.persisted) comeBack(); });
 addEventListener("visibilitychange", () => { if (!document.hidden) comeBack(), unread(0); });
 
@@ -171,7 +177,8 @@ const hear = {
   welcome(told) {
     isIn = true;
     retries = 0;
-    kept(localStorage, "chat name", name = told.name);
+    name = told.name;
+    for (const store of [sessionStorage, localStorage]) kept(store, "chat name", name);
     showMe();
     state("good", "connected");
     if ($("hello").open) $("hello").close();
@@ -185,13 +192,17 @@ const hear = {
     } else if (what === "name") {
       leave();
       state("wait", "not connected");
-      askName(why);
+      askName(isRemembered ? `${why} Perhaps you are, in another tab.` : why);
     } else if (what === "room") {
       notice(why);
       if (--joins === 0 && !room.id) location.replace(`#${LOBBY}`);
     } else {
       const message = pending.find((message) => message.key === key);
-      if (message && again) return void (retry ||= setTimeout(sendAll, SAY_AGAIN));
+      if (message && again) {
+        notice(`${why} Trying again…`);
+        retry ||= setTimeout(sendAll, SAY_AGAIN);
+        return;
+      }
       forget(key, (shown) => shown.classList.replace("pending", "failed"));
       notice(why);
     }
@@ -247,7 +258,7 @@ const hear = {
     if (joins || room.name !== where || room.here.has(who)) return;
     room.here.add(who);
     room.people++;
-    if (room.people < 50) told(bdi(who), " joined");
+    if (room.people < 50) cameOrWent(who, "joined");
     showHere();
   },
 
@@ -256,8 +267,12 @@ const hear = {
     if (!room.here.delete(who) && room.people <= room.here.size) return;  // not all of many are known by name
     room.people--;
     if (typers.delete(who)) showTyping();
-    if (room.people < 50) told(bdi(who), " left");
+    if (room.people < 50) cameOrWent(who, "left");
     showHere();
+  },
+
+  slow() {
+    notice("You send more than the chat passes on at once. It is read more slowly for a while; nothing is lost.");
   },
 
   typing({ room: where, name: who }) {
@@ -291,14 +306,16 @@ function forget(key, change) {
 }
 
 let typed = -Infinity;
+const saveDraft = () => room && kept(sessionStorage, draftOf(room.name), $("text").value);
 $("text").addEventListener("input", () => {
+  saveDraft();
   $("too-long").textContent = "";
   if ($("text").value && performance.now() - typed > 3000) typed = performance.now(), send({ type: "typing" });
 });
 $("say").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = $("text").value.trim();
-  if (text && room && say(text)) $("text").value = "", typed = -Infinity;
+  if (text && room && say(text)) $("text").value = "", saveDraft(), typed = -Infinity;
   $("text").focus();
 });
 
@@ -312,9 +329,10 @@ const hue = (name) => {
   for (const char of name.toLowerCase()) sum = (sum * 31 + char.codePointAt(0)) % 9973;
   return `h${sum % 12}`;
 };
+const letters = new Intl.Segmenter();
 const face = (made, name) => {
   made.className = `face ${hue(name)}`;
-  made.textContent = [...name][0].toUpperCase();
+  made.textContent = [...letters.segment(name)][0].segment.toUpperCase();
   made.setAttribute("aria-hidden", "true");
   return made;
 };
@@ -359,6 +377,10 @@ function item(message, before) {
 }
 
 const firstPending = () => $("messages").querySelector(".pending");
+const lastShown = () => {
+  const mark = firstPending();
+  return mark ? mark.previousElementSibling : $("messages").lastElementChild;
+};
 
 /** Adds what comes now without a screen reader reading all of it out: it is of the past. */
 let softening = 0;
@@ -370,8 +392,7 @@ function softly() {
 
 /** Adds a new message, above what is not sent yet. */
 function show(message) {
-  const mark = firstPending();
-  const above = (mark ? mark.previousElementSibling : $("messages").lastElementChild)?.classList.contains("message") ? last : null;
+  const above = lastShown()?.classList.contains("message") ? last : null;
   if (message.key) forget(message.key, (shown) => shown.remove());
   if (!last || day(last.at) !== day(message.at)) add(element("li", "day", day(message.at)));
   add(item(message, above));
@@ -396,10 +417,29 @@ function told(...parts) {
   const line = element("li", "told");
   line.append(...parts);
   add(line);
+  return line;
+}
+
+/** Tells who came or went: a crowd in few lines. */
+let crowd = null;
+function cameOrWent(who, what) {
+  if (crowd?.what !== what || crowd.line !== lastShown()) crowd = { what, lines: 0, names: [] };
+  if (crowd.lines < ONE_BY_ONE) {
+    crowd.lines++;
+    crowd.names = [who];
+    crowd.line = told(bdi(who), ` ${what}`);
+  } else {
+    crowd.names.push(who);
+    const more = crowd.names.length - 5;
+    const names = crowd.names.slice(0, 5).flatMap((name, number) => [number ? ", " : "", bdi(name)]);
+    crowd.line.replaceChildren(...names, `${more > 0 ? ` and ${more} more` : ""} ${what}`);
+    follow();
+  }
 }
 
 function showPending(message) {
-  const shown = item({ ...message, name, at: Date.now() }, null);
+  const now = { ...message, name, at: Date.now() };
+  const shown = item(now, $("messages").lastElementChild?.classList.contains("pending") ? now : null);
   shown.classList.add("pending");
   shown.id = `key-${message.key}`;
   $("messages").append(shown);
@@ -507,7 +547,7 @@ function showHere() {
 function showTyping() {
   const now = performance.now();
   for (const [who, until] of typers) if (until <= now) typers.delete(who);
-  const names = [...typers.keys()];
+  const names = [...typers.keys()].map((name) => `\u2068${name}\u2069`);  // whatever its direction
   $("typing").textContent = names.length === 0 ? "" : names.length === 1 ? `${names[0]} is typing…`
     : names.length < 4 ? `${names.slice(0, -1).join(", ")} and ${names.at(-1)} are typing…` : "Several people are typing…";
 }
@@ -541,6 +581,7 @@ $("hello-form").addEventListener("submit", (event) => {
   if (!wish) return;
   if (isIn && wish === name) return $("hello").close();
   name = wish;
+  isRemembered = false;
   leave(1000);
   retries = 0;
   connect();
@@ -568,9 +609,11 @@ function openDrawer(id) {
   document.body.classList.add(className);
   button.setAttribute("aria-expanded", "true");
   $("shade").hidden = false;
+  document.querySelector("main").inert = true;
   $(`close-${id}`).focus();
 }
 function closeDrawers() {
+  document.querySelector("main").inert = false;
   for (const [className, button] of Object.values(drawers)) {
     if (!document.body.classList.contains(className)) continue;
     document.body.classList.remove(className);
