@@ -4,6 +4,8 @@ import http.client
 import json
 import os
 import pathlib
+import resource
+import signal
 import sqlite3
 import tempfile
 import threading
@@ -123,6 +125,12 @@ def page():
         watching.join(PATIENCE)
         must(watcher.closed == 1001, f"it was told {watcher.closed}")
         tab.close()
+    with started(ANY, ANY) as program, WebSocket(program.listening(), "/ws") as sleeper:
+        sleeper.send(json.dumps({"type": "hello", "name": "sleeper", "token": "t"}))
+        program.stderr.matching("joined")
+        began = time.monotonic()
+        program.stops(signal.SIGINT)
+        must(time.monotonic() - began < PATIENCE / 2, "it waits long for one that does not answer its goodbye")
 
 
 @check("ropewalk chat, kill and restart")

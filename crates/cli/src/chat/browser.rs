@@ -23,6 +23,10 @@ const KEY_BYTES: usize = 64;
 /// How long a browser may take to say hello. Stops those who connect only to hold a connection.
 const HELLO_TIME: Duration = Duration::from_secs(30);
 
+/// How long a browser may take to answer a goodbye. One that sleeps answers none, and nothing is lost without: it says again what
+/// was not acknowledged, and asks for what it did not see. So the chat is stopped as quickly.
+const PARTING_TIME: Duration = Duration::from_secs(1);
+
 /// One connection.
 pub(crate) struct Browser {
     hall: Hall,
@@ -44,6 +48,7 @@ pub(crate) fn server(hall: Hall) -> WebSocketServer<Browser> {
     WebSocketServer::new(make).with_options(WebSocketOptions {
         limit_bytes: LIMIT_BYTES,
         slow_peer: SlowPeer::Disconnect,
+        close_timeout: PARTING_TIME,
         ..WebSocketOptions::default()
     })
 }

@@ -1,6 +1,7 @@
 //! What the servers have in common.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ropewalk::web::websocket::{
     Opening, Origins, Refusal, WebSocketOptions, WebSocketProtocol, WebSocketServer,
@@ -32,7 +33,7 @@ pub(super) struct ServerOptions {
     origin: Vec<String>,
     /// Send a ping after so many seconds of silence; 0 sends none
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = program::seconds)]
-    ping: std::time::Duration,
+    ping: Duration,
     /// Speak TLS, with the certificate and its chain in this file, which is read anew at SIGHUP
     #[arg(long, value_name = "PEM")]
     tls: Option<PathBuf>,
@@ -40,6 +41,9 @@ pub(super) struct ServerOptions {
     #[arg(long, value_name = "PEM", requires = "tls")]
     tls_key: Option<PathBuf>,
 }
+
+/// A client that does not answer our goodbye keeps the stop for so long.
+const PARTING_TIME: Duration = Duration::from_secs(2);
 
 impl ServerOptions {
     /// Serves protocols that `make` makes, of those requests that the options let through.
@@ -74,6 +78,7 @@ impl ServerOptions {
             limit_bytes: self.max_message,
             deflate: self.compression.deflate(),
             heartbeat: Some(self.ping).filter(|ping| !ping.is_zero()),
+            close_timeout: PARTING_TIME,
             ..WebSocketOptions::default()
         }
     }
