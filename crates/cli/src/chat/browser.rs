@@ -70,8 +70,12 @@ impl WebSocketProtocol for Browser {
         let listeners = self.obey(socket, asked);
         let now = socket.reactor().now();
         let to_others = self.budget.spend(text.len(), listeners, now);
-        let wait = to_others.max(self.budget.spend(self.told.take(), 1, now));
-        self.rest(socket, wait);
+        let too_fast = self.too_fast(now);
+        if self.budget.should_tell(to_others, too_fast.is_some(), now) {
+            socket.send_text(Told::Slow {}.text());
+        }
+        let to_him = self.budget.spend(self.told.take(), 1, now);
+        self.rest(socket, to_others.max(to_him).max(too_fast));
     }
 
     fn connection_lost(&mut self, socket: &WebSocket, ending: &Ending<'_>) {
@@ -245,12 +249,15 @@ impl Browser {
         1
     }
 
-    /// Reads on when the budget, and the hall, allow it.
+    /// How long to wait if too much comes from his address.
+    fn too_fast(&self, now: Duration) -> Option<Duration> {
+        let guest = self.guest.as_ref()?;
+        self.hall.too_fast(guest.peer(), now)
+    }
+
+    /// Reads on after so long, and when the hall allows it.
     fn rest(&mut self, socket: &WebSocket, wait: Option<Duration>) {
-        let now = socket.reactor().now();
-        let guest = self.guest.as_ref();
-        let too_fast = guest.and_then(|guest| self.hall.too_fast(guest.peer(), now));
-        if let Some(wait) = wait.max(too_fast) {
+        if let Some(wait) = wait {
             socket.transport().pause_reading();
             socket.call_later(wait, |this: &mut Self, socket| this.go_on(socket));
         } else if let Some(calm) = self.hall.busy(socket.reactor()) {

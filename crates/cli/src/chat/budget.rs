@@ -17,12 +17,19 @@ const BYTES_PER_SECOND: u64 = 8 * 1024 * 1024;
 /// What a line costs beyond its bytes: sending one takes about as long as copying so many.
 const LINE_BYTES: u64 = 256;
 
+/// Who has to wait for so long is told why; shorter pauses nobody notices.
+const LONG_WAIT: Duration = Duration::from_secs(1);
+
+/// He is told so again after this.
+const TELLING_INTERVAL: Duration = Duration::from_secs(60);
+
 /// The budget of one guest: a bucket that fills as time goes by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     /// What is in it, less what is owed: the last line may cost more than was left.
     left: i64,
     as_of: Duration,
+    told: Option<Duration>,
 }
 
 impl Default for Budget {
@@ -31,6 +38,7 @@ impl Default for Budget {
         Self {
             left: BURST_BYTES.cast_signed(),
             as_of: Duration::ZERO,
+            told: None,
         }
     }
 }
@@ -50,6 +58,21 @@ impl Budget {
         Some(Duration::from_secs_f64(
             owed as f64 / BYTES_PER_SECOND as f64,
         ))
+    }
+
+    /// Whether now is the time to tell him that he is read more slowly: he has to wait for so long, or `too_fast` says it.
+    pub(crate) fn should_tell(
+        &mut self,
+        wait: Option<Duration>,
+        too_fast: bool,
+        now: Duration,
+    ) -> bool {
+        let is_long = too_fast || wait.is_some_and(|wait| wait >= LONG_WAIT);
+        let is_new = self.told.is_none_or(|told| now >= told + TELLING_INTERVAL);
+        if is_long && is_new {
+            self.told = Some(now);
+        }
+        is_long && is_new
     }
 
     fn refill(&mut self, now: Duration) {
@@ -80,6 +103,15 @@ mod tests {
             wait < Duration::from_millis(1),
             "one line's worth: {wait:?}"
         );
+    }
+
+    #[test]
+    fn who_has_to_wait_long_is_told_so_once_a_minute() {
+        let (mut budget, second) = (Budget::default(), Duration::from_secs(1));
+        assert!(!budget.should_tell(Some(second / 2), false, Duration::ZERO));
+        assert!(budget.should_tell(Some(second), false, second));
+        assert!(!budget.should_tell(Some(second), true, 60 * second));
+        assert!(budget.should_tell(None, true, 61 * second));
     }
 
     #[test]

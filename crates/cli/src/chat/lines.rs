@@ -33,6 +33,8 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 /// How many lines that are no name are answered. Stops those who do not talk to us at all.
 const NAMING_TRIES: u32 = 10;
 
+const SLOW: &str = "You send more than the chat passes on at once. It is read more slowly for a while; nothing is lost.";
+
 const WELCOME: &str = "Welcome to the chat. What is your name?";
 
 /// So much of what was said before is shown to who joins; less than may wait for a guest.
@@ -308,16 +310,19 @@ impl LineGuest {
     }
 
     fn pay(&mut self, lines: &Lines, bytes: usize, listeners: usize) {
-        let wait = self.budget.spend(bytes, listeners, lines.reactor().now());
-        self.rest(lines, wait);
-    }
-
-    /// Reads on when the budget, and the hall, allow it.
-    fn rest(&mut self, lines: &Lines, wait: Option<Duration>) {
         let now = lines.reactor().now();
+        let wait = self.budget.spend(bytes, listeners, now);
         let guest = self.guest.as_ref();
         let too_fast = guest.and_then(|guest| self.hall.too_fast(guest.peer(), now));
-        if let Some(wait) = wait.max(too_fast) {
+        if self.budget.should_tell(wait, too_fast.is_some(), now) {
+            lines.write(own(SLOW));
+        }
+        self.rest(lines, wait.max(too_fast));
+    }
+
+    /// Reads on after so long, and when the hall allows it.
+    fn rest(&mut self, lines: &Lines, wait: Option<Duration>) {
+        if let Some(wait) = wait {
             lines.pause_reading();
             lines.call_later(wait, |this: &mut Self, lines| this.go_on(lines));
         } else if let Some(calm) = self.hall.busy(lines.reactor()) {

@@ -13,6 +13,7 @@
 //!     say {room, key, text}                 ─►
 //!                                           ◄─  message {room, seq, key?, name, text, at}    to all who are in the room
 //!                                           ◄─  ack {room, key, seq}     or refused {what: "message", key, why, again}
+//!                                           ◄─  slow {}       once a minute, while so much is said that it is read slowly
 //!     typing {}                             ─►
 //!                                           ◄─  typing {room, name}, joined {room, name}, left {room, name}
 //!     earlier {before}                      ─►
@@ -125,6 +126,8 @@ pub(crate) enum Told<'a> {
         room: &'a str,
         name: &'a str,
     },
+    /// More comes than is passed on: it is read more slowly.
+    Slow {},
     Pong {},
 }
 
