@@ -213,6 +213,28 @@ def last_words():
         must(texts()[2:] == [f"word {number}" for number in range(500)], f"{len(texts())} are kept")
 
 
+@check("ropewalk chat, full disk")
+def full_disk():
+    """What cannot be kept nobody hears, its sender is told so, and what was kept before is not touched; once there is room it goes on."""
+    with tempfile.TemporaryDirectory() as folder:
+        history = pathlib.Path(folder) / "history.db"
+        with started(ANY, ANY, "--history", history) as program:
+            program.listening()
+            with Peer(program.listening()) as peer:
+                peer.send(b"ann\n/echo on\nbefore\n")
+                peer.read_line_with("ann: before")
+                no_limit = resource.prlimit(program.process.pid, resource.RLIMIT_FSIZE)
+                resource.prlimit(program.process.pid, resource.RLIMIT_FSIZE, (8192, no_limit[1]))
+                peer.send(b"x" * 10_000 + b"\n")
+                peer.read_line_with("* ", "could not be kept")
+                resource.prlimit(program.process.pid, resource.RLIMIT_FSIZE, no_limit)
+                peer.send(b"after\n")
+                peer.read_line_with("ann: after")
+            program.stops()
+        texts = sqlite3.connect(history).execute("SELECT text FROM message ORDER BY seq").fetchall()
+        must(texts == [("before",), ("after",)], f"kept is {texts}")
+
+
 @check("ropewalk chat, bad history")
 def bad_history():
     """A file that is no database, is another program's, or cannot be written: one line that names it, status 1."""
@@ -221,7 +243,8 @@ def bad_history():
         (folder / "text").write_text("not a database\n" * 100)
         with sqlite3.connect(folder / "theirs") as database:
             database.execute("CREATE TABLE theirs (x)")
-        for file in ("text", "theirs", "no/such/folder", "."):
+        os.mkfifo(folder / "pipe")
+        for file in ("text", "theirs", "no/such/folder", ".", "pipe"):
             with started(ANY, ANY, "--history", folder / file) as program:
                 one_line_error(program, str(folder / file), "--history")
         application = folder / "chat.toml"

@@ -12,6 +12,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{chdir, chroot};
@@ -19,6 +20,7 @@ use ropewalk::deferred::FirstError;
 use ropewalk::service::{Application, Grace, ServiceError};
 use ropewalk::timer::LoopingCall;
 use ropewalk::{Exit, Failure, Handle, Phase, Reactor};
+use signal_hook::{consts::SIGXFSZ, flag};
 
 use crate::daemon::{DaemonOptions, Detached, Identity, PidFile, Starter, Umask, detach};
 use crate::log::{Log, LogFormat, LogOptions};
@@ -127,6 +129,7 @@ impl Life {
             Some(Detached::Child(starter)) => Some(starter),
             None => None,
         };
+        outlive_full_files()?;
         self.settle_in()?;
         let log = Rc::new(Log::open(&self.log_options())?);
         let outcome = self.serve(&log, starter, plan);
@@ -179,6 +182,13 @@ impl Life {
         tracing::info!("{} has stopped", self.name);
         Ok(())
     }
+}
+
+/// A file that reaches the limit of its size (`ulimit -f`) is an error for who writes it, such as a log or a history, and not the
+/// end of the process: that SIGXFSZ would be, unless somebody catches it.
+fn outlive_full_files() -> Result<(), Failure> {
+    flag::register(SIGXFSZ, Arc::default())?;
+    Ok(())
 }
 
 /// What is done with privileges, or to be rid of them.

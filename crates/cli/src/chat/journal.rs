@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use ropewalk::enterprise::{
@@ -71,6 +72,7 @@ impl Lock {
     ///
     /// Another holds it, or the file can be neither opened to write nor made.
     pub(crate) fn take(path: &Path) -> Result<Self, Failure> {
+        look(path)?;
         let mut options = File::options();
         let file = options.read(true).write(true).create(true).open(path)?;
         match file.try_lock() {
@@ -107,20 +109,11 @@ impl Journal {
     ///
     /// It is something else, or in no folder, or is known not to be ours to write.
     pub(crate) fn check(path: &Path) -> Result<(), Failure> {
-        if path.exists() {
+        if look(path)? {
             let mut session = Sqlite::new(path).read_only().open()?;
             identify(&mut session)?;
-            let is_locked = std::fs::metadata(path).is_ok_and(|file| file.permissions().readonly());
-            return match is_locked {
-                false => Ok(()),
-                true => Err(Failure::message("it may not be written")),
-            };
         }
-        let folder = path.parent().filter(|folder| *folder != Path::new(""));
-        match folder.is_none_or(Path::is_dir) {
-            true => Ok(()),
-            false => Err(Failure::message("there is no such folder")),
-        }
+        Ok(())
     }
 
     /// Reads all.
@@ -145,6 +138,27 @@ impl Journal {
     pub(crate) fn close(&self) -> Deferred<()> {
         self.0.close()
     }
+}
+
+/// Tells whether there is a file at a path where there may be one of ours, without opening it: that of a pipe would take for ever.
+fn look(path: &Path) -> Result<bool, Failure> {
+    let wrong = match path.metadata() {
+        Ok(file) if file.is_dir() => "it is a folder; name a file in it",
+        Ok(file) if !file.is_file() => "it is no ordinary file; name another",
+        Ok(file) if file.permissions().readonly() => {
+            "it may not be written; let it be, or name another file"
+        }
+        Ok(_) => return Ok(true),
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+        Err(_) => {
+            let folder = path.parent().filter(|folder| *folder != Path::new(""));
+            if folder.is_none_or(Path::is_dir) {
+                return Ok(false);
+            }
+            "there is no such folder; make it first"
+        }
+    };
+    Err(Failure::message(wrong))
 }
 
 /// Makes sure that the file is ours before anything in it is changed.

@@ -168,14 +168,30 @@ impl Service for History {
 }
 
 fn explain(path: &Path, failure: &Failure) -> Failure {
+    const REMEDIES: [(&str, &str); 7] = [
+        (
+            "malformed",
+            "nothing was changed: `sqlite3 FILE .recover` writes down what can still be read",
+        ),
+        (
+            "is locked",
+            "another program writes to it; stop that, or name another file",
+        ),
+        ("not a database", "name another file"),
+        ("unable to open", "the chat must be able to read it"),
+        (
+            "Permission denied",
+            "the chat must be able to write it and to make files in its folder",
+        ),
+        (
+            "readonly database",
+            "the chat must be able to make files in its folder, too",
+        ),
+        ("is full", "make room, or name a file elsewhere"),
+    ];
     let problem = failure.to_string();
-    let remedy = match &*problem {
-        text if text.contains("malformed") => {
-            "; nothing was changed: `sqlite3 FILE .recover` writes down what can still be read"
-        }
-        text if text.contains("is locked") => "; another program writes to it",
-        _ => "",
-    };
+    let remedy = REMEDIES.iter().find(|(sign, _)| problem.contains(sign));
+    let remedy = remedy.map_or(String::new(), |(_, remedy)| format!("; {remedy}"));
     Failure::message(format!("--history {path:?}: {problem}{remedy}"))
 }
 

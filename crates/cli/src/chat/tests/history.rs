@@ -115,6 +115,7 @@ fn a_file_that_will_not_do_is_named_with_the_reason() {
         (text, "not a database"),
         (folder, "no such folder"),
         (other, "another program's"),
+        (scratch.path(""), "it is a folder"),
     ] {
         let checked = Journal::check(&path).unwrap_err().to_string();
         assert!(checked.contains(why), "{checked}");
