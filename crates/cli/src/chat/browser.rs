@@ -10,7 +10,7 @@ use ropewalk::web::websocket::{
 };
 
 use super::budget::Budget;
-use super::hall::{Guest, Hall, MOST_NAMES, NoEntry, Piece, Room, Seat, TEXT_BYTES};
+use super::hall::{Guest, Hall, MOST_NAMES, Piece, Room, Seat, TEXT_BYTES};
 use super::text::{Name, printable};
 use super::wire::{Asked, Told, What};
 
@@ -127,7 +127,7 @@ impl Browser {
             Ok(name) => {
                 let seat = Seat::Browser(socket.clone());
                 let entered = self.hall.enter(reactor, peer, name, Some(token), seat);
-                entered.map_err(|problem| (problem.to_string(), problem != NoEntry::Taken))
+                entered.map_err(|problem| (problem.to_string(), problem.may_pass()))
             }
         };
         match entered {

@@ -73,7 +73,7 @@ pub(crate) trait Ear {
 pub(crate) struct Guest {
     hall: Hall,
     name: Name,
-    /// The name, folded: who this is.
+    /// What the name looks like: who this is.
     id: String,
     /// Whether it is still he: the same name may be somebody else's by now.
     visit: u64,
@@ -115,7 +115,7 @@ impl Hall {
         seat: Seat,
     ) -> Result<Guest, NoEntry> {
         let peer = peer.ip().map(PeerKey::from).unwrap_or_default();
-        let id = name.folded();
+        let id = name.looks();
         let mut inner = self.0.borrow_mut();
         inner.may_arrive(peer, handle.now())?;
         let visit = inner.enter(&id, &name, token, seat)?;
@@ -131,7 +131,8 @@ impl Hall {
 
     /// The names of those in a room, as one line.
     pub(crate) fn who(&self, room: &str) -> String {
-        let (count, names) = (self.count(room), self.here(room, MOST_NAMES));
+        let (count, mut names) = (self.count(room), self.here(room, MOST_NAMES));
+        names.sort_by_cached_key(|name| name.to_lowercase());
         let more = match count - names.len() {
             0 => String::new(),
             more => format!(" and {more} more"),

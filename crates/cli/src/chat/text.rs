@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use unicode_normalization::UnicodeNormalization;
+use unicode_security::skeleton;
 
 /// A line as others may see it: invalid UTF-8 and direction marks are shown as �, control bytes as pictures (␛).
 pub(crate) fn printable(line: &[u8]) -> String {
@@ -32,13 +33,12 @@ fn turns_text(character: char) -> bool {
 /// Characters that show nothing (Unicode's `Default_Ignorable_Code_Point`, and a blank pattern of Braille): with them two names
 /// could look the same.
 fn is_invisible(character: char) -> bool {
-    matches!(
-        character,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
-            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
-            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
-    )
+    let looks_like_nothing = || {
+        skeleton(character.encode_utf8(&mut [0; 4]))
+            .next()
+            .is_none()
+    };
+    character == '\u{2800}' || (!character.is_ascii() && looks_like_nothing())
 }
 
 /// Those of them without which some names cannot be written: they join letters, or make a sign an emoji.
@@ -122,12 +122,18 @@ impl Name {
         &self.0
     }
 
-    /// The same for names that look the same, or differ only in upper and lower case: in one of the several ways that Unicode has
-    /// to write them (NFKC), and without what joins letters.
+    /// The same for names that are the same but for how they are written: in upper or lower case, in one of the several ways that
+    /// Unicode has (NFKC), with or without what joins letters. Rooms are told apart by it.
     pub(crate) fn folded(&self) -> String {
         let seen = self.0.chars().filter(|character| !joins(*character));
         let plain: String = seen.nfkc().collect();
         plain.to_lowercase().nfkc().collect()
+    }
+
+    /// The same for names that most people could not tell apart, folded, as with a Cyrillic а in `ann` (the skeleton of UTS 39).
+    /// People are told apart by it, so that nobody can speak as somebody else. It is shown to nobody.
+    pub(crate) fn looks(&self) -> String {
+        skeleton(&self.folded()).collect()
     }
 }
 
@@ -217,6 +223,28 @@ mod tests {
             assert_eq!(folded(one), folded(other), "{one:?} {other:?}");
         }
         assert_ne!(folded("ann"), folded("anne"));
+    }
+
+    #[test]
+    fn names_that_nobody_could_tell_apart_look_the_same() {
+        let looks = |text: &str| Name::parse(text.as_bytes()).unwrap().looks();
+        for (one, other) in [
+            ("ann", "\u{430}nn"),
+            ("Bob", "B\u{3bf}b"),
+            ("paypal", "p\u{430}yp\u{430}1"),
+            ("modern", "modem"),
+            ("zoë", "ZOE\u{308}"),
+        ] {
+            assert_eq!(looks(one), looks(other), "{one:?} {other:?}");
+        }
+        for (one, other) in [
+            ("ann", "anna"),
+            ("r2", "r3"),
+            ("zoë", "zoe"),
+            ("李", "李雷"),
+        ] {
+            assert_ne!(looks(one), looks(other));
+        }
     }
 
     #[test]

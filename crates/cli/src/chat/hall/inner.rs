@@ -39,8 +39,9 @@ const OUTBOX_BYTES: usize = 256 * 1024;
 const TAKEN_OVER: u16 = 4001;
 
 pub(crate) struct Inner {
-    /// By folded name, as `here` has them.
+    /// By folded name.
     pub(super) rooms: BTreeMap<String, Room>,
+    /// By what their names look like.
     pub(super) people: BTreeMap<String, Person>,
     /// The browsers of all who are in.
     pub(super) browsers: Topic,
@@ -84,6 +85,8 @@ pub(super) struct Person {
 pub(crate) enum NoEntry {
     /// The name is in use.
     Taken,
+    /// One that looks like it is.
+    Alike,
     TooMany,
     TooOften,
     Closing,
@@ -177,6 +180,9 @@ impl Inner {
         }
         self.visits += 1;
         if let Some(person) = self.people.get_mut(id) {
+            if person.name.folded() != name.folded() {
+                return Err(NoEntry::Alike);
+            }
             if token.is_none() || token != person.token {
                 return Err(NoEntry::Taken);
             }
@@ -414,10 +420,18 @@ impl Room {
     }
 }
 
+impl NoEntry {
+    /// Whether the same may be granted a little later, with nobody doing anything about it.
+    pub(crate) const fn may_pass(self) -> bool {
+        !matches!(self, Self::Taken | Self::Alike)
+    }
+}
+
 impl fmt::Display for NoEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Taken => "Somebody here is called that already.",
+            Self::Alike => "Somebody here has a name that looks like this one.",
             Self::TooMany => "The chat is full. Try again later.",
             Self::TooOften => "Too many come from your address. Try again in a minute.",
             Self::Closing => "The chat is being stopped. Try again later.",

@@ -50,7 +50,7 @@ pub(crate) struct Room {
     keys: BTreeMap<String, Known>,
     /// How many messages are not kept yet.
     pub(crate) pending: usize,
-    /// Folded names.
+    /// As people are told apart: by what their names look like.
     pub(crate) here: BTreeSet<String>,
     /// Of those who are here, who hears lines.
     pub(crate) ears: BTreeMap<String, Rc<dyn Ear>>,
