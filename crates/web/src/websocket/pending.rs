@@ -1,6 +1,6 @@
 //! Messages that wait for a slow peer, or behind one that is sent in fragments.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
@@ -16,22 +16,40 @@ pub enum SlowPeer {
     Wait,
     /// The newest wait, this many at most; older ones are dropped. For what is soon out of date.
     DropOldest(usize),
-    /// Of those with the same key ([`send_keyed`](super::WebSocket::send_keyed)) only the newest waits; so many keys at
-    /// most, then the oldest is dropped. For the state of many things.
+    /// Of those with the same key ([`send_keyed`](super::WebSocket::send_keyed)) only the newest waits, in the place of the one
+    /// before it; so many messages at most, then the oldest is dropped. For the state of many things.
     Coalesce(usize),
     /// The peer is closed with 1013. For what makes no sense with gaps.
     Disconnect,
 }
 
 /// What waits, oldest first.
+///
+/// Messages wait in lanes, in each of which the oldest is dropped first and the newest comes last: so whatever the policy, a
+/// message costs no look at the others that wait. Which lane has the oldest message of all is known by age.
 #[derive(Default)]
 pub(super) struct Pending {
-    messages: VecDeque<Entry>,
+    lanes: BTreeMap<usize, Lane>,
+    /// The lane of each oldest message, by its age.
+    oldest: BTreeMap<u64, usize>,
+    /// How many were ever pushed: the age of the next.
+    pushed: u64,
+    messages: usize,
     bytes: usize,
 }
 
+/// Never empty.
+#[derive(Default)]
+struct Lane {
+    entries: VecDeque<Entry>,
+    /// How many left it: the place of the first.
+    left: u64,
+    /// The place of the newest message of each key that was pushed to be found again.
+    places: BTreeMap<u64, u64>,
+}
+
 struct Entry {
-    lane: usize,
+    age: u64,
     key: Option<u64>,
     waiting: Waiting,
 }
@@ -74,49 +92,53 @@ impl Pending {
             lane, key, policy, ..
         } = queueing;
         self.bytes += waiting.len();
-        if let SlowPeer::Coalesce(_) = policy
-            && let Some(older) = self.find(lane, key)
-        {
+        let key = key.filter(|_| matches!(policy, SlowPeer::Coalesce(_)));
+        let entries = self.lanes.entry(lane).or_default();
+        if let Some(older) = entries.find(key) {
             let older = std::mem::replace(&mut older.waiting, waiting);
             self.bytes -= older.len();
             return;
         }
-        self.messages.push_back(Entry { lane, key, waiting });
-        if let SlowPeer::Coalesce(most) | SlowPeer::DropOldest(most) = policy {
-            self.drop_beyond(most, lane);
+        let age = self.pushed;
+        self.pushed += 1;
+        if entries.entries.is_empty() {
+            self.oldest.insert(age, lane);
         }
-    }
-
-    fn find(&mut self, lane: usize, key: Option<u64>) -> Option<&mut Entry> {
-        let key = key?;
-        let mut entries = self.messages.iter_mut();
-        entries.find(|entry| entry.lane == lane && entry.key == Some(key))
-    }
-
-    fn drop_beyond(&mut self, most: usize, lane: usize) {
-        let of_lane = |entry: &&Entry| entry.lane == lane;
-        let count = self.messages.iter().filter(of_lane).count();
-        for _ in most.max(1)..count {
-            let oldest = self.messages.iter().position(|entry| entry.lane == lane);
-            if let Some(entry) = oldest.and_then(|at| self.messages.remove(at)) {
-                self.bytes -= entry.waiting.len();
+        entries.push(Entry { age, key, waiting });
+        self.messages += 1;
+        if let SlowPeer::Coalesce(most) | SlowPeer::DropOldest(most) = policy {
+            while self.lanes[&lane].entries.len() > most.max(1) {
+                self.take_first(lane);
             }
         }
     }
 
+    /// Takes the oldest message out of a lane.
+    fn take_first(&mut self, lane: usize) -> Option<Waiting> {
+        let entries = self.lanes.get_mut(&lane)?;
+        let first = entries.pop()?;
+        self.messages -= 1;
+        self.bytes -= first.waiting.len();
+        self.oldest.remove(&first.age);
+        match entries.entries.front() {
+            Some(next) => drop(self.oldest.insert(next.age, lane)),
+            None => drop(self.lanes.remove(&lane)),
+        }
+        Some(first.waiting)
+    }
+
     pub(super) fn pop(&mut self) -> Option<Waiting> {
-        let Entry { waiting, .. } = self.messages.pop_front()?;
-        self.bytes -= waiting.len();
-        Some(waiting)
+        let (_, &lane) = self.oldest.first_key_value()?;
+        self.take_first(lane)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.messages.is_empty()
+        self.messages == 0
     }
 
     /// Whether no message for many may be added that nothing else bounds.
     pub(super) fn is_over(&self, queueing: Queueing) -> bool {
-        let is_long = self.messages.len() >= MOST_WAITING || self.bytes >= MOST_WAITING_BYTES;
+        let is_long = self.messages >= MOST_WAITING || self.bytes >= MOST_WAITING_BYTES;
         let is_bounded = matches!(
             queueing.policy,
             SlowPeer::DropOldest(_) | SlowPeer::Coalesce(_)
@@ -131,7 +153,32 @@ impl Pending {
 
     /// How much memory that takes, about.
     pub(super) fn held_bytes(&self) -> usize {
-        self.bytes + self.messages.len() * size_of::<Entry>()
+        self.bytes + self.messages * size_of::<Entry>()
+    }
+}
+
+impl Lane {
+    fn push(&mut self, entry: Entry) {
+        if let Some(key) = entry.key {
+            let place = self.left + self.entries.len() as u64;
+            self.places.insert(key, place);
+        }
+        self.entries.push_back(entry);
+    }
+
+    fn pop(&mut self) -> Option<Entry> {
+        let first = self.entries.pop_front()?;
+        self.left += 1;
+        if let Some(key) = first.key {
+            self.places.remove(&key);
+        }
+        Some(first)
+    }
+
+    /// What waits about the thing `key`.
+    fn find(&mut self, key: Option<u64>) -> Option<&mut Entry> {
+        let place = self.places.get(&key?)? - self.left;
+        self.entries.get_mut(place as usize)
     }
 }
 
@@ -204,5 +251,64 @@ mod tests {
         push(2, SlowPeer::Coalesce(3), "b");
         assert_eq!(pending.bytes(), 9);
         assert_eq!(texts(&mut pending), ["first", "b", "new"]);
+    }
+    /// What waits, as it would be if each message were compared with all others.
+    #[derive(Default)]
+    struct Model(Vec<(usize, Option<u64>, String)>);
+
+    impl Model {
+        fn push(&mut self, queueing: Queueing, text: &str) {
+            let Queueing {
+                lane, key, policy, ..
+            } = queueing;
+            let is_same = |other: &&mut (usize, Option<u64>, String)| {
+                (other.0, other.1) == (lane, key) && key.is_some()
+            };
+            if let SlowPeer::Coalesce(_) = policy
+                && let Some(older) = self.0.iter_mut().find(is_same)
+            {
+                older.2 = text.to_owned();
+                return;
+            }
+            self.0.push((lane, key, text.to_owned()));
+            if let SlowPeer::Coalesce(most) | SlowPeer::DropOldest(most) = policy {
+                let count = self.0.iter().filter(|other| other.0 == lane).count();
+                for _ in most..count {
+                    let oldest = self.0.iter().position(|other| other.0 == lane);
+                    self.0.remove(oldest.expect("it was counted"));
+                }
+            }
+        }
+    }
+
+    proptest::proptest! {
+        /// Lanes have one policy each, as topics and connections do.
+        #[test]
+        fn what_waits_is_what_the_policies_say(
+            steps in proptest::collection::vec((0..4_usize, proptest::option::of(0..4_u64), 0..6_usize), 0..200)
+        ) {
+            let policies = [SlowPeer::Wait, SlowPeer::DropOldest(3), SlowPeer::Coalesce(9), SlowPeer::Coalesce(2)];
+            let (mut pending, mut model) = (Pending::default(), Model::default());
+            for (number, (lane, key, pops)) in steps.into_iter().enumerate() {
+                let queueing = Queueing { lane, key, policy: policies[lane], is_for_many: false };
+                let text = format!("{number}");
+                model.push(queueing, &text);
+                pending.push(queueing, Waiting::Message(text.into()));
+                for _ in 4..pops {
+                    let expected = (!model.0.is_empty()).then(|| model.0.remove(0).2);
+                    let popped = pending.pop().map(|waiting| match waiting {
+                        Waiting::Message(Message::Text(text)) => text,
+                        _ => unreachable!("only texts were pushed"),
+                    });
+                    proptest::prop_assert_eq!(popped, expected);
+                }
+                let bytes: usize = model.0.iter().map(|other| other.2.len()).sum();
+                proptest::prop_assert_eq!(pending.bytes(), bytes);
+                proptest::prop_assert_eq!(pending.is_empty(), model.0.is_empty());
+            }
+            let left: Vec<String> = model.0.into_iter().map(|other| other.2).collect();
+            proptest::prop_assert_eq!(texts(&mut pending), left);
+            proptest::prop_assert!(pending.lanes.is_empty() && pending.oldest.is_empty());
+        }
     }
 }
