@@ -18,6 +18,10 @@
 //! - codes of close frames are 1000 to 1003, 1007 to 1014 and 3000 to 4999;
 //! - a message has one limit, whatever its fragments say and whatever it decompresses to;
 //! - a final block in a compressed message ends its context too.
+//!
+//! **Extensions.** permessage-deflate is built in. Others can be offered and agreed to
+//! ([`ClientHandshake::with_extension`], [`ServerHandshake::extensions`]) if what they do is done to whole messages, by whoever
+//! sends and receives them; frames with reserved bits or opcodes stay broken rules.
 
 mod assembly;
 mod client_handshake;
@@ -41,7 +45,7 @@ pub use self::decoder::Decoder;
 #[cfg(feature = "deflate")]
 pub use self::deflate::{Deflate, DeflateAgreed};
 pub use self::encoder::{Encoder, Kind, SendError};
-pub use self::extension::{Extension, Parameter};
+pub use self::extension::{Extension, ExtensionError, Parameter};
 pub use self::input::{Assembled, Event, Input};
 pub use self::rule::{Rule, WebSocketError};
 pub use self::server_handshake::{HandshakeRule, ServerHandshake};

@@ -50,7 +50,7 @@ impl fmt::Display for HeaderError {
             Problem::Name(name) => write!(f, "'{name}' is no name of a header: it may have letters, digits and !#$%&'*+-.^_`|~"),
             Problem::Handshake(name) => write!(
                 f,
-                "'{name}' is made by the handshake; subprotocols and compression are offered by other means"
+                "'{name}' is made by the handshake: offer subprotocols by with_subprotocol, extensions by with_extension, compression by the options' deflate"
             ),
             Problem::Value => f.write_str(
                 "the value of a header has a control character, such as a line break; it may have visible characters, blanks and tabs",

@@ -13,6 +13,14 @@ pub struct ParamError {
 }
 
 impl ParamError {
+    /// The route has no parameter of this name.
+    pub(crate) fn missing(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            problem: None,
+        }
+    }
+
     /// 404: no such page is there, as the path says something that no page has.
     pub fn status(&self) -> StatusCode {
         match self.problem {

@@ -53,6 +53,7 @@ mod frames;
 mod gap;
 mod members;
 mod message;
+mod opening;
 mod options;
 mod origins;
 mod outgoing;
@@ -65,11 +66,14 @@ mod server;
 mod service;
 mod shared;
 mod socket;
+mod terms;
 mod topic;
 mod topics;
 mod upgrading;
 
-pub use ropewalk_grammar::websocket::{CloseCode, Deflate, Kind, WebSocketError};
+pub use ropewalk_grammar::websocket::{
+    CloseCode, Deflate, Extension, ExtensionError, Kind, WebSocketError,
+};
 
 pub use self::client::{WebSocketClient, connect};
 pub use self::connect_error::{Refused, WebSocketConnectError};
@@ -77,6 +81,7 @@ pub use self::conversation::{Conversation, Talk};
 pub use self::ending::Ending;
 pub use self::gap::Gap;
 pub use self::message::Message;
+pub use self::opening::Opening;
 pub use self::options::WebSocketOptions;
 pub use self::origins::Origins;
 pub use self::outgoing::OutgoingMessage;
@@ -85,7 +90,7 @@ pub use self::protocol::WebSocketProtocol;
 pub use self::published::Published;
 pub use self::receiver::WebSocketReceiver;
 pub use self::refusal::Refusal;
-pub use self::server::{Opening, Upgrade, WebSocketServer};
+pub use self::server::{Upgrade, WebSocketServer};
 pub use self::service::WebSocketService;
 pub use self::socket::WebSocket;
 pub use self::topic::Topic;

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use super::extension::{Extension, is_token, tokens};
+use super::extension::{COMPRESSION, Extension, ExtensionError, is_token, tokens};
 use super::server_handshake::{accept_value, is_websocket};
 use super::sha1::base64;
 use crate::http1::{Name, ResponseHead};
@@ -23,6 +23,8 @@ use crate::http1::{Name, ResponseHead};
 pub struct ClientHandshake {
     key: String,
     protocols: Vec<String>,
+    /// But for compression.
+    extensions: Vec<String>,
     #[cfg(feature = "deflate")]
     deflate: Option<super::Deflate>,
 }
@@ -32,6 +34,8 @@ pub struct ClientHandshake {
 pub struct Agreed {
     /// The subprotocol, one of those offered.
     pub protocol: Option<String>,
+    /// Extensions that were offered by [`ClientHandshake::with_extension`], as the server answered, in its order.
+    pub extensions: Vec<String>,
     /// Compression, if it was offered.
     #[cfg(feature = "deflate")]
     pub deflate: Option<super::DeflateAgreed>,
@@ -61,9 +65,17 @@ impl ClientHandshake {
         Self {
             key: base64(&nonce),
             protocols: Vec::new(),
+            extensions: Vec::new(),
             #[cfg(feature = "deflate")]
             deflate: None,
         }
+    }
+
+    /// The same offers with another nonce, for the next connection.
+    #[must_use]
+    pub fn with_nonce(mut self, nonce: [u8; 16]) -> Self {
+        self.key = base64(&nonce);
+        self
     }
 
     /// Offers a subprotocol, after those offered before.
@@ -79,6 +91,28 @@ impl ClientHandshake {
             self.protocols.push(protocol.to_owned());
         }
         Ok(self)
+    }
+
+    /// Offers an extension, `x-trace; level=2`, after those offered before. One name is offered once.
+    ///
+    /// What it does is done to messages before they are sent, and after they came.
+    ///
+    /// # Errors
+    ///
+    /// It is none, it is offered already, or it is permessage-deflate, for which there is [`with_deflate`](Self::with_deflate).
+    pub fn with_extension(mut self, offer: &str) -> Result<Self, ExtensionError> {
+        let Extension { name, .. } = Extension::one(offer)?;
+        if self.offers(name) {
+            return Err(ExtensionError::Twice(name.into()));
+        }
+        self.extensions.push(offer.to_owned());
+        Ok(self)
+    }
+
+    /// Whether an extension of this name is offered, but for compression.
+    fn offers(&self, name: &str) -> bool {
+        let mut offered = self.extensions.iter();
+        offered.any(|offer| Extension::one(offer).is_ok_and(|offer| offer.name == name))
     }
 
     /// Offers compression.
@@ -99,9 +133,12 @@ impl ClientHandshake {
         if !self.protocols.is_empty() {
             fields.push((Name::SecWebsocketProtocol, self.protocols.join(", ")));
         }
+        let offers = self.extensions.iter().cloned();
         #[cfg(feature = "deflate")]
-        if let Some(deflate) = &self.deflate {
-            fields.push((Name::SecWebsocketExtensions, deflate.offer()));
+        let offers = offers.chain(self.deflate.as_ref().map(super::Deflate::offer)); // what is done last stands last
+        let offers: Vec<String> = offers.collect();
+        if !offers.is_empty() {
+            fields.push((Name::SecWebsocketExtensions, offers.join(", ")));
         }
         fields
     }
@@ -122,12 +159,47 @@ impl ClientHandshake {
         if accepts.next() != Some(expected.as_bytes()) || accepts.next().is_some() {
             return Err(AnswerRule::Accept);
         }
-        Ok(Agreed {
+        let mut agreed = Agreed {
             protocol: self.protocol(head)?,
+            extensions: Vec::new(),
             #[cfg(feature = "deflate")]
-            deflate: self.deflate(head)?,
-        })
-        .and_then(|agreed| self.has_no_more(head).map(|()| agreed))
+            deflate: None,
+        };
+        for answer in extensions(head) {
+            self.agree(answer.ok_or(AnswerRule::Extension)?, &mut agreed)?;
+        }
+        Ok(agreed)
+    }
+
+    /// Takes note of an extension that the server agreed to: each at most once, and none that was not offered.
+    fn agree(&self, answer: Extension<'_>, agreed: &mut Agreed) -> Result<(), AnswerRule> {
+        if answer.name == COMPRESSION {
+            return self.agree_to_deflate(answer, agreed);
+        }
+        let is_of =
+            |other: &String| Extension::one(other).is_ok_and(|other| other.name == answer.name);
+        if !self.offers(answer.name) || agreed.extensions.iter().any(is_of) {
+            return Err(AnswerRule::Extension);
+        }
+        agreed.extensions.push(answer.to_string());
+        Ok(())
+    }
+
+    #[cfg(feature = "deflate")]
+    fn agree_to_deflate(
+        &self,
+        answer: Extension<'_>,
+        agreed: &mut Agreed,
+    ) -> Result<(), AnswerRule> {
+        let offered = self.deflate.as_ref().filter(|_| agreed.deflate.is_none());
+        let deflate = offered.and_then(|offered| offered.agreed(answer));
+        agreed.deflate = Some(deflate.ok_or(AnswerRule::Extension)?);
+        Ok(())
+    }
+
+    #[cfg(not(feature = "deflate"))]
+    fn agree_to_deflate(&self, _: Extension<'_>, _: &mut Agreed) -> Result<(), AnswerRule> {
+        Err(AnswerRule::Extension)
     }
 
     fn protocol(&self, head: &ResponseHead<'_>) -> Result<Option<String>, AnswerRule> {
@@ -140,25 +212,6 @@ impl ClientHandshake {
         match (offered.next(), chosen.next()) {
             (Some(protocol), None) => Ok(Some(protocol.clone())),
             _ => Err(AnswerRule::Protocol),
-        }
-    }
-
-    #[cfg(feature = "deflate")]
-    fn deflate(&self, head: &ResponseHead<'_>) -> Result<Option<super::DeflateAgreed>, AnswerRule> {
-        let Some(answer) = extensions(head).next() else {
-            return Ok(None);
-        };
-        let offered = self.deflate.as_ref().ok_or(AnswerRule::Extension)?;
-        let agreed = offered.agreed(answer.ok_or(AnswerRule::Extension)?);
-        agreed.ok_or(AnswerRule::Extension).map(Some)
-    }
-
-    /// No more extensions than were offered.
-    fn has_no_more(&self, head: &ResponseHead<'_>) -> Result<(), AnswerRule> {
-        let offered = usize::from(cfg!(feature = "deflate"));
-        match extensions(head).nth(offered) {
-            None => Ok(()),
-            Some(_) => Err(AnswerRule::Extension),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::extension::COMPRESSION;
 use super::{Extension, Parameter, Role};
 
 /// How to compress, and what to agree to.
@@ -34,8 +35,6 @@ pub struct DeflateAgreed {
     says_server_bits: bool,
     says_client_bits: bool,
 }
-
-const NAME: &str = "permessage-deflate";
 
 /// The largest window, of 32 KiB.
 const MOST_BITS: u8 = 15;
@@ -109,7 +108,7 @@ impl Deflate {
 
     /// What a client offers: the value of `Sec-WebSocket-Extensions`.
     pub fn offer(&self) -> String {
-        let mut offer = NAME.to_owned();
+        let mut offer = COMPRESSION.to_owned();
         if !self.takes_over {
             offer += "; server_no_context_takeover; client_no_context_takeover";
         }
@@ -131,7 +130,7 @@ impl Deflate {
         &self,
         offers: impl IntoIterator<Item = Extension<'a>>,
     ) -> Option<DeflateAgreed> {
-        let mut ours = offers.into_iter().filter(|offer| offer.name == NAME);
+        let mut ours = offers.into_iter().filter(|offer| offer.name == COMPRESSION);
         ours.find_map(|offer| self.agree_to(Parameters::read(offer)?))
     }
 
@@ -155,7 +154,7 @@ impl Deflate {
 
     /// What a client reads in the server's answer to its [`offer`](Self::offer); `None` if it is no answer to that.
     pub fn agreed(&self, answer: Extension<'_>) -> Option<DeflateAgreed> {
-        let answered = Parameters::read(answer).filter(|_| answer.name == NAME)?;
+        let answered = Parameters::read(answer).filter(|_| answer.name == COMPRESSION)?;
         // Only an offer may leave the size of a window to the other side (RFC 7692 7.1.2.2).
         let is_vague = |window: Parameter<'_>| {
             window.name == "client_max_window_bits" && window.value.is_none()
@@ -190,7 +189,7 @@ impl Default for Deflate {
 impl DeflateAgreed {
     /// What a server answers: the value of `Sec-WebSocket-Extensions`.
     pub fn answer(&self) -> String {
-        let mut answer = NAME.to_owned();
+        let mut answer = COMPRESSION.to_owned();
         if !self.server_takes_over {
             answer += "; server_no_context_takeover";
         }

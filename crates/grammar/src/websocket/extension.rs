@@ -1,5 +1,6 @@
 //! Lists in the fields of the handshake (RFC 6455 9.1, RFC 9110 5.6), read in one pass.
 
+use std::error::Error;
 use std::fmt;
 
 /// An extension as it was offered or agreed to: a name and parameters.
@@ -8,6 +9,20 @@ pub struct Extension<'a> {
     /// The name.
     pub name: &'a str,
     parameters: &'a str,
+}
+
+/// Why an extension is neither offered nor agreed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ExtensionError {
+    /// This is no extension: a token, and parameters behind semicolons (WS-05).
+    Malformed(Box<str>),
+    /// Compression is a matter of its own, which the encoder and the decoder must know of.
+    Compression,
+    /// The client did not offer it (RFC 6455 9.1).
+    NotOffered(Box<str>),
+    /// It was offered or agreed to before.
+    Twice(Box<str>),
 }
 
 /// A parameter of an extension, and its value, if it has one.
@@ -30,6 +45,20 @@ impl<'a> Extension<'a> {
             .filter(|item| !item.is_empty())
             .map(Self::of)
             .chain(text.is_none().then_some(None))
+    }
+
+    /// The one extension in `text`, which is to be offered or agreed to: `x-trace; level=2`.
+    ///
+    /// # Errors
+    ///
+    /// It is none, or more than one, or permessage-deflate.
+    pub fn one(text: &'a str) -> Result<Self, ExtensionError> {
+        let mut all = Self::parse(text.as_bytes());
+        match (all.next().flatten(), all.next()) {
+            (Some(one), None) if one.name == COMPRESSION => Err(ExtensionError::Compression),
+            (Some(one), None) => Ok(one),
+            _ => Err(ExtensionError::Malformed(text.into())),
+        }
     }
 
     fn of(item: &'a str) -> Option<Self> {
@@ -79,6 +108,13 @@ impl<'a> Extension<'a> {
 
 impl fmt::Debug for Extension<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// As it is sent.
+impl fmt::Display for Extension<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)?;
         for Parameter { name, value } in self.parameters() {
             match value {
@@ -89,6 +125,32 @@ impl fmt::Debug for Extension<'_> {
         Ok(())
     }
 }
+
+impl fmt::Display for ExtensionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(text) => write!(
+                f,
+                "{text:?} is no extension: give a name and parameters, all of them tokens, as in 'x-trace; level=2'"
+            ),
+            Self::Compression => {
+                f.write_str("permessage-deflate is agreed on by the options' deflate, not by name")
+            }
+            Self::NotOffered(name) => {
+                write!(
+                    f,
+                    "the client did not offer the extension '{name}': agree to what it offers"
+                )
+            }
+            Self::Twice(name) => write!(f, "the extension '{name}' is there already"),
+        }
+    }
+}
+
+impl Error for ExtensionError {}
+
+/// The one extension that the grammar knows (RFC 7692).
+pub(super) const COMPRESSION: &str = "permessage-deflate";
 
 const BLANKS: [char; 2] = [' ', '\t'];
 

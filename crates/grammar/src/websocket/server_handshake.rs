@@ -164,7 +164,8 @@ impl<'a> ServerHandshake<'a> {
         &self.head
     }
 
-    /// The fields of the answer 101, but for `Connection`; an agreed extension is one field more.
+    /// The fields of the answer 101, but for `Connection`. Extensions that are agreed to, of those
+    /// [offered](Self::extensions), are one field more: `Sec-WebSocket-Extensions`.
     ///
     /// # Panics
     ///
@@ -186,11 +187,13 @@ impl<'a> ServerHandshake<'a> {
 }
 
 impl HandshakeRule {
-    /// The status to answer.
+    /// The status to answer: 405 for another method, else 400 (R161).
+    ///
+    /// RFC 6455 leaves the status open: 4.2.1 names 400, for another version 4.2.2 names 426 and 4.4 shows 400. One status for
+    /// all that is wrong in form needs no guess at what was meant.
     pub const fn status(self) -> u16 {
         match self {
             Self::Method => 405,
-            Self::Upgrade | Self::Version => 426,
             _ => 400,
         }
     }
@@ -199,11 +202,8 @@ impl HandshakeRule {
     pub const fn fields(self) -> &'static [(Name, &'static str)] {
         match self {
             Self::Method => &[(Name::Allow, "GET")],
-            Self::Upgrade => &[(Name::Upgrade, "websocket")],
-            Self::Version => &[
-                (Name::Upgrade, "websocket"),
-                (Name::SecWebsocketVersion, "13"),
-            ],
+            // Whatever is wrong: the client learns what would be right (RFC 6455 4.2.2, 4.4).
+            Self::Version => &[(Name::SecWebsocketVersion, "13")],
             _ => &[],
         }
     }

@@ -4,8 +4,8 @@ use ropewalk_grammar::http1::{
     Event as Http, Limits, Method, Name, RequestDecoder, ResponseDecoder,
 };
 use ropewalk_grammar::websocket::{
-    AnswerRule, ClientHandshake, Close, CloseCode, Decoder, Encoder, Event, HandshakeRule, Kind,
-    Role, Rule, SendError, ServerHandshake,
+    AnswerRule, ClientHandshake, Close, CloseCode, Decoder, Encoder, Event, ExtensionError,
+    HandshakeRule, Kind, Role, Rule, SendError, ServerHandshake,
 };
 
 use super::law::Plan;
@@ -337,18 +337,18 @@ fn r161_d8_a_right_request_is_accepted_and_a_bad_one_has_its_status() {
             HandshakeRule::HttpVersion,
             400,
         ),
-        (without("Upgrade"), HandshakeRule::Upgrade, 426),
-        (without("Connection"), HandshakeRule::Upgrade, 426),
+        (without("Upgrade"), HandshakeRule::Upgrade, 400),
+        (without("Connection"), HandshakeRule::Upgrade, 400),
         (
             right.replace("WebSocket\r\n", "h2c\r\n"),
             HandshakeRule::Upgrade,
-            426,
+            400,
         ),
-        (right.replace(": 13", ": 8"), HandshakeRule::Version, 426),
+        (right.replace(": 13", ": 8"), HandshakeRule::Version, 400),
         (
             without("Sec-WebSocket-Version"),
             HandshakeRule::Version,
-            426,
+            400,
         ),
         (without("Sec-WebSocket-Key"), HandshakeRule::Key, 400),
         (right.replace(KEY, "c2hvcnQ="), HandshakeRule::Key, 400),
@@ -499,4 +499,39 @@ fn ws_05_a_subprotocol_cannot_carry_a_line_break() {
             "{bad:?}"
         );
     }
+}
+
+#[test]
+fn ws_05_extensions_are_offered_and_agreed_to_by_name() {
+    let new = || ClientHandshake::new(*b"the sample nonce");
+    let handshake = new().with_extension("x-a; level=2").unwrap();
+    let handshake = handshake.with_extension("x-b").unwrap();
+    let offer = (Name::SecWebsocketExtensions, "x-a; level=2, x-b".to_owned());
+    assert!(handshake.fields().contains(&offer));
+    let answer = |value: &str| {
+        let response = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Extensions: {value}\r\n\r\n"
+        );
+        let mut decoder = ResponseDecoder::new();
+        decoder.expect(Method::Get, true);
+        let mut input = decoder.receive(response.as_bytes());
+        match input.next_event() {
+            Some(Ok(Http::Head(head))) => handshake.agreed(&head).map(|agreed| agreed.extensions),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(
+        answer("x-b, x-a;level=\"1\""),
+        Ok(vec!["x-b".into(), "x-a; level=1".into()])
+    );
+    for wrong in ["x-c", "x-a, x-a", "x-a; =", "x-b, permessage-deflate"] {
+        assert_eq!(answer(wrong), Err(AnswerRule::Extension), "{wrong}");
+    }
+    for bad in ["a\r\nX: y", "", "a, b", "a b", "a; b=c d", "ü"] {
+        let refused = new().with_extension(bad);
+        assert_eq!(refused.unwrap_err(), ExtensionError::Malformed(bad.into()));
+    }
+    let compression = new().with_extension("permessage-deflate; x");
+    assert_eq!(compression.unwrap_err(), ExtensionError::Compression);
 }

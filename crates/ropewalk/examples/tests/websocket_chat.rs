@@ -67,5 +67,5 @@ fn p06_the_page_is_at_the_root() {
     assert!(sent.starts_with("HTTP/1.1 200 OK\r\n"), "{sent}");
     assert!(sent.contains("Content-Type: text/html; charset=utf-8\r\n"));
     assert!(sent.contains("new WebSocket("));
-    assert!(sent.contains("HTTP/1.1 426 "), "{sent}");
+    assert!(sent.contains("HTTP/1.1 400 "), "{sent}");
 }

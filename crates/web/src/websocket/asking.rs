@@ -21,6 +21,7 @@ use super::connect_error::{MOST_BODY_BYTES, Refused, WebSocketConnectError};
 use super::protocol::WebSocketProtocol;
 use super::receiver::{Agreement, Opened, WebSocketReceiver, decoder, deflating};
 use super::socket::WebSocket;
+use super::terms::Terms;
 use crate::client::{Agent, ClientResponse, Upgraded};
 use crate::headers::Headers;
 
@@ -104,7 +105,7 @@ async fn open<P: WebSocketProtocol>(
     });
     let agreement = Agreement {
         options: Rc::clone(options),
-        subprotocol: agreed.protocol.map(Into::into),
+        terms: Terms::of(agreed.protocol, &agreed.extensions),
         encoder: deflating(Encoder::client(secret), options, agreed.deflate),
         is_deflated: agreed.deflate.is_some(),
         opened: Some(told),

@@ -4,16 +4,17 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
-use http::{HeaderValue, StatusCode};
 use ropewalk_core::{Factory, Protocol, Transport};
 use ropewalk_grammar::http1::{Name, RequestHead};
 use ropewalk_grammar::websocket::{DeflateAgreed, Encoder, Role, ServerHandshake};
 
+use super::opening::Opening;
 use super::options::WebSocketOptions;
 use super::origins::Origins;
 use super::protocol::WebSocketProtocol;
 use super::receiver::{Agreement, WebSocketReceiver, decoder, deflating};
 use super::refusal::Refusal;
+use super::terms::Terms;
 use super::upgrading::Upgrading;
 use crate::headers::Headers;
 use crate::methods::Methods;
@@ -29,19 +30,21 @@ use crate::response::Response;
 ///
 /// ```
 /// use ropewalk_web::websocket::{Origins, Refusal, WebSocket, WebSocketProtocol, WebSocketServer};
+/// use ropewalk_web::{Router, Site};
 ///
-/// struct Room(String);
+/// struct Room(u32);
 /// impl WebSocketProtocol for Room {
 ///     fn opened(&mut self, socket: &WebSocket) {
-///         socket.send_text(format!("welcome to {}", self.0));
+///         socket.send_text(format!("welcome to room {}", self.0));
 ///     }
 /// }
 ///
-/// let server = WebSocketServer::fallible(|opening| match opening.path().strip_prefix("/rooms/") {
-///     Some(room) => Ok(Room(room.to_owned())),
-///     None => Err(Refusal::new(404, "there is no such room")),
+/// let rooms = WebSocketServer::fallible(|opening| match opening.param("room")? {
+///     room @ 1..100 => Ok(Room(room)),
+///     _ => Err(Refusal::new(404, "there is no such room")),
 /// });
-/// let server = server.with_origins(Origins::DangerousAny).with_subprotocols(["chat"]);
+/// let rooms = rooms.with_origins(Origins::SameAnd(vec!["https://friend.example".into()]));
+/// let site = Site::new(Router::new().mount("/rooms/{room}", rooms.with_subprotocols(["chat"])));
 /// ```
 pub struct WebSocketServer<P: WebSocketProtocol>(Rc<Settings<P>>);
 
@@ -53,13 +56,6 @@ struct Settings<P> {
 }
 
 type Make<P> = Box<dyn FnMut(&Opening<'_>) -> Result<P, Refusal>>;
-
-/// A request that may become a WebSocket.
-#[derive(Debug)]
-pub struct Opening<'a> {
-    handshake: ServerHandshake<'a>,
-    subprotocol: Option<&'a str>,
-}
 
 /// A request that becomes a WebSocket: answer 101 with `fields`, then give the connection to `protocol`.
 #[derive(Debug)]
@@ -100,7 +96,8 @@ impl<P: WebSocketProtocol> WebSocketServer<P> {
         self.change(|settings| settings.origins = origins)
     }
 
-    /// Speaks these subprotocols, its favourite first: of those that a client offers, the first of ours is chosen, or none.
+    /// Speaks these subprotocols, its favourite first: of those that a client offers, the first of ours is chosen, or none. The
+    /// closure may [choose](Opening::choose_subprotocol) otherwise.
     #[must_use]
     pub fn with_subprotocols<T: Into<String>>(
         self,
@@ -122,6 +119,52 @@ impl<P: WebSocketProtocol> WebSocketServer<P> {
     ///
     /// What to answer instead.
     pub fn upgrade(&self, head: &RequestHead<'_>) -> Result<Upgrade<P>, Refusal> {
+        self.open(head, None)
+    }
+
+    /// Answers a request that came to a site, in a handler of your own: 101 or a refusal.
+    ///
+    /// For what must be found out first, and takes its time: who asks, or whether there is such a room.
+    ///
+    /// ```
+    /// use ropewalk_web::websocket::{WebSocket, WebSocketProtocol, WebSocketServer};
+    /// use ropewalk_web::{Failure, Request, Response, Router, StatusCode};
+    ///
+    /// struct Guest(String);
+    /// impl WebSocketProtocol for Guest {
+    ///     fn opened(&mut self, socket: &WebSocket) {
+    ///         socket.send_text(format!("welcome to {}", self.0));
+    ///     }
+    /// }
+    ///
+    /// async fn room(request: Request) -> Result<Response, Failure> {
+    ///     let room: String = request.param("room")?;
+    ///     let title = look_up(room).await?;
+    ///     Ok(WebSocketServer::new(move |_| Guest(title.clone())).respond(&request))
+    /// }
+    ///
+    /// # async fn look_up(room: String) -> Result<String, Failure> { Ok(room) }
+    /// let router = Router::new().get("/rooms/{room}", room);
+    /// ```
+    pub fn respond(&self, request: &Request) -> Response {
+        match self.open(&request.head(), Some(request)) {
+            Ok(Upgrade { fields, protocol }) => {
+                let mut headers = Headers::new();
+                for (name, value) in fields {
+                    let set = headers.set(name, value);
+                    set.expect("the values of a handshake are tokens");
+                }
+                Response::switch(headers, protocol)
+            }
+            Err(refusal) => refusal.into(),
+        }
+    }
+
+    fn open<'a>(
+        &self,
+        head: &RequestHead<'a>,
+        request: Option<&'a Request>,
+    ) -> Result<Upgrade<P>, Refusal> {
         let settings = &*self.0;
         let handshake = ServerHandshake::read(head)?;
         if !settings.origins.allow(&handshake) {
@@ -131,29 +174,32 @@ impl<P: WebSocketProtocol> WebSocketServer<P> {
         let subprotocol = ours
             .filter_map(|ours| handshake.protocols().find(|theirs| theirs == ours))
             .next();
-        let opening = Opening {
-            handshake,
-            subprotocol,
-        };
+        let opening = Opening::new(handshake, request, subprotocol);
         let protocol = (settings.make.borrow_mut())(&opening)?;
         let deflate = settings.options.deflate.as_ref();
         let deflate = deflate.and_then(|deflate| deflate.agree(handshake.extensions()));
+        let subprotocol = opening.subprotocol();
+        let mut extensions = opening.into_extensions();
+        let terms = Terms::of(subprotocol.map(str::to_owned), &extensions);
+        extensions.extend(deflate.map(|agreed| agreed.answer()));
         let mut fields = handshake.accept(subprotocol);
-        fields.extend(deflate.map(|agreed| (Name::SecWebsocketExtensions, agreed.answer())));
-        let protocol = self.receiver(protocol, subprotocol, deflate);
+        if !extensions.is_empty() {
+            fields.push((Name::SecWebsocketExtensions, extensions.join(", ")));
+        }
+        let protocol = self.receiver(protocol, terms, deflate);
         Ok(Upgrade { fields, protocol })
     }
 
     fn receiver(
         &self,
         protocol: P,
-        subprotocol: Option<&str>,
+        terms: Option<Box<Terms>>,
         deflate: Option<DeflateAgreed>,
     ) -> WebSocketReceiver<P> {
         let options = &self.0.options;
         let agreement = Agreement {
             options: Rc::clone(options),
-            subprotocol: subprotocol.map(Into::into),
+            terms,
             encoder: deflating(Encoder::server(), options, deflate),
             is_deflated: deflate.is_some(),
             opened: None,
@@ -164,40 +210,6 @@ impl<P: WebSocketProtocol> WebSocketServer<P> {
 
     pub(super) fn options(&self) -> &WebSocketOptions {
         &self.0.options
-    }
-}
-
-impl<'a> Opening<'a> {
-    /// The path that was asked for, as it was sent.
-    #[must_use]
-    pub fn path(&self) -> &'a str {
-        let target = self.handshake.head().target_text();
-        target.split_once('?').map_or(target, |(path, _)| path)
-    }
-
-    /// What stands behind the path's question mark, as it was sent.
-    #[must_use]
-    pub fn query(&self) -> Option<&'a str> {
-        let target = self.handshake.head().target_text();
-        target.split_once('?').map(|(_, query)| query)
-    }
-
-    /// The head of the request: cookies, credentials, and all else.
-    #[must_use]
-    pub fn head(&self) -> &RequestHead<'a> {
-        self.handshake.head()
-    }
-
-    /// Where the page comes from whose script connects.
-    #[must_use]
-    pub fn origin(&self) -> Option<&'a str> {
-        self.handshake.origin()
-    }
-
-    /// The subprotocol chosen.
-    #[must_use]
-    pub fn subprotocol(&self) -> Option<&'a str> {
-        self.subprotocol
     }
 }
 
@@ -217,26 +229,7 @@ impl<P: WebSocketProtocol> Resource for WebSocketServer<P> {
     }
 
     fn render_get(&self, request: &Request) -> Reply {
-        match self.upgrade(&request.head()) {
-            Ok(Upgrade { fields, protocol }) => {
-                let mut headers = Headers::new();
-                for (name, value) in fields {
-                    let set = headers.set(name, value);
-                    set.expect("the values of a handshake are tokens");
-                }
-                Response::switch(headers, protocol).into()
-            }
-            Err(refusal) => {
-                let status = StatusCode::from_u16(refusal.status());
-                let status = status.expect("a refusal has a right status");
-                let mut response = Response::text(refusal.text.clone()).with_status(status);
-                for (name, value) in refusal.fields {
-                    let value = HeaderValue::from_static(value);
-                    response.headers_mut().replace(name.into(), value);
-                }
-                response.into()
-            }
-        }
+        self.respond(request).into()
     }
 }
 

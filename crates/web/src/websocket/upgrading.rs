@@ -1,5 +1,6 @@
 //! A connection on which a WebSocket is asked for, where no other HTTP is spoken.
 
+use http::HeaderValue;
 use ropewalk_core::timer::DelayedCall;
 use ropewalk_core::{Protocol, Reason, Transport};
 use ropewalk_grammar::http1::{
@@ -65,19 +66,25 @@ fn refuse(transport: &Transport, refusal: &Refusal) {
     let status = refusal.status();
     tracing::debug!(peer = %transport.peer(), status, why = refusal.text(), "a WebSocket was refused");
     let text = format!("{}\n", refusal.text());
-    let mut fields_of_refusal = refusal.fields().iter();
-    let connection = match fields_of_refusal.any(|(name, _)| *name == Name::Upgrade) {
+    let mut headers = refusal.headers().clone();
+    for written_here in [Name::ContentLength, Name::TransferEncoding] {
+        headers.remove(written_here);
+    }
+    if !headers.contains(Name::ContentType) {
+        let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+        headers.replace(Name::ContentType.into(), plain);
+    }
+    let connection = match headers.contains(Name::Upgrade) {
         true => "close, upgrade", // RFC 9110 7.8
         false => "close",
     };
-    let common = [
-        (Name::ContentType, "text/plain; charset=utf-8"),
-        (Name::Connection, connection),
-    ];
-    let fields = refusal.fields().iter().copied().chain(common);
+    headers.replace(
+        Name::Connection.into(),
+        HeaderValue::from_static(connection),
+    );
     let length = BodyLength::Known(text.len() as u64);
     transport.write_with(|out| {
-        let sent = send_response_head(status, reason_phrase(status), fields, length, out);
+        let sent = send_response_head(status, reason_phrase(status), headers.iter(), length, out);
         if sent.is_ok() {
             out.extend_from_slice(text.as_bytes());
         }
