@@ -171,14 +171,14 @@ impl WebSocketService {
     }
 }
 
-/// How an attempt ended.
-enum After {
-    /// There was a WebSocket, and it is gone.
-    Lost,
-    /// The server closed it for a reason of its own, which may ask for patience; and whether it had lasted.
-    Dismissed(Option<Duration>, bool),
-    /// There was none; the server may have said for how long it wants to be left alone.
-    Refused(Option<Duration>),
+/// What an attempt came to.
+struct After {
+    /// It counts as a failure.
+    is_failure: bool,
+    /// There was a WebSocket that was wanted: failures before it count no more.
+    is_forgiven: bool,
+    /// The server, or good manners, ask to wait so long at least.
+    patience: Duration,
 }
 
 /// Asks, waits for the end, waits a while, and so on.
@@ -186,20 +186,14 @@ async fn keep(this: Weak<Inner>) -> Result<(), Failure> {
     let mut failures = 0;
     while let Some(after) = attempt(&this).await {
         let Some(inner) = this.upgrade() else { break };
-        if matches!(after, After::Lost | After::Dismissed(_, true)) {
+        if after.is_forgiven {
             failures = 0;
         }
-        let delay = match after {
-            After::Lost => inner.delay(0, None),
-            After::Dismissed(respite, _) => {
-                inner.delay(failures, None).max(respite.unwrap_or_default())
-            }
-            After::Refused(patience) => inner.delay(failures, patience),
-        };
-        failures += u32::from(!matches!(after, After::Lost));
+        let delay = inner.back_off.get().draw(failures, &inner.handle);
+        failures += u32::from(after.is_failure);
         let handle = inner.handle.clone();
         drop(inner);
-        sleep(&handle, delay).await?;
+        sleep(&handle, delay.max(after.patience)).await?;
     }
     Ok(())
 }
@@ -217,9 +211,9 @@ async fn attempt(this: &Weak<Inner>) -> Option<After> {
             let inner = this.upgrade()?;
             inner.forget(&socket);
             let is_lasting = inner.handle.now() - opened_at >= LASTING;
-            Some(inner.lost(socket.0.dismissed_with.get(), is_lasting))
+            Some(inner.lost(socket.0.dismissed_with(), is_lasting))
         }
-        Err(error) => Some(After::Refused(inner.refused(error))),
+        Err(error) => Some(inner.refused(error)),
     }
 }
 
@@ -236,21 +230,32 @@ impl Inner {
         }
     }
 
-    /// What it means that the server closed so, if it did.
+    /// There was a WebSocket, and it is gone: what it means that the server closed so, if it did.
     fn lost(&self, dismissed_with: Option<CloseCode>, is_lasting: bool) -> After {
-        match dismissed_with {
-            None | Some(CloseCode::NORMAL | CloseCode::GOING_AWAY) => After::Lost,
-            Some(code) => {
-                tracing::info!(%code, "the server closed; the WebSocket service will try again");
-                let is_busy = matches!(code, CloseCode::RESTART | CloseCode::TRY_AGAIN_LATER);
-                let respite = is_busy.then(|| RESPITE.draw(0, &self.handle));
-                After::Dismissed(respite, is_lasting)
+        let code = match dismissed_with {
+            None | Some(CloseCode::NORMAL | CloseCode::GOING_AWAY) => {
+                return After {
+                    is_failure: false,
+                    is_forgiven: true,
+                    patience: Duration::ZERO,
+                };
             }
+            Some(code) => code,
+        };
+        tracing::info!(%code, "the server closed; the WebSocket service will try again");
+        let patience = match code {
+            CloseCode::RESTART | CloseCode::TRY_AGAIN_LATER => RESPITE.draw(0, &self.handle),
+            _ => Duration::ZERO,
+        };
+        After {
+            is_failure: true,
+            is_forgiven: is_lasting,
+            patience,
         }
     }
 
-    /// Tells those who wait no longer; gives the patience that the server asks for.
-    fn refused(&self, error: WebSocketConnectError) -> Option<Duration> {
+    /// There was none: tells those who wait no longer.
+    fn refused(&self, error: WebSocketConnectError) -> After {
         tracing::info!(%error, "the WebSocket service will try again");
         let patience = match &error {
             WebSocketConnectError::Refused(refused) if matches!(refused.status, 429 | 503) => {
@@ -259,26 +264,24 @@ impl Inner {
             _ => None,
         };
         self.waiters.failed(error);
-        patience
+        After {
+            is_failure: true,
+            is_forgiven: false,
+            patience: patience.map_or(Duration::ZERO, |patience| self.spread(patience)),
+        }
     }
 
-    /// How long to wait after so many failures in a row. What a server asks for is spread like all delays, or all whom it
-    /// told the same would come back in the same moment.
-    fn delay(&self, failures: u32, patience: Option<Duration>) -> Duration {
-        let back_off = self.back_off.get();
-        let delay = back_off.draw(failures, &self.handle);
-        let Some(patience) = patience else {
-            return delay;
-        };
+    /// What a server asks for, spread like all delays: or all whom it told the same would come back in the same moment.
+    fn spread(&self, patience: Duration) -> Duration {
         let patience = patience.min(MOST_PATIENCE);
         let asked_for = BackOff {
             initial: patience,
             factor: 1.0,
             jitter: 0.0,
             maximum: patience,
-            ..back_off
+            ..self.back_off.get()
         };
-        delay.max(asked_for.draw(0, &self.handle))
+        asked_for.draw(0, &self.handle)
     }
 }
 
