@@ -8,6 +8,18 @@ use super::socket::WebSocket;
 ///
 /// Other messages wait until it is finished; pings and pongs go between. Dropped without
 /// [`finish`](Self::finish), it closes the connection with 1011, for a message cannot be taken back.
+///
+/// ```
+/// use ropewalk_web::websocket::{Conversation, Kind};
+///
+/// let report = Conversation::new(|socket| async move {
+///     let Ok(mut message) = socket.begin(Kind::Binary) else { return };
+///     for page in 0..1000 {
+///         message.send_slowly(vec![page as u8; 100_000]).await;
+///     }
+///     message.finish();
+/// });
+/// ```
 #[derive(Debug)]
 pub struct OutgoingMessage {
     socket: WebSocket,
@@ -27,7 +39,7 @@ impl OutgoingMessage {
         let _closed = self.socket.0.send_fragment(fragment.as_ref(), false);
     }
 
-    /// Sends the next fragment, and waits until there is room for another.
+    /// Sends the next fragment, and waits until there is room for another ([`WebSocket::ready`]).
     pub async fn send_slowly(&mut self, fragment: impl AsRef<[u8]>) {
         self.send(fragment);
         self.socket.ready().await;

@@ -1,8 +1,9 @@
 //! What a handle and its receiver share about one WebSocket.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
+use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use super::frames::is_compressed;
 use super::message::Message;
 use super::options::WebSocketOptions;
 use super::pending::{Pending, Queueing, SlowPeer, Waiting};
+use super::terms::Terms;
 
 /// From this size on bytes that somebody owns already are queued as they are.
 const SHARE_FROM_BYTES: usize = ropewalk_core::buffer::COPY_BELOW_BYTES;
@@ -21,8 +23,7 @@ const SHARE_FROM_BYTES: usize = ropewalk_core::buffer::COPY_BELOW_BYTES;
 pub(super) struct Shared {
     pub(super) transport: Transport,
     pub(super) options: Rc<WebSocketOptions>,
-    /// The subprotocol agreed on.
-    pub(super) subprotocol: Option<Box<str>>,
+    pub(super) terms: Option<Box<Terms>>,
     pub(super) is_deflated: bool,
     encoder: RefCell<Encoder>,
     /// The connection said that too much waits.
@@ -31,35 +32,88 @@ pub(super) struct Shared {
     is_stirred: Cell<bool>,
     /// Rarely needed, so an idle socket has only a word of each.
     pending: RefCell<Option<Box<Pending>>>,
-    wakers: RefCell<Vec<Waker>>,
+    waiters: RefCell<Vec<Waiter>>,
+    last_waiter: Cell<u32>,
     deadline: Cell<Option<DelayedCall>>,
     is_lost: Cell<bool>,
-    /// With what the peer closed, if it was the first to close.
-    pub(super) dismissed_with: Cell<Option<CloseCode>>,
+    goodbye: RefCell<Option<Box<Goodbye>>>,
+}
+
+/// What somebody waits for.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Awaited {
+    /// Room for a message, or for a fragment of one.
+    Room,
+    /// That the connection is gone.
+    End,
+}
+
+/// Somebody who waits.
+struct Waiter {
+    number: u32,
+    awaited: Awaited,
+    waker: Waker,
+}
+
+/// Waits no longer when it is dropped, as the loser of a race is.
+struct Wait<'a> {
+    shared: &'a Shared,
+    number: u32,
+}
+
+/// What the peer's close frame said.
+#[derive(Debug)]
+pub(super) struct Goodbye {
+    pub(super) code: Option<CloseCode>,
+    pub(super) words: Box<str>,
+    /// We had not closed before.
+    is_first: bool,
 }
 
 impl Shared {
     pub(super) fn new(
         transport: &Transport,
         options: &Rc<WebSocketOptions>,
-        subprotocol: Option<Box<str>>,
+        terms: Option<Box<Terms>>,
         encoder: Encoder,
         is_deflated: bool,
     ) -> Self {
         Self {
             transport: transport.clone(),
             options: Rc::clone(options),
-            subprotocol,
+            terms,
             is_deflated,
             encoder: RefCell::new(encoder),
             is_writing_paused: Cell::new(false),
             is_stirred: Cell::new(false),
             pending: RefCell::default(),
-            wakers: RefCell::default(),
+            waiters: RefCell::default(),
+            last_waiter: Cell::new(0),
             deadline: Cell::new(None),
             is_lost: Cell::new(false),
-            dismissed_with: Cell::new(None),
+            goodbye: RefCell::default(),
         }
+    }
+
+    /// The peer closes.
+    pub(super) fn dismissed(&self, close: Close<'_>) {
+        self.goodbye.replace(Some(Box::new(Goodbye {
+            code: close.code,
+            words: close.reason.into(),
+            is_first: !self.is_closing(),
+        })));
+    }
+
+    /// What the peer's close frame said, if one came.
+    pub(super) fn goodbye(&self) -> Ref<'_, Option<Box<Goodbye>>> {
+        self.goodbye.borrow()
+    }
+
+    /// With what the peer closed, if it was the first to close.
+    pub(super) fn dismissed_with(&self) -> Option<CloseCode> {
+        let goodbye = self.goodbye();
+        let goodbye = goodbye.as_ref().filter(|goodbye| goodbye.is_first);
+        goodbye?.code
     }
 
     /// Whether a close was sent.
@@ -72,7 +126,8 @@ impl Shared {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.transport.is_full() || self.pending.borrow().is_some()
+        let has_pending = self.pending.borrow().is_some();
+        self.transport.is_full() || has_pending && !self.encoder.borrow().is_in_message()
     }
 
     pub(super) fn buffered(&self) -> usize {
@@ -232,10 +287,10 @@ impl Shared {
                 return self.watch();
             }
             if self.pending.borrow().is_none() {
-                return self.wake();
+                return self.wake(Awaited::Room);
             }
             if self.encoder.borrow().is_in_message() {
-                return;
+                return self.wake(Awaited::Room);
             }
             self.flush_one();
         }
@@ -308,6 +363,7 @@ impl Shared {
         self.pending.take();
         let _closed_before = self.send_now(Event::Close(close));
         self.transport.resume_reading(); // the answer, whatever else waits before it
+        self.wake(Awaited::Room);
         self.wait_for_end();
     }
 
@@ -339,21 +395,67 @@ impl Shared {
         self.is_lost.set(true);
         self.forget_deadline();
         self.pending.take();
-        self.wake();
+        self.wake(Awaited::Room);
+        self.wake(Awaited::End);
     }
 
     pub(super) fn is_lost(&self) -> bool {
         self.is_lost.get()
     }
 
-    pub(super) fn wake_later(&self, waker: &Waker) {
-        self.wakers.borrow_mut().push(waker.clone());
+    /// Waits for this, or for the end; tells whether messages may be sent.
+    pub(super) async fn ready(self: &Rc<Self>, awaited: Awaited) -> bool {
+        let wait = Wait::new(self);
+        poll_fn(|context| {
+            let for_room = awaited == Awaited::Room;
+            let is_there = for_room && !(self.is_full() && self.is_open());
+            if is_there || self.is_lost() {
+                return Poll::Ready(self.is_open());
+            }
+            wait.register(awaited, context.waker());
+            if for_room {
+                self.watch();
+            }
+            Poll::Pending
+        })
+        .await
     }
 
-    pub(super) fn wake(&self) {
-        for waker in self.wakers.take() {
-            waker.wake();
+    /// Wakes those who wait for that.
+    fn wake(&self, found: Awaited) {
+        let mut waiters = self.waiters.borrow_mut();
+        let is_found = |waiter: &mut Waiter| waiter.awaited == found;
+        let woken: Vec<_> = waiters.extract_if(.., is_found).collect();
+        drop(waiters);
+        woken.into_iter().for_each(|waiter| waiter.waker.wake());
+    }
+}
+
+impl<'a> Wait<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        let number = shared.last_waiter.get().wrapping_add(1);
+        shared.last_waiter.set(number);
+        Self { shared, number }
+    }
+
+    fn register(&self, awaited: Awaited, waker: &Waker) {
+        let mut waiters = self.shared.waiters.borrow_mut();
+        let (number, waker) = (self.number, waker.clone());
+        match waiters.iter_mut().find(|waiter| waiter.number == number) {
+            Some(waiter) => waiter.waker = waker,
+            None => waiters.push(Waiter {
+                number,
+                awaited,
+                waker,
+            }),
         }
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        let mut waiters = self.shared.waiters.borrow_mut();
+        waiters.retain(|waiter| waiter.number != self.number);
     }
 }
 
