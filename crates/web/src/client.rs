@@ -44,6 +44,7 @@ pub use self::cookie_jar::CookieJar;
 pub(crate) use self::decoding::Decoding;
 pub(crate) use self::hop::{basic, secret};
 pub use self::into_url::IntoUrl;
+pub(crate) use self::into_url::without_password;
 pub use self::proxies::Proxies;
 pub use self::redirects::Redirects;
 pub use self::tunnel::TunnelError;

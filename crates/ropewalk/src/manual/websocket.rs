@@ -44,8 +44,33 @@
 //! # Serving
 //!
 //! [`WebSocketServer`](crate::web::websocket::WebSocketServer) looks at each request ([`Opening`](crate::web::websocket::Opening): path, query,
-//! cookies, credentials) and makes a protocol, or refuses with a status. As a resource it stands behind whatever else a site has: logins
-//! (`Guard`, with the feature `cred`), limits, paths with parameters. By itself it is a factory for any endpoint: `tcp:`, `tls:`, `unix:`.
+//! cookies, credentials) and makes a protocol, or refuses with a status and headers. By itself it is a factory for any endpoint: `tcp:`, `tls:`,
+//! `unix:`. As a resource it stands behind whatever else a site has: logins (`Guard`, with the feature `cred`), limits, paths with parameters:
+//!
+//! ```
+//! use ropewalk::web::websocket::{Conversation, Refusal, WebSocketServer};
+//! use ropewalk::web::Router;
+//!
+//! let rooms = WebSocketServer::fallible(|opening| {
+//!     let room: u32 = opening.param("room")?; // what is no number is a 404
+//!     if room == 0 {
+//!         return Err(Refusal::new(403, "this room is private"));
+//!     }
+//!     Ok(Conversation::new(move |mut socket| async move {
+//!         while let Some(message) = socket.recv().await {
+//!             println!("in room {room}: {message:?}");
+//!         }
+//!         println!("left with {:?}", socket.close_code());
+//!     }))
+//! });
+//! let router = Router::new().mount("/rooms/{room}", rooms);
+//! ```
+//!
+//! `opening.get::<T>()` is what a `Guard` let in. A handler that must wait before it knows, for a database, answers by
+//! [`respond`](crate::web::websocket::WebSocketServer::respond).
+//!
+//! Of subprotocols the server's favourite is chosen, or what the closure chooses; extensions of an application are agreed on there, too
+//! ([`agree_to_extension`](crate::web::websocket::Opening::agree_to_extension)).
 //!
 //! **Pages of others may not connect** unless [`Origins`](crate::web::websocket::Origins) says so: a browser lets any page open a WebSocket to any
 //! server, with that server's cookies.
@@ -76,6 +101,8 @@
 //! }
 //! ```
 //!
+//! - [`talk`](crate::web::websocket::WebSocketClient::talk) gives the handle to a function that awaits: `client.talk(&agent).await?`, then
+//!   `recv().await`. Dropped, it closes.
 //! - The agent's TLS, proxies (CONNECT, for `ws:` too), cookies, endpoint and time-outs are the WebSocket's. A reactor in its place is an agent with
 //!   nothing changed; who connects often with TLS keeps an agent, which reads once what the machine trusts.
 //! - **A refusal is an answer**: [`Refused`](crate::web::websocket::Refused) has its status, its headers, and 64 KiB of its body. Redirects are refusals

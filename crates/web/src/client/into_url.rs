@@ -35,7 +35,7 @@ impl IntoUrl for &str {
         }
         let url = Url::parse(self).map_err(|error| match error {
             url::ParseError::RelativeUrlWithoutBase => {
-                wrong("it has no scheme; write http://HOST/PATH")
+                wrong("it has no scheme; write http://HOST/PATH, or ws://HOST/PATH for a WebSocket")
             }
             error => wrong(&error.to_string()),
         })?;
@@ -82,7 +82,7 @@ impl IntoUrl for Url {
 }
 
 /// The text as it may be shown: an error ends up in logs.
-fn without_password(text: &str) -> String {
+pub(crate) fn without_password(text: &str) -> String {
     let start = text.find("://").map_or(0, |at| at + 3);
     let rest = &text[start..];
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());

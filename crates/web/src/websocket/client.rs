@@ -5,16 +5,18 @@ use std::rc::Rc;
 use http::HeaderValue;
 use ropewalk_core::{Deferred, Failure};
 use ropewalk_grammar::http1::Name;
-use ropewalk_grammar::websocket::{ClientHandshake, NotAToken};
+use ropewalk_grammar::websocket::{ClientHandshake, ExtensionError, NotAToken};
 use url::Url;
 
 use super::asking::ask;
+use super::conversation::{Conversation, Talk};
 use super::options::WebSocketOptions;
 use super::protocol::WebSocketProtocol;
 use super::service::WebSocketService;
 use super::socket::WebSocket;
 use crate::client::{
     Agent, AgentError, AgentProblem, AsAgent, ClientRequest, IntoUrl, Redirects, basic, secret,
+    without_password,
 };
 use crate::field_name::FieldName;
 use crate::header_error::HeaderError;
@@ -66,18 +68,20 @@ pub fn connect(
 pub struct WebSocketClient {
     url: Url,
     pub(super) options: Rc<WebSocketOptions>,
-    subprotocols: Vec<String>,
+    /// What is offered.
+    offers: ClientHandshake,
     headers: Headers,
     redirects: Redirects,
 }
 
 /// What the handshake makes, and nobody else.
-const OF_HANDSHAKE: [Name; 6] = [
+const OF_HANDSHAKE: [Name; 7] = [
     Name::Connection,
     Name::SecWebsocketAccept,
     Name::SecWebsocketExtensions,
     Name::SecWebsocketKey,
     Name::SecWebsocketProtocol,
+    Name::SecWebsocketVersion,
     Name::Upgrade,
 ];
 
@@ -92,14 +96,14 @@ impl WebSocketClient {
             .into_url()
             .map_err(|problem| AgentError::new("", problem))?;
         if url.fragment().is_some() {
-            let text = url.to_string();
+            let text = without_password(url.as_str()).replacen("http", "ws", 1);
             let why = "a WebSocket has no fragment; leave out what begins with #".to_owned();
             return Err(AgentError::new("", AgentProblem::Url { text, why }));
         }
         Ok(Self {
             url,
             options: Rc::default(),
-            subprotocols: Vec::new(),
+            offers: ClientHandshake::new([0; 16]),
             headers: Headers::new(),
             redirects: Redirects::none(),
         })
@@ -125,8 +129,19 @@ impl WebSocketClient {
     ///
     /// It is not a token (WS-05).
     pub fn with_subprotocol(mut self, subprotocol: &str) -> Result<Self, NotAToken> {
-        ClientHandshake::new([0; 16]).with_protocol(subprotocol)?;
-        self.subprotocols.push(subprotocol.to_owned());
+        self.offers = self.offers.with_protocol(subprotocol)?;
+        Ok(self)
+    }
+
+    /// Offers an extension, `x-trace; level=2`, after those offered before; whether the server agreed tells
+    /// [`WebSocket::extensions`]. What it does to messages your protocol does, before it sends them and after they came.
+    ///
+    /// # Errors
+    ///
+    /// It is none (WS-05), it is offered already, or it is permessage-deflate, which is a matter of the
+    /// [options](WebSocketOptions::deflate).
+    pub fn with_extension(mut self, offer: &str) -> Result<Self, ExtensionError> {
+        self.offers = self.offers.with_extension(offer)?;
         Ok(self)
     }
 
@@ -186,6 +201,34 @@ impl WebSocketClient {
         })
     }
 
+    /// Connects once, for a function that awaits messages; what fails is a
+    /// [`WebSocketConnectError`](super::WebSocketConnectError).
+    ///
+    /// ```
+    /// use ropewalk_core::{Failure, Handle};
+    /// use ropewalk_web::websocket::WebSocketClient;
+    ///
+    /// async fn ask(reactor: Handle) -> Result<(), Failure> {
+    ///     let mut socket = WebSocketClient::new("wss://prices.example/")?.talk(&reactor).await?;
+    ///     socket.send_text("tea");
+    ///     while let Some(message) = socket.recv().await {
+    ///         println!("{message:?}");
+    ///     }
+    ///     println!("closed with {:?}", socket.close_code());
+    ///     Ok(())
+    /// }
+    /// ```
+    #[track_caller]
+    pub fn talk(&self, agent: &impl AsAgent) -> Deferred<Talk> {
+        let (client, agent) = (self.clone(), agent.as_agent());
+        let handle = agent.reactor().clone();
+        handle.spawn(async move {
+            let (conversation, talk) = Conversation::elsewhere();
+            let opened = ask(&client, &agent, conversation, |_| {}).await;
+            opened.map(talk).map_err(Failure::new)
+        })
+    }
+
     /// A service that connects when it is started, and again after a while whenever the WebSocket is lost or refused.
     #[must_use]
     pub fn service<P: WebSocketProtocol>(
@@ -209,14 +252,10 @@ impl WebSocketClient {
     }
 
     pub(super) fn handshake(&self, nonce: [u8; 16]) -> ClientHandshake {
-        let mut handshake = ClientHandshake::new(nonce);
-        if let Some(deflate) = self.options.deflate {
-            handshake = handshake.with_deflate(deflate);
+        let handshake = self.offers.clone().with_nonce(nonce);
+        match self.options.deflate {
+            Some(deflate) => handshake.with_deflate(deflate),
+            None => handshake,
         }
-        for subprotocol in &self.subprotocols {
-            let offered = handshake.with_protocol(subprotocol);
-            handshake = offered.expect("it was checked when it was given");
-        }
-        handshake
     }
 }

@@ -61,10 +61,12 @@ impl Refused {
         }
     }
 
-    /// The first line of the body, if it is for people.
+    /// The first line of the body, if it is for people, without the status that it may repeat.
     fn words(&self) -> Option<String> {
         let text = String::from_utf8_lossy(&self.body);
         let line = text.lines().next().unwrap_or_default().trim();
+        let status = self.status.to_string();
+        let line = line.strip_prefix(&status).unwrap_or(line).trim_start();
         let is_plain = !line.is_empty() && !line.starts_with('<');
         is_plain.then(|| line.chars().take(200).collect())
     }

@@ -21,6 +21,8 @@ use super::socket::WebSocket;
 ///
 /// At most 16 messages, or 64 KiB, wait to be taken; then nothing more is read from the peer. When the function returns, the
 /// WebSocket is closed with 1000, when it panics with 1011; a function that waits for a message when the connection is lost gets `None`.
+/// How it ended says [`close_code`](WebSocket::close_code). A graceful stop of the program closes with 1001 at once; who wants to be told of
+/// that, or of pongs, writes a [`WebSocketProtocol`].
 ///
 /// ```
 /// use ropewalk_web::websocket::{Conversation, WebSocketServer};
@@ -38,17 +40,18 @@ pub struct Conversation {
 
 type Function = Box<dyn FnOnce(Talk) -> Pin<Box<dyn Future<Output = ()>>>>;
 
-/// The handle of a [`Conversation`]: a [`WebSocket`] whose messages can be awaited.
+/// A [`WebSocket`] whose messages can be awaited: that of a [`Conversation`], or a client's
+/// ([`WebSocketClient::talk`](super::WebSocketClient::talk)).
+///
+/// That of a client closes with 1000 when it is dropped, or with 1011 if that is because of a panic.
 pub struct Talk {
     socket: WebSocket,
     inbox: Rc<Inbox>,
+    _end: Option<End>,
 }
 
-/// Closes when the function ends, also if it panics.
-struct End {
-    socket: WebSocket,
-    code: CloseCode,
-}
+/// Closes when it is dropped.
+struct End(WebSocket);
 
 #[derive(Default)]
 struct Inbox {
@@ -74,10 +77,27 @@ impl Conversation {
             inbox: Rc::default(),
         }
     }
+
+    /// One whose messages are awaited elsewhere, and what makes the handle for that.
+    pub(super) fn elsewhere() -> (Self, impl FnOnce(WebSocket) -> Talk) {
+        let inbox = Rc::<Inbox>::default();
+        let this = Self {
+            talk: None,
+            inbox: Rc::clone(&inbox),
+        };
+        let talk = |socket: WebSocket| Talk {
+            _end: Some(End(socket.clone())),
+            socket,
+            inbox,
+        };
+        (this, talk)
+    }
 }
 
 impl Talk {
-    /// The next message; `None` once the peer closes or is gone.
+    /// The next message; `None` once the peer closes or is gone: [`close_code`](WebSocket::close_code) says how.
+    ///
+    /// A wait that is given up, as the loser of a race with a timer is, loses no message.
     pub async fn recv(&mut self) -> Option<Message> {
         poll_fn(|context| {
             if let Some(message) = self.inbox.pop(&self.socket) {
@@ -137,14 +157,11 @@ impl WebSocketProtocol for Conversation {
         let talking = talk(Talk {
             socket: socket.clone(),
             inbox: Rc::clone(&self.inbox),
+            _end: None,
         });
-        let mut end = End {
-            socket: socket.clone(),
-            code: CloseCode::INTERNAL_ERROR,
-        };
+        let end = End(socket.clone());
         let done = socket.reactor().spawn(async move {
             talking.await;
-            end.code = CloseCode::NORMAL;
             drop(end);
         });
         drop(done); // it goes on by itself
@@ -170,7 +187,11 @@ impl WebSocketProtocol for Conversation {
 
 impl Drop for End {
     fn drop(&mut self) {
-        self.socket.close(self.code, "");
+        let code = match std::thread::panicking() {
+            true => CloseCode::INTERNAL_ERROR,
+            false => CloseCode::NORMAL,
+        };
+        self.0.close(code, "");
     }
 }
 

@@ -49,7 +49,8 @@ pub trait WebSocketProtocol: 'static {
         let _ = (socket, data);
     }
 
-    /// The peer closes, or has answered our close. Nothing more comes but `connection_lost`.
+    /// The peer closes, or has answered our close. Nothing more comes but `connection_lost`. The answer, with the peer's code and no
+    /// words, is sent behind what you send now; a [`close`](WebSocket::close) of yours takes its place.
     fn close_received(&mut self, socket: &WebSocket, close: Close<'_>) {
         let _ = (socket, close);
     }

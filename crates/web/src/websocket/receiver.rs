@@ -11,15 +11,14 @@ use std::fmt;
 use std::rc::Rc;
 
 use ropewalk_core::{Protocol, Reason, Transport};
-use ropewalk_grammar::websocket::{
-    Close, CloseCode, Decoder, Encoder, Event, Role, WebSocketError,
-};
+use ropewalk_grammar::websocket::{Close, Decoder, Encoder, Event, Role, WebSocketError};
 
 use super::ending::Ending;
 use super::options::WebSocketOptions;
 use super::protocol::WebSocketProtocol;
 use super::shared::Shared;
 use super::socket::WebSocket;
+use super::terms::Terms;
 
 /// Makes a [`Protocol`] of a [`WebSocketProtocol`], for a connection whose handshake is over.
 ///
@@ -30,8 +29,6 @@ pub struct WebSocketReceiver<P> {
     decoder: Decoder,
     stage: Stage,
     silence: Silence,
-    /// What the peer's close frame said.
-    closed: Option<Box<(Option<CloseCode>, String)>>,
 }
 
 enum Stage {
@@ -44,7 +41,7 @@ enum Stage {
 /// What the handshake came to.
 pub(super) struct Agreement {
     pub(super) options: Rc<WebSocketOptions>,
-    pub(super) subprotocol: Option<Box<str>>,
+    pub(super) terms: Option<Box<Terms>>,
     pub(super) encoder: Encoder,
     pub(super) is_deflated: bool,
     /// Whoever waits for the handle.
@@ -79,7 +76,6 @@ impl<P: WebSocketProtocol> WebSocketReceiver<P> {
             decoder,
             stage: Stage::Agreed(Box::new(agreement)),
             silence: Silence::None,
-            closed: None,
         }
     }
 
@@ -89,13 +85,13 @@ impl<P: WebSocketProtocol> WebSocketReceiver<P> {
         };
         let Agreement {
             options,
-            subprotocol,
+            terms,
             encoder,
             is_deflated,
             opened,
         } = *agreement;
         transport.set_silence_timeout(options.heartbeat);
-        let shared = Shared::new(transport, &options, subprotocol, encoder, is_deflated);
+        let shared = Shared::new(transport, &options, terms, encoder, is_deflated);
         let socket = WebSocket(Rc::new(shared));
         self.stage = Stage::Open(socket.clone());
         self.protocol.opened(&socket);
@@ -114,7 +110,7 @@ impl<P: WebSocketProtocol> WebSocketReceiver<P> {
         while !input.is_empty() && socket.0.transport.wants_data() {
             let then = match input.next_event() {
                 None => break,
-                Some(Ok(event)) => tell(&mut self.protocol, socket, event, &mut self.closed),
+                Some(Ok(event)) => tell(&mut self.protocol, socket, event),
                 Some(Err(error)) => refuse(socket, error),
             };
             if then == Then::Stop {
@@ -141,17 +137,9 @@ impl<P: WebSocketProtocol> WebSocketReceiver<P> {
 
 /// Tells the protocol of one event.
 #[inline]
-fn tell<P: WebSocketProtocol>(
-    protocol: &mut P,
-    socket: &WebSocket,
-    event: Event<'_>,
-    closed: &mut Option<Box<(Option<CloseCode>, String)>>,
-) -> Then {
+fn tell<P: WebSocketProtocol>(protocol: &mut P, socket: &WebSocket, event: Event<'_>) -> Then {
     if let Event::Close(close) = event {
-        *closed = Some(Box::new((close.code, close.reason.to_owned())));
-        if !socket.0.is_closing() {
-            socket.0.dismissed_with.set(close.code);
-        }
+        socket.0.dismissed(close);
         protocol.close_received(socket, close);
         part(socket, close);
         return Then::Stop;
@@ -176,6 +164,8 @@ fn tell<P: WebSocketProtocol>(
 }
 
 /// Both have said goodbye: the server ends the connection, the client waits for that (RFC 6455 7.1.1).
+///
+/// The answer has the peer's code (R164) and not its words: those were for us, and what a peer wrote is not said in our name.
 fn part(socket: &WebSocket, close: Close<'_>) {
     let shared = &socket.0;
     let reason = "";
@@ -275,18 +265,13 @@ impl<P: WebSocketProtocol> Protocol for WebSocketReceiver<P> {
         let Stage::Open(socket) = &self.stage else {
             return;
         };
-        let (code, words) = match &self.closed {
-            Some(closed) => (closed.0, closed.1.as_str()),
-            None => (None, ""),
-        };
-        let is_clean = self.closed.is_some() && socket.0.is_closing();
+        socket.0.lost();
+        let goodbye = socket.0.goodbye();
         let ending = Ending {
-            code,
-            words,
-            is_clean,
+            goodbye: goodbye.as_deref(),
+            is_clean: goodbye.is_some() && socket.0.is_closing(),
             reason,
         };
-        socket.0.lost();
         self.protocol.connection_lost(socket, &ending);
     }
 

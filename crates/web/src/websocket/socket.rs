@@ -1,18 +1,17 @@
 //! The handle on a WebSocket.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::Duration;
 
 use ropewalk_core::timer::DelayedCall;
 use ropewalk_core::{Address, Deferred, Failure, Handle, Transport};
-use ropewalk_grammar::websocket::{CloseCode, Event, Kind, SendError};
+use ropewalk_grammar::websocket::{CloseCode, Event, Extension, Kind, SendError};
 
+use super::ending::code_of;
 use super::message::Message;
 use super::outgoing::OutgoingMessage;
-use super::shared::Shared;
+use super::shared::{Awaited, Shared};
 
 /// A handle on one WebSocket; cheap to clone, and it stays on the reactor's thread.
 ///
@@ -99,42 +98,53 @@ impl WebSocket {
         self.0.buffered()
     }
 
-    /// Whether the peer is slow: more waits than the high-water mark allows.
+    /// Whether the peer is slow: more waits than the high-water mark allows. What waits for the end of a message that is sent in
+    /// fragments does not count, or that could wait for itself; [`buffered`](Self::buffered) counts it.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.0.is_full()
     }
 
-    /// Waits until the peer is not slow any more, or is gone; tells whether messages may be sent.
+    /// Waits until the peer is not [slow](Self::is_full) any more, or is gone; tells whether messages may be sent.
     pub async fn ready(&self) -> bool {
-        poll_fn(|context| {
-            let shared = &self.0;
-            if shared.is_lost() || !shared.is_open() || !shared.is_full() {
-                return Poll::Ready(shared.is_open());
-            }
-            shared.wake_later(context.waker());
-            shared.watch();
-            Poll::Pending
-        })
-        .await
+        self.0.ready(Awaited::Room).await
     }
 
     /// Waits until the connection is gone.
     pub async fn closed(&self) {
-        poll_fn(|context| {
-            if self.0.is_lost() {
-                return Poll::Ready(());
-            }
-            self.0.wake_later(context.waker());
-            Poll::Pending
-        })
-        .await;
+        self.0.ready(Awaited::End).await;
+    }
+
+    /// The peer's close code, once it has closed: 1005 if its close frame had none. 1006 once the connection is gone without one
+    /// (RFC 6455 7.1.5).
+    ///
+    /// A [`WebSocketProtocol`](super::WebSocketProtocol) is told more of it, as an [`Ending`](super::Ending).
+    #[must_use]
+    pub fn close_code(&self) -> Option<u16> {
+        let goodbye = self.0.goodbye();
+        let has_ended = goodbye.is_some() || self.0.is_lost();
+        has_ended.then(|| code_of(goodbye.as_deref()))
+    }
+
+    /// The words of the peer's close frame, for whoever looks for a fault; none until it closes.
+    #[must_use]
+    pub fn close_words(&self) -> String {
+        let goodbye = self.0.goodbye();
+        let words = goodbye.as_ref().map(|goodbye| &*goodbye.words);
+        words.unwrap_or_default().to_owned()
     }
 
     /// The subprotocol agreed on.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
-        self.0.subprotocol.as_deref()
+        self.0.terms.as_ref()?.subprotocol.as_deref()
+    }
+
+    /// The extensions agreed on beside compression, with the parameters that the server answered, in its order.
+    pub fn extensions(&self) -> impl Iterator<Item = Extension<'_>> {
+        let terms = self.0.terms.as_ref();
+        let text = terms.map_or("", |terms| &terms.extensions);
+        Extension::parse(text.as_bytes()).flatten()
     }
 
     /// Whether compression was agreed on.
