@@ -48,22 +48,25 @@ Examples:
 Of --web and --lines only those are served that are given, and both if none is. The first line that a line client sends is
 its name; /help says what else there is.
 
-What is said is told to others, and acknowledged, once it is kept: with --history it then survives a kill and a loss of power
-(SQLite's WAL with synchronous=FULL), as far as the disk keeps its word. A page sends again what was not acknowledged. A script
-that sends lines waits for the goodbye after /quit, or sees its own lines come back after /echo on. One chat at a time has a
+What is said is told to others, and acknowledged, once it is kept: with --history it then survives a kill and a loss of power \
+(SQLite's WAL with synchronous=FULL), as far as the disk keeps its word. A page sends again what was not acknowledged. A script \
+that sends lines waits for the goodbye after /quit, or sees its own lines come back after /echo on. One chat at a time has a \
 file; others may read it meanwhile.
 
-Limits: names of 32 characters, messages of 16 KiB, 200 rooms, 10000 people; 10000 messages are kept of a room, and 32 MiB of
-all rooms. An address that sends much is read more slowly; who does not read is cut off, and the page comes back by itself."
+Names belong to who is here, and to nobody who left; one that looks like another's is refused.
+
+Limits: names of 32 characters, messages of 16 KiB, 200 rooms, 10000 people; 10000 messages are kept of a room, and 32 MiB of \
+all rooms. An address that sends more than 2000 messages a second is read more slowly, and told so; it opens 20 rooms, and then \
+one every 30 s. Who does not read is cut off, and the page comes back by itself."
 )]
 pub(crate) struct Options {
-    /// Where line clients such as nc connect
+    /// Where line clients such as nc connect, as with --lines
     #[arg(value_name = "ENDPOINT")]
     endpoints: Vec<String>,
     /// Where browsers connect [default: tcp:127.0.0.1:8080]
     #[arg(long, value_name = "ENDPOINT", num_args = 1..)]
     web: Vec<String>,
-    /// Where line clients such as nc connect, as an option [default: tcp:127.0.0.1:8001]
+    /// Where line clients such as nc connect [default: tcp:127.0.0.1:8001]
     #[arg(long, value_name = "ENDPOINT", num_args = 1..)]
     lines: Vec<String>,
     /// Keep what is said in this file, an SQLite database, which is made if there is none; else it is kept in memory

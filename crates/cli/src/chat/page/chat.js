@@ -285,7 +285,7 @@ const hear = {
 function say(text) {
   const bytes = new TextEncoder().encode(text).length;
   const problem = bytes > LIMIT_BYTES ? `This is too long: ${bytes} bytes of ${LIMIT_BYTES} at most.`
-    : pending.length >= MOST_PENDING || pending.reduce((sum, { text }) => sum + text.length, text.length) > MOST_PENDING_TEXT ? "Too much waits to be sent: wait until you are connected." : "";
+    : pending.length >= MOST_PENDING || pending.reduce((sum, { text }) => sum + text.length, text.length) > MOST_PENDING_TEXT ? `Too much waits to be sent: wait ${isIn ? "a moment" : "until you are connected"}.` : "";
   $("too-long").textContent = problem;
   if (problem) return false;
   const message = { room: room.name, key: random(), text };
