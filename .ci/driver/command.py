@@ -90,11 +90,11 @@ def completions_and_man():
         must("daytime" in script and "--pidfile" in script.replace("-l pidfile", "--pidfile"), script)
         if test and shutil.which(test[0]):
             subprocess.run([*test, "/dev/stdin"], input=script.encode(), check=True)
-    for arguments, text in (([], "Run in the background"), (["echo"], "Become this user"), (["chat"], "ropewalk\\-chat"), (["run"], "FILE")):
+    for arguments, text in (([], "Run in the background"), (["echo"], "Become this user"), (["chat"], "ropewalk\\-chat"), (["websocket", "connect"], "ropewalk\\-websocket\\-connect"), (["run"], "FILE")):
         with Program("ropewalk", "man", *arguments) as program:
             program.ends(0)
             must(text in program.stdout.text(), program.stdout.text())
-    for wrong in (["completions", "cmd.exe"], ["man", "nonsense"]):
+    for wrong in (["completions", "cmd.exe"], ["man", "nonsense"], ["man", "echo", "nonsense"]):
         with Program("ropewalk", *wrong) as program:
             one_line_error(program, wrong[-1])
 

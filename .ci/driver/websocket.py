@@ -189,6 +189,8 @@ def connect():
         must((status, out) == (0, b"617a\n") and "open, tea, compressed" in told, f"{status} {out!r} {told!r}")
         must(tool("connect", url, "-b", typed=b"az\n")[1] == b"binary, 2 bytes\n", "bytes are shown otherwise")
         must(tool("connect", url, "-b", "--raw", typed=b"az")[1] == b"az", "raw bytes are shown otherwise")
+        data = os.urandom(1 << 17) + b"\n\n"
+        must(tool("connect", url, "-bw1", "--raw", "--compress", typed=data)[1] == data, "a file as one message came back otherwise")
         status, _, told = tool("connect", url, typed=b"\xff\n")
         must(status == 1 and "UTF-8" in told, f"{status} {told!r}")
     status, _, told = tool("connect", f"ws://127.0.0.1:{(port := free_port())}/")

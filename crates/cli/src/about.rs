@@ -47,15 +47,16 @@ Examples:
 #[derive(Parser)]
 #[command(after_help = MANUAL_HELP)]
 pub(crate) struct Manual {
-    /// Of which subcommand; of the whole command if none is named
+    /// Of which subcommand, and of which of its own; of the whole command if none is named
     #[arg(value_name = "COMMAND")]
-    subcommand: Option<String>,
+    subcommands: Vec<String>,
 }
 
 const MANUAL_HELP: &str = "\
 Examples:
   ropewalk man | man -l -
-  ropewalk man chat >ropewalk-chat.1";
+  ropewalk man chat >ropewalk-chat.1
+  ropewalk man websocket connect | man -l -";
 
 impl About {
     pub(crate) fn add_to(command: clap::Command) -> clap::Command {
@@ -79,10 +80,10 @@ impl Manual {
             .clone()
             .mut_args(|argument| argument.hide_short_help(false));
         command.build();
-        let page = match &self.subcommand {
-            None => command,
-            Some(name) => page_of(&command, name)?,
-        };
+        let mut page = command;
+        for name in &self.subcommands {
+            page = page_of(&page, name)?;
+        }
         let mut text = Vec::new();
         clap_mangen::Man::new(page).render(&mut text)?;
         print(&text)

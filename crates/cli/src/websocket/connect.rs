@@ -18,26 +18,31 @@ use crate::setup::Setup;
 /// Talks to a server: each line of input becomes a text message, each message a line
 #[derive(Clone, clap::Args)]
 #[command(after_help = "\
-At the end of the input it waits for answers, and closes with 1000. How it was closed goes to stderr, and so does a refusal, with
-the body of the answer.
+At the end of the input it waits for answers, and closes with 1000. How it was closed goes to stderr, and so does a refusal, \
+with the body of the answer.
 
-Exit status: 0 when we close, or the server does with 1000, 1001 or without a code; 1 when there is no WebSocket: nobody is there,
-the server refuses, an option is wrong; 2 when the server closes with another code, or is lost.
+Exit status: 0 when we close, or the server does with 1000, 1001 or without a code; 1 when there is no WebSocket: nobody is \
+there, the server refuses, an option is wrong; 2 when the server closes with another code, or is lost.
 
 Examples:
   ropewalk websocket connect ws://127.0.0.1:8080/
   echo '{\"subscribe\":\"tea\"}' | ropewalk websocket connect wss://prices.example/ --no-close
                                       sends one message, and prints all that comes
   ropewalk websocket connect wss://chat.example/ -H 'X-Room: 7' --bearer \"$TOKEN\" -s chat.v2
+  ropewalk websocket connect ws://127.0.0.1:8080/ --binary --whole --raw <picture.png >answer.png
+                                      sends a file as one message
   ropewalk websocket connect ws://app/ --endpoint unix:/run/app.sock --one </dev/null
                                       prints the first message")]
 pub(super) struct Connect {
     /// Where: ws://HOST:PORT/PATH, or wss:// for TLS
     #[arg(value_name = "URL")]
     url: String,
-    /// Send lines as binary messages
+    /// Send binary messages instead of texts
     #[arg(long, short)]
     binary: bool,
+    /// Send all of the input as one message, ends of lines and all, instead of a message for each line
+    #[arg(long, short)]
+    whole: bool,
     /// Print binary messages in hexadecimal digits, not only how long they are
     #[arg(long, conflicts_with = "raw")]
     hex: bool,
@@ -63,8 +68,8 @@ pub(super) struct Connect {
     client: ClientOptions,
 }
 
-/// A line of input may have so many bytes.
-const MOST_LINE_BYTES: usize = 64 * 1024 * 1024;
+/// A line of input, or all of it as one message, may have so many bytes.
+const MOST_INPUT_BYTES: usize = 64 * 1024 * 1024;
 
 impl Connect {
     pub(super) fn start(self, setup: &mut Setup) -> Result<(), Failure> {
@@ -89,7 +94,7 @@ impl Connect {
         let (ended, done) = Deferred::new(&handle);
         let (console_gone, gone) = Deferred::new(&handle);
         let session = Session::new(&handle, self.style(is_terminal), done, gone);
-        let console = open(Console::new(&session, MOST_LINE_BYTES)).await?;
+        let console = open(Console::new(&session, MOST_INPUT_BYTES, self.whole)).await?;
         let stopped = Rc::clone(&session);
         handle.on_stopping(move |_| stopped.stop());
         let outcome = match self.reconnect {
@@ -182,6 +187,9 @@ impl fmt::Display for Answer<'_> {
                 let value = String::from_utf8_lossy(value);
                 write!(f, "\n{name}: {}", Harmless(&value))?;
             }
+        }
+        if (300..400).contains(&self.0.status) {
+            f.write_str("\n--follow goes there")?;
         }
         let body = String::from_utf8_lossy(&self.0.body);
         match body.trim() {

@@ -123,7 +123,7 @@ impl Session {
             Err(error) => {
                 let at = error.valid_up_to();
                 self.fail(format_args!(
-                    "a line is no UTF-8 from its byte {at} on, and texts must be; send it with --binary"
+                    "the input is no UTF-8 from byte {at} of its message on, and texts must be; send it with --binary"
                 ));
             }
         }

@@ -123,6 +123,16 @@ fn lines_become_messages_and_messages_lines(world: &mut World) {
     finish(world);
 }
 
+#[ropewalk::test(seeds = 5)]
+fn the_whole_input_can_be_one_message(world: &mut World) {
+    let person = Person::saying("one\n\ntwo\n");
+    let count = odd(|socket, text| socket.send_text(format!("{text:?}")));
+    let talked = connect(world, count, &person, &["--whole", "--hex"]);
+    assert_eq!(world.wait_for(talked).unwrap(), Outcome::Done);
+    assert_eq!(person.heard(), "\"one\\n\\ntwo\\n\"\n");
+    finish(world);
+}
+
 #[ropewalk::test]
 fn a_terminal_is_not_at_the_mercy_of_the_peer(world: &mut World) {
     let person = Person::saying("x\n");
