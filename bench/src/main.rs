@@ -71,6 +71,8 @@ enum Command {
     WsIdle,
     /// One WebSocket message to 10 000.
     WsBroadcast,
+    /// Masking of WebSocket payloads, against the byte loop.
+    WsMask,
     /// What a TLS connection takes of the heap, and how often a message goes there.
     TlsMemory,
     /// Full TLS 1.3 handshakes.
@@ -138,6 +140,7 @@ fn run(arguments: Arguments) -> Outcome<()> {
         Command::WsDeflate => &[Work::WsDeflate],
         Command::WsIdle => &[Work::WsIdle],
         Command::WsBroadcast => &[Work::WsBroadcast],
+        Command::WsMask => &[Work::WsMask],
         Command::TlsMemory => &[Work::TlsMemory],
         Command::TlsHandshake => &[Work::TlsHandshake],
         Command::TlsEcho => &[Work::TlsEcho],

@@ -19,6 +19,7 @@ mod udp;
 mod unix;
 mod ws;
 mod ws_idle;
+mod ws_mask;
 
 use crate::Outcome;
 use crate::bench::Bench;
@@ -57,11 +58,12 @@ pub(crate) enum Work {
     WsDeflate,
     WsIdle,
     WsBroadcast,
+    WsMask,
     Static,
 }
 
 impl Work {
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::Echo,
         Self::Latency,
         Self::Idle,
@@ -84,6 +86,7 @@ impl Work {
         Self::WsDeflate,
         Self::WsIdle,
         Self::WsBroadcast,
+        Self::WsMask,
         Self::Static,
     ];
 
@@ -108,6 +111,7 @@ impl Work {
             Self::Ws => ws::run(bench),
             Self::WsDeflate => ws::deflate(bench),
             Self::WsIdle => ws_idle::run(bench),
+            Self::WsMask => ws_mask::run(),
             Self::WsBroadcast => ws::broadcast(bench),
             Self::Forward => forward::run(bench),
             Self::Cores => cores::run(bench),
