@@ -72,7 +72,8 @@ mod topics;
 mod upgrading;
 
 pub use ropewalk_grammar::websocket::{
-    CloseCode, Deflate, Extension, ExtensionError, Kind, WebSocketError,
+    AnswerRule, Close, CloseCode, Deflate, Extension, ExtensionError, HandshakeRule, Kind,
+    NotAToken, Parameter, Rule, SendError, WebSocketError,
 };
 
 pub use self::client::{WebSocketClient, connect};

@@ -54,6 +54,8 @@ pub enum SendError {
     Closed,
     /// A message is being sent in fragments; end it first (RFC 6455 5.4).
     InMessage,
+    /// Others wait to be sent before it. An encoder never says so; who keeps messages for a slow peer does.
+    Waiting,
     /// There is no message whose fragment this could be.
     NoMessage,
     /// A ping or a pong has at most 125 bytes; the reason of a close has at most 123 (RFC 6455 5.5).
@@ -364,6 +366,9 @@ impl fmt::Display for SendError {
         f.write_str(match self {
             Self::Closed => "a close was sent, and nothing may follow it",
             Self::InMessage => "a message is being sent in fragments: end it before the next one",
+            Self::Waiting => {
+                "other messages wait to be sent: await room before the next one in fragments"
+            }
             Self::NoMessage => "no message is being sent in fragments: begin one first",
             Self::ControlTooLong => {
                 "a ping or pong has at most 125 bytes, the reason of a close 123"

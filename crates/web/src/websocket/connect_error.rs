@@ -26,6 +26,21 @@ pub enum WebSocketConnectError {
 }
 
 /// The answer of a server that refuses.
+///
+/// ```
+/// use ropewalk_core::Failure;
+/// use ropewalk_web::websocket::WebSocketConnectError;
+///
+/// fn why(failure: &Failure) -> String {
+///     match failure.downcast_ref() {
+///         Some(WebSocketConnectError::Refused(refused)) if refused.status == 401 => {
+///             let challenge = refused.field("www-authenticate").unwrap_or_default();
+///             format!("log in by {}", challenge.escape_ascii())
+///         }
+///         _ => failure.to_string(),
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refused {
     /// The status: 401, 404, 302 …

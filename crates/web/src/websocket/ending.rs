@@ -8,6 +8,21 @@ use ropewalk_grammar::websocket::CloseCode;
 use super::shared::Goodbye;
 
 /// How a WebSocket ended, told once.
+///
+/// ```
+/// use ropewalk_web::websocket::{Ending, WebSocket, WebSocketProtocol};
+///
+/// struct Guest;
+///
+/// impl WebSocketProtocol for Guest {
+///     fn connection_lost(&mut self, socket: &WebSocket, ending: &Ending<'_>) {
+///         match ending.is_clean() {
+///             true => println!("{} left with {}", socket.peer(), ending.code()),
+///             false => println!("{} is gone: {}", socket.peer(), ending.reason()),
+///         }
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Ending<'a> {
     pub(super) goodbye: Option<&'a Goodbye>,

@@ -3,6 +3,14 @@
 use bytes::Bytes;
 
 /// A message, whole.
+///
+/// ```
+/// use ropewalk_web::websocket::Message;
+///
+/// let (text, data) = (Message::from("tea"), Message::from(vec![1, 2, 3]));
+/// assert_eq!((text.as_text(), data.as_text()), (Some("tea"), None));
+/// assert_eq!(text.len() + data.as_bytes().len(), 6);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// A text.

@@ -7,6 +7,15 @@ use bytes::Bytes;
 use super::message::Message;
 
 /// What becomes of messages that are sent faster than the peer reads.
+///
+/// ```
+/// use ropewalk_web::websocket::{SlowPeer, Topic, WebSocketOptions};
+///
+/// // All that is sent to a connection, but for topics that say otherwise:
+/// let options = WebSocketOptions { slow_peer: SlowPeer::Disconnect, ..WebSocketOptions::default() };
+/// // Prices by `send_keyed`: whoever reads slowly gets the newest of each, of a hundred at most.
+/// let prices = Topic::new().with_slow_peer(SlowPeer::Coalesce(100));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SlowPeer {
     /// They wait, all of them; ask [`WebSocket::is_full`](super::WebSocket::is_full), or await

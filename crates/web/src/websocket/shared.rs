@@ -327,8 +327,8 @@ impl Shared {
     }
 
     pub(super) fn begin(&self, kind: Kind) -> Result<(), SendError> {
-        if self.pending.borrow().is_some() {
-            return Err(SendError::InMessage);
+        if !self.encoder.borrow().is_in_message() && self.pending.borrow().is_some() {
+            return Err(SendError::Waiting);
         }
         let mut encoder = self.encoder.borrow_mut();
         self.transport
@@ -471,4 +471,45 @@ fn cut(reason: &str) -> &str {
         end -= 1;
     }
     &reason[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::pin::pin;
+    use std::rc::Rc;
+    use std::task::{Context, Waker};
+
+    use ropewalk_testing::StringTransport;
+
+    use crate::websocket::{WebSocket, WebSocketProtocol, WebSocketServer};
+
+    struct Keeper(Rc<RefCell<Option<WebSocket>>>);
+    impl WebSocketProtocol for Keeper {
+        fn opened(&mut self, socket: &WebSocket) {
+            self.0.replace(Some(socket.clone()));
+        }
+    }
+
+    #[test]
+    fn who_waits_no_longer_is_forgotten() {
+        let kept = Rc::default();
+        let keeping = Rc::clone(&kept);
+        let server = WebSocketServer::new(move |_| Keeper(Rc::clone(&keeping)));
+        let mut client = StringTransport::builder().factory(server);
+        client.receive(
+            "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+        );
+        let socket: WebSocket = kept.take().expect("it is open");
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..100 {
+            let mut closed = pin!(socket.closed());
+            for _ in 0..100 {
+                assert!(closed.as_mut().poll(&mut context).is_pending());
+            }
+            assert_eq!(socket.0.waiters.borrow().len(), 1);
+        }
+        assert_eq!(socket.0.waiters.borrow().len(), 0);
+    }
 }

@@ -17,6 +17,22 @@ use super::shared::{Awaited, Shared};
 ///
 /// Every method only queues. Once the connection is closed or lost each does nothing, so a handle may be kept for ever.
 /// Messages of a turn leave in one send, in the order in which they were sent.
+///
+/// ```
+/// use ropewalk_web::websocket::{CloseCode, WebSocket, WebSocketProtocol};
+///
+/// struct Clerk;
+///
+/// impl WebSocketProtocol for Clerk {
+///     fn text_received(&mut self, socket: &WebSocket, text: &str) {
+///         match text {
+///             "bye" => socket.close(CloseCode::NORMAL, "done"),
+///             _ if socket.is_full() => {} // it reads more slowly than it asks
+///             _ => socket.send_text(format!("you said {text}")),
+///         }
+///     }
+/// }
+/// ```
 #[derive(Clone)]
 pub struct WebSocket(pub(super) Rc<Shared>);
 
@@ -50,7 +66,8 @@ impl WebSocket {
     ///
     /// # Errors
     ///
-    /// Another such message is not finished, others wait, or the WebSocket is closed.
+    /// Another such message is not finished, others wait for a slow peer ([`ready`](Self::ready) waits until they do not), or the
+    /// WebSocket is closed.
     pub fn begin(&self, kind: Kind) -> Result<OutgoingMessage, SendError> {
         self.0.begin(kind)?;
         Ok(OutgoingMessage::new(self.clone()))

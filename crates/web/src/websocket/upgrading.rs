@@ -4,7 +4,7 @@ use http::HeaderValue;
 use ropewalk_core::timer::DelayedCall;
 use ropewalk_core::{Protocol, Reason, Transport};
 use ropewalk_grammar::http1::{
-    BodyLength, Event, Http1Error, KeptHead, Name, Request, RequestDecoder, ServerExchange,
+    BodyLength, Event, Http1Error, KeptHead, Method, Name, Request, RequestDecoder, ServerExchange,
     reason_phrase, send_response_head,
 };
 
@@ -40,6 +40,9 @@ impl<P: WebSocketProtocol> Upgrading<P> {
         };
         let upgrade = match self.server.upgrade(&head.head()) {
             Ok(upgrade) => upgrade,
+            Err(refusal) if head.head().method() == Method::Head => {
+                return refuse_to(transport, &refusal, false);
+            }
             Err(refusal) => return refuse(transport, &refusal),
         };
         let sent = transport.write_with(|out| exchange.send_switch(upgrade.fields, out));
@@ -63,6 +66,11 @@ impl<P: WebSocketProtocol> Upgrading<P> {
 
 /// Answers, and closes.
 fn refuse(transport: &Transport, refusal: &Refusal) {
+    refuse_to(transport, refusal, true);
+}
+
+/// The same, with the text or, to HEAD, only with its length (RFC 9110 9.3.2).
+fn refuse_to(transport: &Transport, refusal: &Refusal, has_text: bool) {
     let status = refusal.status();
     tracing::debug!(peer = %transport.peer(), status, why = refusal.text(), "a WebSocket was refused");
     let text = format!("{}\n", refusal.text());
@@ -85,7 +93,7 @@ fn refuse(transport: &Transport, refusal: &Refusal) {
     let length = BodyLength::Known(text.len() as u64);
     transport.write_with(|out| {
         let sent = send_response_head(status, reason_phrase(status), headers.iter(), length, out);
-        if sent.is_ok() {
+        if sent.is_ok() && has_text {
             out.extend_from_slice(text.as_bytes());
         }
     });

@@ -247,3 +247,15 @@ fn r161_who_asks_for_no_websocket_is_told_how() {
         "it names the remedy: {why}"
     );
 }
+
+#[test]
+fn r161_head_is_answered_without_a_body() {
+    let server = || WebSocketServer::new(|_| Echo(Journal::default()));
+    for (head, body) in [
+        ask(server(), &REQUEST.replace("GET", "HEAD")),
+        ask(Site::new(server()), &REQUEST.replace("GET", "HEAD")),
+    ] {
+        assert!(head.starts_with("HTTP/1.1 405 "), "{head}");
+        assert_eq!(body, "");
+    }
+}

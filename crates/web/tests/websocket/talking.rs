@@ -12,7 +12,8 @@ use ropewalk_core::{Failure, Handle, Reactor};
 use ropewalk_sim::SimDriver;
 use ropewalk_testing::{StringTransport, TestCase, World, run_test};
 use ropewalk_web::websocket::{
-    CloseCode, Conversation, Message, Talk, WebSocketClient, WebSocketServer,
+    CloseCode, Conversation, Kind, Message, SendError, Talk, Topic, WebSocketClient,
+    WebSocketServer,
 };
 
 use super::journal::{Echo, Journal, REQUEST, frame};
@@ -183,4 +184,64 @@ fn ws_03_a_function_that_does_not_await_holds_its_peer_back() {
         world.wait_for(ended).unwrap();
         port.stop_listening();
     });
+}
+
+#[test]
+fn a_message_in_fragments_does_not_wait_for_those_behind_it() {
+    let server = WebSocketServer::new(|_| {
+        Conversation::new(|socket| async move {
+            let mut message = socket.begin(Kind::Binary).expect("nothing waits");
+            socket.send_text("behind");
+            message.send_slowly("a").await;
+            assert!(socket.ready().await && !socket.is_full());
+            message.send_slowly("b").await;
+            assert_eq!(socket.begin(Kind::Text).err(), Some(SendError::InMessage));
+            message.finish();
+            socket.closed().await;
+        })
+    });
+    let mut client = StringTransport::builder().factory(server);
+    client.receive(REQUEST);
+    client.settle();
+    let sent = client.take_sent();
+    let frames = b"\x02\x00\x00\x01a\x00\x01b\x80\x00\x81\x06behind";
+    assert!(sent.ends_with(frames), "{}", sent.escape_ascii());
+}
+
+#[test]
+fn a_message_in_fragments_begins_behind_what_waits() {
+    let topic = Topic::new();
+    let room = topic.clone();
+    let said = Rc::new(RefCell::new(Vec::new()));
+    let notes = Rc::clone(&said);
+    let server = WebSocketServer::new(move |_| {
+        let (room, notes) = (room.clone(), Rc::clone(&notes));
+        Conversation::new(|mut socket| async move {
+            room.subscribe(&socket);
+            socket.recv().await;
+            socket.send_binary(vec![0; 100_000]);
+            room.send("before");
+            notes.borrow_mut().push(socket.begin(Kind::Text).map(drop));
+            socket.ready().await;
+            let message = socket.begin(Kind::Text).expect("there is room");
+            message.finish();
+            socket.closed().await;
+        })
+    });
+    let mut client = StringTransport::builder().factory(server);
+    client.receive(REQUEST);
+    client.settle();
+    client.block_sending();
+    client.receive(frame(0x81, b"go"));
+    client.settle();
+    assert_eq!(*said.borrow(), [Err(SendError::Waiting)]);
+    client.unblock_sending();
+    client.settle();
+    let sent = client.take_sent();
+    let end = b"\x81\x06before\x01\x00\x80\x00";
+    assert!(
+        sent.ends_with(end),
+        "{}",
+        sent[sent.len() - 20..].escape_ascii()
+    );
 }
