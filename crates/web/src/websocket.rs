@@ -42,6 +42,7 @@
 //! | pages of the own host only | pages of others, that speak in the user's name |
 
 mod asking;
+mod awaiters;
 mod client;
 mod connect_error;
 mod conversation;

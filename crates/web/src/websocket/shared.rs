@@ -1,9 +1,7 @@
 //! What a handle and its receiver share about one WebSocket.
 
 use std::cell::{Cell, Ref, RefCell};
-use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +9,7 @@ use ropewalk_core::timer::DelayedCall;
 use ropewalk_core::{Failure, Handle, Transport};
 use ropewalk_grammar::websocket::{Close, CloseCode, Deflate, Encoder, Event, Kind, SendError};
 
+use super::awaiters::{Awaited, Awaiters};
 use super::frames::is_compressed;
 use super::message::Message;
 use super::options::WebSocketOptions;
@@ -32,33 +31,10 @@ pub(super) struct Shared {
     is_stirred: Cell<bool>,
     /// Rarely needed, so an idle socket has only a word of each.
     pending: RefCell<Option<Box<Pending>>>,
-    waiters: RefCell<Vec<Waiter>>,
-    last_waiter: Cell<u32>,
+    awaiters: Awaiters,
     deadline: Cell<Option<DelayedCall>>,
     is_lost: Cell<bool>,
     goodbye: RefCell<Option<Box<Goodbye>>>,
-}
-
-/// What somebody waits for.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Awaited {
-    /// Room for a message, or for a fragment of one.
-    Room,
-    /// That the connection is gone.
-    End,
-}
-
-/// Somebody who waits.
-struct Waiter {
-    number: u32,
-    awaited: Awaited,
-    waker: Waker,
-}
-
-/// Waits no longer when it is dropped, as the loser of a race is.
-struct Wait<'a> {
-    shared: &'a Shared,
-    number: u32,
 }
 
 /// What the peer's close frame said.
@@ -87,8 +63,7 @@ impl Shared {
             is_writing_paused: Cell::new(false),
             is_stirred: Cell::new(false),
             pending: RefCell::default(),
-            waiters: RefCell::default(),
-            last_waiter: Cell::new(0),
+            awaiters: Awaiters::default(),
             deadline: Cell::new(None),
             is_lost: Cell::new(false),
             goodbye: RefCell::default(),
@@ -405,57 +380,21 @@ impl Shared {
 
     /// Waits for this, or for the end; tells whether messages may be sent.
     pub(super) async fn ready(self: &Rc<Self>, awaited: Awaited) -> bool {
-        let wait = Wait::new(self);
-        poll_fn(|context| {
+        let found = || {
             let for_room = awaited == Awaited::Room;
-            let is_there = for_room && !(self.is_full() && self.is_open());
-            if is_there || self.is_lost() {
-                return Poll::Ready(self.is_open());
+            if self.is_lost() || for_room && !(self.is_full() && self.is_open()) {
+                return Some(self.is_open());
             }
-            wait.register(awaited, context.waker());
             if for_room {
                 self.watch();
             }
-            Poll::Pending
-        })
-        .await
+            None
+        };
+        self.awaiters.until(awaited, found).await
     }
 
-    /// Wakes those who wait for that.
     fn wake(&self, found: Awaited) {
-        let mut waiters = self.waiters.borrow_mut();
-        let is_found = |waiter: &mut Waiter| waiter.awaited == found;
-        let woken: Vec<_> = waiters.extract_if(.., is_found).collect();
-        drop(waiters);
-        woken.into_iter().for_each(|waiter| waiter.waker.wake());
-    }
-}
-
-impl<'a> Wait<'a> {
-    fn new(shared: &'a Shared) -> Self {
-        let number = shared.last_waiter.get().wrapping_add(1);
-        shared.last_waiter.set(number);
-        Self { shared, number }
-    }
-
-    fn register(&self, awaited: Awaited, waker: &Waker) {
-        let mut waiters = self.shared.waiters.borrow_mut();
-        let (number, waker) = (self.number, waker.clone());
-        match waiters.iter_mut().find(|waiter| waiter.number == number) {
-            Some(waiter) => waiter.waker = waker,
-            None => waiters.push(Waiter {
-                number,
-                awaited,
-                waker,
-            }),
-        }
-    }
-}
-
-impl Drop for Wait<'_> {
-    fn drop(&mut self) {
-        let mut waiters = self.shared.waiters.borrow_mut();
-        waiters.retain(|waiter| waiter.number != self.number);
+        self.awaiters.wake(found);
     }
 }
 
@@ -471,45 +410,4 @@ fn cut(reason: &str) -> &str {
         end -= 1;
     }
     &reason[..end]
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::RefCell;
-    use std::pin::pin;
-    use std::rc::Rc;
-    use std::task::{Context, Waker};
-
-    use ropewalk_testing::StringTransport;
-
-    use crate::websocket::{WebSocket, WebSocketProtocol, WebSocketServer};
-
-    struct Keeper(Rc<RefCell<Option<WebSocket>>>);
-    impl WebSocketProtocol for Keeper {
-        fn opened(&mut self, socket: &WebSocket) {
-            self.0.replace(Some(socket.clone()));
-        }
-    }
-
-    #[test]
-    fn who_waits_no_longer_is_forgotten() {
-        let kept = Rc::default();
-        let keeping = Rc::clone(&kept);
-        let server = WebSocketServer::new(move |_| Keeper(Rc::clone(&keeping)));
-        let mut client = StringTransport::builder().factory(server);
-        client.receive(
-            "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-        );
-        let socket: WebSocket = kept.take().expect("it is open");
-        let mut context = Context::from_waker(Waker::noop());
-        for _ in 0..100 {
-            let mut closed = pin!(socket.closed());
-            for _ in 0..100 {
-                assert!(closed.as_mut().poll(&mut context).is_pending());
-            }
-            assert_eq!(socket.0.waiters.borrow().len(), 1);
-        }
-        assert_eq!(socket.0.waiters.borrow().len(), 0);
-    }
 }

@@ -8,10 +8,11 @@ use ropewalk_core::timer::DelayedCall;
 use ropewalk_core::{Address, Deferred, Failure, Handle, Transport};
 use ropewalk_grammar::websocket::{CloseCode, Event, Extension, Kind, SendError};
 
+use super::awaiters::Awaited;
 use super::ending::code_of;
 use super::message::Message;
 use super::outgoing::OutgoingMessage;
-use super::shared::{Awaited, Shared};
+use super::shared::Shared;
 
 /// A handle on one WebSocket; cheap to clone, and it stays on the reactor's thread.
 ///

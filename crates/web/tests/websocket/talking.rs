@@ -210,8 +210,7 @@ fn a_message_in_fragments_does_not_wait_for_those_behind_it() {
 
 #[test]
 fn a_message_in_fragments_begins_behind_what_waits() {
-    let topic = Topic::new();
-    let room = topic.clone();
+    let room = Topic::new();
     let said = Rc::new(RefCell::new(Vec::new()));
     let notes = Rc::clone(&said);
     let server = WebSocketServer::new(move |_| {
