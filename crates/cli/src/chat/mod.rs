@@ -5,6 +5,8 @@
 //!                                          ├─ hall: rooms, people, what was said ─ journal, in SQLite
 //!   nc, telnet ─ lines ────────────────────┘
 //! ```
+//!
+//! To read it: `lines` is the simplest client, `wire` says how nothing is lost, `hall/outbox` keeps one order for all.
 
 mod browser;
 mod budget;
