@@ -96,7 +96,7 @@ def page():
     with started(ANY, ANY) as program:
         web, lines = program.listening(), program.listening()
         must(program.stdout.next() == f"http://127.0.0.1:{web[1]}/", program.stdout.text())
-        for path, kind in (("/", "text/html"), ("/chat.css", "text/css"), ("/chat.js", "text/javascript")):
+        for path, kind in (("/", "text/html"), ("/chat.css", "text/css"), ("/chat.js", "text/javascript"), ("/messages.js", "text/javascript"), ("/lists.js", "text/javascript")):
             client = http.client.HTTPConnection(*web, timeout=PATIENCE)
             client.request("GET", path)
             answer = client.getresponse()

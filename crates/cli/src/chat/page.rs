@@ -9,28 +9,30 @@ use super::hall::Hall;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+const FILES: [(&str, &str, &str); 6] = [
+    (
+        "",
+        include_str!("page/index.html"),
+        "text/html; charset=utf-8",
+    ),
+    (
+        "chat.css",
+        include_str!("page/chat.css"),
+        "text/css; charset=utf-8",
+    ),
+    ("chat.js", include_str!("page/chat.js"), SCRIPT),
+    ("messages.js", include_str!("page/messages.js"), SCRIPT),
+    ("lists.js", include_str!("page/lists.js"), SCRIPT),
+    ("icon.svg", include_str!("page/icon.svg"), "image/svg+xml"),
+];
+
 /// The page, and at `/ws` the rooms.
 pub(crate) fn site(hall: Hall) -> Site {
-    let pages = Branch::new()
-        .with_child(
-            "",
-            Data::new(include_str!("page/index.html"), "text/html; charset=utf-8"),
-        )
-        .with_child(
-            "chat.css",
-            Data::new(include_str!("page/chat.css"), "text/css; charset=utf-8"),
-        )
-        .with_child(
-            "chat.js",
-            Data::new(
-                include_str!("page/chat.js"),
-                "text/javascript; charset=utf-8",
-            ),
-        )
-        .with_child(
-            "icon.svg",
-            Data::new(include_str!("page/icon.svg"), "image/svg+xml"),
-        )
-        .with_child("ws", browser::server(hall));
+    let mut pages = Branch::new().with_child("ws", browser::server(hall));
+    for (name, text, kind) in FILES {
+        pages = pages.with_child(name, Data::new(text, kind));
+    }
     Site::new(SecureHeaders::new(pages).with_policy(POLICY))
 }

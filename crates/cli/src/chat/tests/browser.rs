@@ -325,6 +325,8 @@ fn the_page_runs_nothing_of_others() {
         ("/", "text/html"),
         ("/chat.css", "text/css"),
         ("/chat.js", "text/javascript"),
+        ("/messages.js", "text/javascript"),
+        ("/lists.js", "text/javascript"),
         ("/icon.svg", "image/svg"),
     ] {
         browser.receive(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
