@@ -1,5 +1,6 @@
 //! WebSockets, asked for.
 
+use std::fmt;
 use std::rc::Rc;
 
 use http::HeaderValue;
@@ -64,7 +65,7 @@ pub fn connect(
 /// An answer other than 101 is an error that has its status, headers and body
 /// ([`WebSocketConnectError::Refused`](super::WebSocketConnectError::Refused)); a redirect too, unless it is
 /// [followed](Self::with_redirects).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct WebSocketClient {
     url: Url,
     pub(super) options: Rc<WebSocketOptions>,
@@ -257,5 +258,15 @@ impl WebSocketClient {
             Some(deflate) => handshake.with_deflate(deflate),
             None => handshake,
         }
+    }
+}
+
+/// Without the password of the URL and the headers: it ends up in logs.
+impl fmt::Debug for WebSocketClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocketClient")
+            .field("url", &without_password(self.url.as_str()))
+            .field("redirects", &self.redirects)
+            .finish_non_exhaustive()
     }
 }

@@ -155,6 +155,17 @@ fn ws_05_headers_cannot_carry_line_breaks() {
 }
 
 #[test]
+fn no_password_is_shown() {
+    let client = WebSocketClient::new("ws://ann:tea@a/").unwrap();
+    let client = client.with_header("Cookie", "secret").unwrap();
+    let fragment = WebSocketClient::new("ws://ann:tea@a/#b").unwrap_err();
+    for shown in [format!("{client:?}"), fragment.to_string()] {
+        assert!(shown.contains("//ann:***@a/"), "{shown}");
+        assert!(!shown.contains("tea") && !shown.contains("secret"), "{shown}");
+    }
+}
+
+#[test]
 fn a_service_reconnects() {
     run_world(|world| {
         let ours = Journal::default();
