@@ -207,7 +207,7 @@ fn access_format(text: &str) -> Result<AccessFormat, &'static str> {
     }
 }
 
-fn origin(text: &str) -> Result<String, &'static str> {
+pub(crate) fn origin(text: &str) -> Result<String, &'static str> {
     match text == "*" || Cors::is_origin(text) {
         true => Ok(text.to_owned()),
         false => Err("must be an origin such as https://example.com, without a path, or * for all"),

@@ -10,7 +10,7 @@ use ropewalk::{Failure, ListeningPort, program};
 
 use super::compression::Compression;
 use crate::setup::Setup;
-use crate::web::endpoints;
+use crate::web::{endpoints, origin};
 
 #[derive(clap::Args)]
 pub(super) struct ServerOptions {
@@ -29,7 +29,7 @@ pub(super) struct ServerOptions {
     #[command(flatten)]
     compression: Compression,
     /// Let pages of this origin connect, such as https://example.com; * is all [default: pages of the server's own host]
-    #[arg(long, value_name = "ORIGIN")]
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     origin: Vec<String>,
     /// Send a ping after so many seconds of silence; 0 sends none
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = program::seconds)]

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use ropewalk_core::{Factory, Protocol, Transport};
 use ropewalk_grammar::http1::{Name, RequestHead};
-use ropewalk_grammar::websocket::{DeflateAgreed, Encoder, Role, ServerHandshake};
+use ropewalk_grammar::websocket::{ClientHandshake, DeflateAgreed, Encoder, Role, ServerHandshake};
 
 use super::opening::Opening;
 use super::options::WebSocketOptions;
@@ -16,6 +16,7 @@ use super::receiver::{Agreement, WebSocketReceiver, decoder, deflating};
 use super::refusal::Refusal;
 use super::terms::Terms;
 use super::upgrading::Upgrading;
+use crate::cors::Cors;
 use crate::headers::Headers;
 use crate::methods::Methods;
 use crate::reply::Reply;
@@ -91,19 +92,41 @@ impl<P: WebSocketProtocol> WebSocketServer<P> {
     }
 
     /// Lets pages of others connect.
+    ///
+    /// # Panics
+    ///
+    /// When one is no origin: a scheme, a host and perhaps a port, with no slash behind.
     #[must_use]
     pub fn with_origins(self, origins: Origins) -> Self {
+        if let Origins::SameAnd(others) = &origins {
+            for origin in others {
+                assert!(
+                    Cors::is_origin(origin),
+                    "WebSocketServer::with_origins({origin:?}): an origin is like https://example.com or http://localhost:3000, \
+                     without a path; for all there is Origins::DangerousAny"
+                );
+            }
+        }
         self.change(|settings| settings.origins = origins)
     }
 
     /// Speaks these subprotocols, its favourite first: of those that a client offers, the first of ours is chosen, or none. The
     /// closure may [choose](Opening::choose_subprotocol) otherwise.
+    ///
+    /// # Panics
+    ///
+    /// When one is no token, so that no client can offer it.
     #[must_use]
     pub fn with_subprotocols<T: Into<String>>(
         self,
         subprotocols: impl IntoIterator<Item = T>,
     ) -> Self {
-        let subprotocols = subprotocols.into_iter().map(Into::into).collect();
+        let subprotocols: Vec<String> = subprotocols.into_iter().map(Into::into).collect();
+        for name in &subprotocols {
+            if let Err(error) = ClientHandshake::new([0; 16]).with_protocol(name) {
+                panic!("WebSocketServer::with_subprotocols: {error}");
+            }
+        }
         self.change(|settings| settings.subprotocols = subprotocols)
     }
 

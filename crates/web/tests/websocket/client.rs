@@ -161,7 +161,10 @@ fn no_password_is_shown() {
     let fragment = WebSocketClient::new("ws://ann:tea@a/#b").unwrap_err();
     for shown in [format!("{client:?}"), fragment.to_string()] {
         assert!(shown.contains("//ann:***@a/"), "{shown}");
-        assert!(!shown.contains("tea") && !shown.contains("secret"), "{shown}");
+        assert!(
+            !shown.contains("tea") && !shown.contains("secret"),
+            "{shown}"
+        );
     }
 }
 

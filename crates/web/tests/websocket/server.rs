@@ -292,6 +292,26 @@ fn ws_09_foreign_pages_are_refused_unless_allowed() {
 }
 
 #[test]
+fn what_could_never_match_is_refused_when_the_server_is_set_up() {
+    let panics = |set_up: fn(WebSocketServer<Echo>) -> WebSocketServer<Echo>| {
+        let server = WebSocketServer::new(|_| Echo(Journal::default()));
+        let set_up = std::panic::AssertUnwindSafe(|| drop(set_up(server)));
+        std::panic::catch_unwind(set_up).is_err()
+    };
+    assert!(panics(|server| server.with_subprotocols(["a b"])));
+    assert!(!panics(|server| server.with_subprotocols(["a.b"])));
+    assert!(panics(
+        |server| server.with_origins(Origins::SameAnd(vec!["example.com".into()]))
+    ));
+    assert!(panics(
+        |server| server.with_origins(Origins::SameAnd(vec!["https://a/".into()]))
+    ));
+    assert!(!panics(
+        |server| server.with_origins(Origins::SameAnd(vec!["https://a".into()]))
+    ));
+}
+
+#[test]
 fn ws_05_d8_a_subprotocol_is_chosen_or_none() {
     let journal = Journal::default();
     let kept = journal.clone();
