@@ -173,6 +173,9 @@ def chat():
             eve.must_be_silent()
             ann.must_be_silent(0)
         program.stops()
+    for policy in ("gone", "drop=0", "drop=x"):
+        with Program("ropewalk", "websocket", "chat", ANY, "--slow", policy) as program:
+            one_line_error(program, "--slow", policy)
 
 
 @check("ropewalk websocket connect")

@@ -1,12 +1,14 @@
-"""WebSocket beside programs that nobody here wrote: Python's `websockets` and `autobahn`, Twisted's own, Node's `ws`. What is missing here is "skipped"."""
+"""WebSocket beside programs that nobody here wrote: Python's `websockets` and `autobahn`, Twisted's own, Node's `ws`, Chromium. What is missing here is "skipped"."""
 
 import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 
-from .checks import check
-from .harness import PATIENCE, must, wait_for
+from .browser import Chromium, Page, chromium
+from .checks import ANY, check
+from .harness import PATIENCE, Program, must, wait_for
 from .tls_peers import Tool
 from .websocket import echo_server, tool
 
@@ -31,7 +33,7 @@ def visited_by(*peer, options=()):
 
 
 def served_by(*peer, ports, has_words=True):
-    """Their server, our clients: every byte is compared by `bench`. Some have no words for whom they refuse."""
+    """Their server, our clients: every byte is compared by `bench`. Some have no words for whom they refuse, and fewer codes to close with."""
     with Tool(*peer, "serve") as server:
         listening = lambda: [line.split()[1] for line in list(server.output.lines) if line.startswith("listening ")]
         wait_for(lambda: len(listening()) >= ports, f"{ports} ports of {peer[-1]} among {server.output.lines!r}", LONG)
@@ -49,8 +51,9 @@ def served_by(*peer, ports, has_words=True):
 
 def ends(url, has_words):
     """How their servers close, cut and refuse."""
-    status, _, told = tool("connect", url + "close", "--no-input", "-s", "b")
-    must(status == 2 and 'closed: 4002 "as asked"' in told, f"{status} {told!r}")
+    for code in (1000, 1003, 1011, 1014, 3000, 4999) if has_words else (1000, 3000, 4999):
+        status, _, told = tool("connect", f"{url}close/{code}", "--no-input", "-s", "b")
+        must(status == (0 if code == 1000 else 2) and f'closed: {code} "as asked"' in told, f"{code}: {status} {told!r}")
     status, _, told = tool("connect", url + "cut", "--no-input", "-s", "b")
     must(status == 2 and "closed: 1006" in told, f"{status} {told!r}")
     if has_words:
@@ -100,3 +103,29 @@ def ws():
     peer = ["node", PEERS / "ws_peer.js"]
     visited_by(*peer, options=["--context-takeover"])
     served_by(*peer, ports=6)
+
+
+@check("websocket echo, in Chromium")
+def in_chromium():
+    """Sizes, kinds, compression, subprotocols, close codes; a server that stops, one that is killed, one of another origin."""
+    if not chromium():
+        return print("skipped: WebSocket in Chromium, which is not installed")
+    visit = (PEERS / "browser_peer.js").read_text().split("\n", 1)[1]
+    with tempfile.TemporaryDirectory() as folder, Chromium() as browser:
+        pathlib.Path(folder, "index.html").write_text("<!doctype html><p>nothing")
+        with Program("ropewalk", "web", "--path", folder, ANY, "--log", "off") as site:
+            origin = "http://{}:{}".format(*site.listening())
+            page = Page(browser, origin + "/", 800, 600)
+            page.wait("document.readyState === 'complete' && location.protocol === 'http:'", "page")
+            for compression in ([], ["--compress"], ["--compress", "--context-takeover"]):
+                with Program("ropewalk", "websocket", "echo", ANY, "--subprotocol", "b", "--max-message", 1_000_000, "--origin", origin, *compression) as server:
+                    url = "ws://{}:{}/".format(*server.listening())
+                    told = page.get(f"({visit})({url!r}, {'true' if compression else 'false'})")
+                    must(told == "all is well", told)
+                    server.stops() if compression else server.process.kill()
+                    ending = page.get("window.ending")
+                    must(ending == ("1001 true" if compression else "1006 false"), f"it ended with {ending}")
+            with echo_server() as (_, url, _):
+                refused = page.get(f"new Promise((done) => {{ new WebSocket({url!r}).onclose = (event) => done(event.code); }})")
+                must(refused == 1006, f"another origin was let in: {refused}")
+            site.stops()

@@ -1,6 +1,6 @@
 """Python's `autobahn` as a peer: `serve`, which prints a port per kind of compression, or `visit URL`, which checks an echo server.
 
-Of a server: /close closes with 4002, /cut ends without a word, /fragments answers in pieces with a ping between them.
+Of a server: /close/CODE closes with that, /cut ends without a word, /fragments answers in pieces with a ping between them.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ class Echo(WebSocketServerProtocol):
         return "b" if "b" in request.protocols else None
 
     def onOpen(self):
-        if self.path == "/close":
-            self.sendClose(4002, "as asked")
+        if self.path.startswith("/close/"):
+            self.sendClose(int(self.path[7:]), "as asked")
         elif self.path == "/cut":
             self.dropConnection(abort=True)
 

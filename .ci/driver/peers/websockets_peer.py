@@ -1,6 +1,6 @@
 """Python's `websockets` as a peer: `serve`, which prints a port per kind of compression, or `visit URL`, which checks an echo server.
 
-Of a server: /close closes with 4002, /cut ends without a word, /fragments answers in pieces, /no is refused.
+Of a server: /close/CODE closes with that, /cut ends without a word, /fragments answers in pieces, /no is refused.
 """
 
 import sys
@@ -11,6 +11,8 @@ from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFact
 from websockets.sync.client import connect
 from websockets.sync.server import serve
 
+# All that may be sent; the others are refused (websocket_frames.py).
+CODES = (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999)
 SIZES = (0, 1, 125, 126, 65535, 65536, 1 << 20)
 NAMES = "server_no_context_takeover", "client_no_context_takeover", "server_max_window_bits", "client_max_window_bits"
 ROWS = [(True, True, 9, 9), (True, False, 15, 9), (False, True, 9, 15), (False, False, None, None), (False, False, 12, True), (False, False, 9, 9)]
@@ -27,8 +29,8 @@ def of_server(kind):
 
 def handle(socket):
     path = socket.request.path
-    if path == "/close":
-        return socket.close(4002, "as asked")
+    if path.startswith("/close/"):
+        return socket.close(int(path[7:]), "as asked")
     if path == "/cut":
         return socket.socket.close()
     try:
@@ -72,9 +74,10 @@ def visit(url):
             assert bool(socket.protocol.extensions) == (kind is not None), f"{kind} was not agreed on"
             echoes(socket)
             assert socket.ping(b"x" * 125).wait(10), "no pong"
-    with connect(url) as socket:
-        socket.close(4001, "enough ü")
-    assert (socket.protocol.close_rcvd.code, socket.protocol.close_sent.code) == (4001, 4001)
+    for code in CODES:
+        with connect(url) as socket:
+            socket.close(code, "enough ü")
+        assert (socket.protocol.close_rcvd.code, socket.protocol.close_sent.code) == (code, code)
     try:
         with connect(url, max_size=None) as socket:
             socket.send("x" * (1 << 20) + "x")

@@ -3,6 +3,7 @@
 const assert = require("assert");
 const { WebSocket, WebSocketServer } = require("ws");
 
+const CODES = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999];
 const SIZES = [0, 1, 125, 126, 65535, 65536, 1 << 20];
 const KINDS = [false, true];
 // With `false` in the place of nothing it would refuse all who offer it.
@@ -20,7 +21,7 @@ function serve() {
     const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate, maxPayload: 0, verifyClient });
     server.on("listening", () => console.log("listening", server.address().port));
     server.on("connection", (socket, request) => {
-      if (request.url === "/close") return socket.close(4002, "as asked");
+      if (request.url.startsWith("/close/")) return socket.close(Number(request.url.slice(7)), "as asked");
       if (request.url === "/cut") return socket.terminate();
       socket.on("message", (data, binary) => {
         if (request.url !== "/fragments") return socket.send(data, { binary });
@@ -59,6 +60,12 @@ async function visit(url) {
     assert.strictEqual((await once(socket, "pong"))[0].length, 125);
     socket.close(4001, "enough ü");
     assert.strictEqual((await once(socket, "close"))[0], 4001);
+  }
+  for (const code of CODES) {
+    const socket = new WebSocket(url, ["b"]);
+    await once(socket, "open");
+    socket.close(code, "enough ü");
+    assert.strictEqual((await once(socket, "close"))[0], code);
   }
   const cut = new WebSocket(url, ["b"]);
   await once(cut, "open");

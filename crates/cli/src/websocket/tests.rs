@@ -9,7 +9,7 @@ use ropewalk::sim::SimDriver;
 use ropewalk::testing::World;
 use ropewalk::web::websocket::WebSocket as Socket;
 use ropewalk::web::websocket::{
-    CloseCode, Refusal, WebSocketClient, WebSocketProtocol, WebSocketServer,
+    CloseCode, Refusal, SlowPeer, WebSocketClient, WebSocketProtocol, WebSocketServer,
 };
 use ropewalk::{Deferred, Exit, Failure, Protocol, Reactor, Transport};
 
@@ -323,7 +323,7 @@ impl WebSocketProtocol for Notes {
 
 #[ropewalk::test(seeds = 5)]
 fn a_room_is_all_who_are_at_a_path(world: &mut World) {
-    let rooms = Rooms::default();
+    let rooms = Rooms::new(SlowPeer::Wait);
     let kept = rooms.clone();
     let server = WebSocketServer::new(move |opening| kept.member(opening.path(), false));
     world

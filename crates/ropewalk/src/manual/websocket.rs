@@ -126,7 +126,7 @@
 //! | a ping after 30 s of silence, the end after 20 s more | peers that are gone and do not say so | `heartbeat`, `dead_after` |
 //! | 10 s for the handshake, and for the answer to a close frame | those who begin and never end, or never part | `handshake_timeout`, `close_timeout` |
 //! | reading stops while the peer does not read | questions without end | [`Limits`](crate::Limits) of the port |
-//! | 64 MiB wait for one peer at most | peers that never read | `slow_peer`, [`Limits`](crate::Limits) |
+//! | 64 MiB wait for one peer at most; of a topic 1024 messages or 4 MiB, which all receivers share | peers that never read | `slow_peer`, [`Limits`](crate::Limits) |
 //!
 //! # Running one
 //!
