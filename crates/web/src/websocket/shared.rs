@@ -237,7 +237,7 @@ impl Shared {
             let error = Failure::message("more waits for a slow WebSocket than may");
             return self.transport.reject(error.into_error());
         }
-        self.stir();
+        self.watch();
     }
 
     /// Looks after what waits, soon: after the turn has sent what it could.
