@@ -144,6 +144,7 @@
 //! | --- | --- |
 //! | `WebSocketResource(factory)` | `WebSocketServer::new(…)`, which is a resource and a factory |
 //! | `WebSocketClientEndpoint.new(reactor, url).connect(factory)` | `WebSocketClient::new(url)?.connect(&reactor, protocol)` |
+//! | `buildProtocol(request)`, `onConnect` | the closure, with an `Opening` |
 //! | `negotiationFinished`, `onOpen` | `opened` |
 //! | `textMessageReceived`, `bytesMessageReceived`, `onMessage` | `text_received`, `binary_received` |
 //! | `pongReceived`, `connectionLost`, `onClose` | `pong_received`, `connection_lost`, with code and reason |
