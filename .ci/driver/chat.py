@@ -208,9 +208,10 @@ def last_words():
                 with started(ANY, ANY, "--history", history) as second:
                     second.ends(1)
                     must("another chat" in second.stderr.lines[-1], second.stderr.lines)
-                peer.send(b"".join(b"word %d\n" % number for number in range(500)))
+                words = [f"word {number} {'x' * 500}" for number in range(2000)]  # more than is read in an instant
+                peer.send("".join(f"{word}\n" for word in words).encode())
                 program.stops()
-        must(texts()[2:] == [f"word {number}" for number in range(500)], f"{len(texts())} are kept")
+        must(texts()[2:] == words, f"{len(texts())} are kept")
 
 
 @check("ropewalk chat, full disk")

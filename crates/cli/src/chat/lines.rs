@@ -29,8 +29,13 @@ pub(crate) const SLOW_BYTES: usize = 256 * 1024;
 /// How long a client may take to say its name. Stops those who connect only to hold a connection.
 const NAMING_TIME: Duration = Duration::from_secs(120);
 
-/// For so long lines are heard when the chat stops: those that are on the way.
+/// When the chat stops, lines that are on the way are heard until none came for so long; but for so many such times at most, so
+/// that nobody can talk on for ever.
 const LAST_WORDS: Duration = Duration::from_millis(100);
+const MOST_LAST_WORDS: u32 = 20;
+
+/// Who has not read all by then, after the stop began, is cut off. Stops who does not read from keeping the chat for long.
+const PARTING_TIME: Duration = Duration::from_secs(3);
 
 /// How many lines that are no name are answered. Stops those who do not talk to us at all.
 const NAMING_TRIES: u32 = 10;
@@ -46,6 +51,8 @@ pub(crate) struct LineGuest {
     guest: Option<Guest>,
     naming: Option<DelayedCall>,
     tries: u32,
+    /// Whether a line came lately.
+    has_heard: bool,
     is_leaving: bool,
     budget: Budget,
 }
@@ -68,6 +75,7 @@ impl LineProtocol for LineGuest {
     }
 
     fn line_received(&mut self, lines: &Lines, line: &[u8]) {
+        self.has_heard = true;
         if !self.is_leaving {
             let line = without_telnet(line);
             self.hear(lines, line.strip_suffix(b"\r").unwrap_or(&line));
@@ -95,9 +103,9 @@ impl LineProtocol for LineGuest {
 
     /// Everybody was told already. What was sent before is still heard.
     fn shutting_down(&mut self, lines: &Lines) {
-        lines.call_later(LAST_WORDS, |this: &mut Self, lines| {
-            this.leave(lines, String::new());
-        });
+        self.has_heard = true;
+        self.hear_last_words(lines, MOST_LAST_WORDS);
+        lines.call_later(PARTING_TIME, |_: &mut Self, lines| lines.abort_connection());
     }
 
     /// More waits than [`SLOW_BYTES`], after the kernel took what it would.
@@ -129,6 +137,7 @@ impl LineGuest {
             guest: None,
             naming: None,
             tries: 0,
+            has_heard: false,
             is_leaving: false,
             budget: Budget::default(),
         };
@@ -160,6 +169,16 @@ impl LineGuest {
     fn room(&self) -> String {
         let room = self.guest.as_ref().and_then(Guest::room);
         room.unwrap_or_else(|| LOBBY.to_owned())
+    }
+
+    fn hear_last_words(&mut self, lines: &Lines, left: u32) {
+        let goes_on = std::mem::take(&mut self.has_heard) || lines.is_reading_paused();
+        match left.checked_sub(1).filter(|_| goes_on) {
+            None => self.leave(lines, String::new()),
+            Some(left) => drop(lines.call_later(LAST_WORDS, move |this: &mut Self, lines| {
+                this.hear_last_words(lines, left);
+            })),
+        }
     }
 
     /// Ends the connection once all that was said is kept, with this goodbye: who hears it need not ask whether it was.
