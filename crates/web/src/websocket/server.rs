@@ -27,7 +27,8 @@ use crate::response::Response;
 /// Serves WebSockets: by itself, as a [`Factory`] for any endpoint; in a [`Site`](crate::Site), as a [`Resource`]; or behind
 /// any other server, by [`upgrade`](Self::upgrade). Clones are the same server.
 ///
-/// The closure makes the protocol of each connection, from what was asked for.
+/// The closure makes the protocol of each connection, from what was asked for. As a resource it answers for all paths below its own as
+/// well; a route that ends there has it [`respond`](Self::respond).
 ///
 /// ```
 /// use ropewalk_web::websocket::{Origins, Refusal, WebSocket, WebSocketProtocol, WebSocketServer};
