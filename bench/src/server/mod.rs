@@ -239,9 +239,7 @@ impl Peer {
                 mode,
                 Mode::TlsHandshake | Mode::Forward | Mode::Http | Mode::Static
             ),
-            Self::Built(_, "yawc") => {
-                matches!(mode, Mode::Ws | Mode::WsDeflate | Mode::WsDeflateTakeover)
-            }
+            Self::Built(_, "yawc") => matches!(mode, Mode::Ws | Mode::WsIdle) || mode.deflates(),
             Self::Built(..) => mode.is_http(),
             Self::Twisted(_) if matches!(mode, Mode::Http | Mode::Ws) => true,
             Self::Websockets(_) => {

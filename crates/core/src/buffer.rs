@@ -26,7 +26,7 @@ use bytes::Bytes;
 pub use self::file_range::{FileRange, FileSource};
 use self::head::Head;
 use self::passing::Passing;
-pub use self::pool::Pool;
+pub use self::pool::{Pool, let_go_shared};
 use crate::descriptor::Descriptor;
 
 /// Shared and owned chunks from this size on are queued as they are; smaller ones are copied, which costs less than
@@ -76,6 +76,14 @@ impl Chunk {
             Self::Gathered(bytes) => bytes,
             Self::Shared(bytes) => bytes,
             Self::File(_) => &[],
+        }
+    }
+
+    fn give_back(self, pool: &mut Pool) {
+        match self {
+            Self::Gathered(bytes) => pool.give_back(bytes),
+            Self::Shared(bytes) => let_go_shared(bytes),
+            Self::File(_) => {}
         }
     }
 
@@ -449,8 +457,8 @@ impl Outgoing {
                 return;
             }
             self.sent -= front.as_slice().len();
-            if let Some(Chunk::Gathered(bytes)) = self.rest.pop_front() {
-                pool.give_back(bytes);
+            if let Some(chunk) = self.rest.pop_front() {
+                chunk.give_back(pool);
             }
         }
     }
@@ -467,9 +475,7 @@ impl Outgoing {
     #[cold]
     fn release_rest(&mut self, pool: &mut Pool) {
         for chunk in std::mem::take(&mut self.rest) {
-            if let Chunk::Gathered(bytes) = chunk {
-                pool.give_back(bytes);
-            }
+            chunk.give_back(pool);
         }
     }
 }

@@ -51,6 +51,7 @@ pub mod inflate;
 mod input;
 mod length_prefixed;
 mod line;
+mod memory;
 pub mod multipart;
 pub mod nats;
 mod netstring;

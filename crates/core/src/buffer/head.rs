@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use bytes::Bytes;
 
-use super::Pool;
+use super::{Pool, let_go_shared};
 
 /// Bytes that lie together: gathered in a buffer of the pool, or a chunk that was queued while nothing waited, so that what
 /// is sent to many connections is copied for none.
@@ -38,8 +38,9 @@ impl Head {
 
     #[inline]
     pub(super) fn give_back(self, pool: &mut Pool) {
-        if let Self::Own(buffer) = self {
-            pool.give_back(buffer);
+        match self {
+            Self::Own(buffer) => pool.give_back(buffer),
+            Self::Shared(data) => let_go_shared(data),
         }
     }
 

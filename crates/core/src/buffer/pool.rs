@@ -1,4 +1,6 @@
-//! Buffers that connections take turns with.
+//! Buffers that connections take turns with, and how large ones are let go.
+
+use bytes::Bytes;
 
 /// The reactor's spare buffers, lent to connections while they have something to send.
 ///
@@ -11,20 +13,30 @@ pub struct Pool {
     spare_bytes: usize,
 }
 
-/// Frees a very large buffer, all but a little first. glibc takes the size of a large block that is freed for the size from which
-/// blocks are given back to the system: one answer of 16 MiB would make it keep up to 32 MiB of all that is freed later. Below
-/// that we let it: a server of messages of 1 MiB is faster if not each of them is given back.
+/// Frees a large buffer, all but a little first. glibc takes the size of a large block that is freed for the size from which
+/// blocks are given back to the system: one answer of 16 MiB would make it keep up to 32 MiB of all that is freed later, and one
+/// of 2 MiB some 10 MB of holes, if messages grew in its heap then. Of what is not much larger than it knows already it may learn.
 #[cold]
 fn let_go(mut buffer: Vec<u8>) {
     buffer.clear();
     buffer.shrink_to(Pool::SMALL_CAPACITY);
 }
 
+/// Frees bytes that have left, so that a large block of them leaves nothing behind: as [`Pool`] does with its own.
+///
+/// Of no use for bytes that others share: whoever drops them last frees them as they are.
+#[inline]
+pub fn let_go_shared(data: Bytes) {
+    if data.len() > Pool::LARGE_CAPACITY && data.is_unique() {
+        let_go(Vec::from(data));
+    }
+}
+
 impl Pool {
     const FIRST_CAPACITY: usize = 2048;
     const SMALL_CAPACITY: usize = 64 * 1024;
     const KEPT_CAPACITY: usize = 512 * 1024;
-    const LARGE_CAPACITY: usize = 2 * 1024 * 1024;
+    const LARGE_CAPACITY: usize = 256 * 1024;
     const KEPT_BYTES: usize = 4 * 1024 * 1024;
     /// So much may be kept, with it, for a buffer that is not small.
     const KEPT_BYTES_LARGE: usize = 1024 * 1024;

@@ -78,24 +78,39 @@ impl Inflater {
     ) -> Result<Inflated, InflateError> {
         let mut used = 0;
         loop {
+            let rest = &data[used..];
             if out.len() == out.capacity() {
-                let guess = (data.len() - used).saturating_mul(4).max(64);
-                out.reserve(guess.min(limit.room()));
+                out.reserve(Self::guess(rest, limit));
             }
-            let (used_before, made_before) = (self.codec.total_in(), out.len());
-            let status = self
-                .codec
-                .decompress_vec(&data[used..], out, FlushDecompress::Sync);
-            used += (self.codec.total_in() - used_before) as usize;
-            // What came out before the damage counts first: so any split of the input tells the same.
-            limit.made(out.len() - made_before)?;
-            let status = status.map_err(|_damaged| InflateError::Corrupt)?;
-            let is_end = status == Status::StreamEnd;
-            if is_end || out.len() < out.capacity() {
-                // It had room and stopped: there is no more to be had of this input.
+            let step = self.fill(rest, out, limit)?;
+            used += step.used;
+            if step.is_end || out.len() < out.capacity() {
+                let is_end = step.is_end;
                 return Ok(Inflated { used, is_end });
             }
         }
+    }
+
+    /// How much room to make for what `data` stands for.
+    pub(crate) fn guess(data: &[u8], limit: &ExpansionLimit) -> usize {
+        data.len().saturating_mul(4).max(64).min(limit.room())
+    }
+
+    /// Fills the room that `out` has. If some is left there is no more to be had of this input.
+    pub(crate) fn fill(
+        &mut self,
+        data: &[u8],
+        out: &mut Vec<u8>,
+        limit: &mut ExpansionLimit,
+    ) -> Result<Inflated, InflateError> {
+        let (used_before, made_before) = (self.codec.total_in(), out.len());
+        let status = self.codec.decompress_vec(data, out, FlushDecompress::Sync);
+        let used = (self.codec.total_in() - used_before) as usize;
+        // What came out before the damage counts first: so any split of the input tells the same.
+        limit.made(out.len() - made_before)?;
+        let status = status.map_err(|_damaged| InflateError::Corrupt)?;
+        let is_end = status == Status::StreamEnd;
+        Ok(Inflated { used, is_end })
     }
 
     /// Begins a new stream, and forgets all of the last one.

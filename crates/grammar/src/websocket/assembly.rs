@@ -4,15 +4,7 @@
 
 use super::Rule;
 use crate::cost;
-
-/// Frees a buffer; of a very large one all but a little first. glibc takes the size of a large block that is freed for the size
-/// from which blocks are given back to the system, so that one long message would make it keep much of all that is freed later.
-pub(super) fn let_go(mut buffer: Vec<u8>) {
-    if buffer.capacity() > 2 * 1024 * 1024 {
-        buffer.clear();
-        buffer.shrink_to(64 * 1024);
-    }
-}
+use crate::memory::{self, Growth};
 
 /// What has come of a message. It holds no memory while it is empty.
 #[derive(Clone, Debug, Default)]
@@ -40,9 +32,8 @@ impl Assembly {
     pub(super) fn push_bytes(&mut self, piece: &[u8], more: u64) {
         cost::spend(piece.len());
         if self.bytes.capacity() - self.bytes.len() < piece.len() {
-            let arrived = self.bytes.len() + piece.len();
-            let more = usize::try_from(more).unwrap_or(usize::MAX).min(arrived);
-            self.bytes.reserve(piece.len() + more);
+            let more = more_than(self.bytes.len() + piece.len(), more);
+            memory::reserve(&mut self.bytes, piece.len() + more);
         }
         self.bytes.extend_from_slice(piece);
     }
@@ -51,9 +42,8 @@ impl Assembly {
     pub(super) fn push_text(&mut self, piece: &[u8], more: u64) -> Result<(), Rule> {
         cost::spend(piece.len());
         if self.text.capacity() - self.text.len() < piece.len() {
-            let arrived = self.text.len() + piece.len();
-            let more = usize::try_from(more).unwrap_or(usize::MAX).min(arrived);
-            self.text.reserve(piece.len() + more);
+            let more = more_than(self.text.len() + piece.len(), more);
+            self.reserve_text(piece.len() + more);
         }
         let piece = self.complete(piece)?;
         match simdutf8::compat::from_utf8(piece) {
@@ -70,6 +60,19 @@ impl Assembly {
             }
         }
         Ok(())
+    }
+
+    fn reserve_text(&mut self, more: usize) {
+        match memory::growth(self.text.len(), self.text.capacity(), more) {
+            Growth::None => {}
+            Growth::Reserve(room) => self.text.reserve(room),
+            Growth::Move(block) => {
+                let mut text = String::from_utf8(block).unwrap_or_default();
+                text.reserve(self.text.len() + more);
+                text.push_str(&self.text);
+                self.text = text;
+            }
+        }
     }
 
     /// Completes the character that was cut; gives what is behind it.
@@ -133,8 +136,8 @@ impl Assembly {
     /// Lets go of memory.
     pub(super) fn release(&mut self) {
         let Self { text, bytes, .. } = std::mem::take(self);
-        let_go(text.into_bytes());
-        let_go(bytes);
+        memory::give_back(text.into_bytes());
+        memory::give_back(bytes);
     }
 
     /// How many bytes of memory it holds.
@@ -142,4 +145,9 @@ impl Assembly {
     pub(super) fn capacity(&self) -> usize {
         self.text.capacity() + self.bytes.capacity()
     }
+}
+
+/// How many of those that are known to follow are to have room, when so many have arrived.
+fn more_than(arrived: usize, more: u64) -> usize {
+    usize::try_from(more).unwrap_or(usize::MAX).min(arrived)
 }

@@ -8,7 +8,9 @@ use super::{Extension, Parameter, Role};
 /// How to compress, and what to agree to.
 ///
 /// The default lets go of the context after each message, in both directions: then an idle connection needs no memory for
-/// compression. With context take-over messages that are alike shrink far more, and a connection costs some 300 KiB.
+/// compression. With context take-over messages that are alike shrink far more, and a connection that has sent and received
+/// one holds 340 KiB, up to 430 KiB after long ones: a thousand clients may so take 430 MB. Smaller [windows](Self::with_window_bits)
+/// take less.
 ///
 /// ```
 /// use ropewalk_grammar::websocket::Deflate;

@@ -1,7 +1,8 @@
 //! The codecs of permessage-deflate (RFC 7692 7.2).
 //!
 //! Without context take-over a message is compressed by itself, and a stream needs a codec only while a message is under way.
-//! Codecs are large (an inflater 40 KiB, a deflater 300 KiB), so those streams share a few spare ones, by thread.
+//! Codecs are large (an inflater 40 KiB, a deflater 300 KiB), so those streams share a few spare ones, by thread. What a codec
+//! writes to is needed for the length of a call only, so all streams of a thread share one buffer for it.
 
 #[cfg(feature = "deflate")]
 pub(super) use self::codec::{Deflating, Inflating};
@@ -10,27 +11,52 @@ pub(super) use self::none::{Deflating, Inflating};
 
 #[cfg(feature = "deflate")]
 mod codec {
-    use std::cell::RefCell;
+    use std::cell::{Cell, RefCell};
     use std::fmt;
 
     use flate2::{Compress, Compression, FlushCompress};
 
     use super::super::Rule;
-    use super::super::assembly::{Assembly, let_go};
-    use crate::inflate::{ExpansionLimit, InflateError, Inflater};
+    use super::super::assembly::Assembly;
+    use crate::inflate::{ExpansionLimit, InflateError, Inflated, Inflater};
+    use crate::memory;
 
     /// What every message ends with, and what is therefore not sent (RFC 7692 7.2.1).
     const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
-    /// So many spare codecs a thread keeps; more than one only if messages come in pieces.
+    /// So many spare compressors a thread keeps: for more than one size of window, and for messages that leave in pieces.
     const MOST_SPARE: usize = 4;
 
-    /// A buffer larger than this is not kept.
-    const KEPT_BYTES: usize = 64 * 1024;
+    /// So much of a text is decompressed before it is checked, and what is compressed is not longer if it shall fit into the same
+    /// buffer of the thread.
+    const STEP_BYTES: usize = 32 * 1024;
 
     thread_local! {
-        static INFLATERS: RefCell<Vec<Expander>> = const { RefCell::new(Vec::new()) };
+        static EXPANDER: RefCell<Option<Expander>> = const { RefCell::new(None) };
+        static EXPANDERS_MADE: Cell<u64> = const { Cell::new(0) };
         static DEFLATERS: RefCell<Vec<Compressor>> = const { RefCell::new(Vec::new()) };
+        static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    }
+
+    /// Lends the thread's buffer, empty.
+    fn with_scratch<R>(work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+        let mut scratch = SCRATCH.take();
+        let result = work(&mut scratch);
+        if scratch.capacity() <= 2 * STEP_BYTES {
+            scratch.clear();
+            SCRATCH.set(scratch);
+        } else {
+            memory::give_back(scratch);
+        }
+        result
+    }
+
+    /// Lends a buffer for what is long.
+    fn with_block<R>(work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+        let mut block = Vec::new();
+        let result = work(&mut block);
+        memory::give_back(block);
+        result
     }
 
     /// Decompresses the messages of one direction.
@@ -38,12 +64,6 @@ mod codec {
         takes_over: bool,
         codec: Option<Expander>,
         limit: ExpansionLimit,
-    }
-
-    struct Expander {
-        inflater: Inflater,
-        /// The last piece of a text, decompressed.
-        piece: Vec<u8>,
     }
 
     impl Inflating {
@@ -67,11 +87,9 @@ mod codec {
             is_text: bool,
             assembly: &mut Assembly,
         ) -> Result<(), Rule> {
-            let limit = &mut self.limit;
-            let codec = self.codec.get_or_insert_with(Expander::spare);
-            codec.read(piece, limit, is_text, assembly)?;
+            self.inflate(piece, is_text, assembly)?;
             if is_last {
-                codec.read(&TAIL, limit, is_text, assembly)?;
+                self.inflate(&TAIL, is_text, assembly)?;
                 if !self.takes_over
                     && let Some(codec) = self.codec.take()
                 {
@@ -80,59 +98,114 @@ mod codec {
             }
             Ok(())
         }
+
+        fn inflate(
+            &mut self,
+            mut data: &[u8],
+            is_text: bool,
+            assembly: &mut Assembly,
+        ) -> Result<(), Rule> {
+            let mut has_more = false;
+            while has_more || !data.is_empty() {
+                let Expander { inflater, .. } = self.codec.get_or_insert_with(Expander::spare);
+                let step = match is_text {
+                    true => inflate_text(inflater, data, &mut self.limit, assembly)?,
+                    false => inflate_bytes(inflater, data, &mut self.limit, assembly)?,
+                };
+                data = &data[step.inflated.used..];
+                if step.inflated.is_end {
+                    // A final block (RFC 7692 7.2.3.4): what follows is a new stream.
+                    inflater.reset();
+                }
+                has_more = step.has_more;
+            }
+            Ok(())
+        }
+    }
+
+    /// A decompressor. A thread keeps one, as more are needed only while messages come in pieces, and that the oldest: those
+    /// made for a burst of such messages lie behind it in the heap, whose end is given back when they are gone.
+    struct Expander {
+        inflater: Inflater,
+        number: u64,
+    }
+
+    struct Step {
+        inflated: Inflated,
+        /// The codec used up its room, so it may have more.
+        has_more: bool,
+    }
+
+    impl Step {
+        fn new(inflated: Result<Inflated, InflateError>, out: &Vec<u8>) -> Result<Self, Rule> {
+            let inflated = inflated.map_err(|error| match error {
+                InflateError::TooLarge(_) => Rule::MessageTooBig,
+                _ => Rule::Compression,
+            })?;
+            let has_more = !inflated.is_end && out.len() == out.capacity();
+            Ok(Self { inflated, has_more })
+        }
+    }
+
+    fn inflate_bytes(
+        inflater: &mut Inflater,
+        data: &[u8],
+        limit: &mut ExpansionLimit,
+        assembly: &mut Assembly,
+    ) -> Result<Step, Rule> {
+        let out = assembly.bytes_mut();
+        if out.len() == out.capacity() {
+            let room = match out.is_empty() {
+                true => Inflater::guess(data, limit),
+                false => 2 * STEP_BYTES,
+            };
+            memory::reserve(out, room);
+        }
+        Step::new(inflater.fill(data, out, limit), out)
+    }
+
+    fn inflate_text(
+        inflater: &mut Inflater,
+        data: &[u8],
+        limit: &mut ExpansionLimit,
+        assembly: &mut Assembly,
+    ) -> Result<Step, Rule> {
+        with_scratch(|piece| {
+            piece.reserve(Inflater::guess(data, limit));
+            let left = limit.left();
+            let inflated = inflater.fill(data, piece, limit);
+            let is_full = piece.len() == piece.capacity();
+            let step = Step::new(inflated, piece);
+            // What came out before the damage, or within the limit, is judged first: so any split tells the same.
+            piece.truncate(left);
+            let more = if is_full { u64::MAX } else { 0 };
+            assembly.push_text(piece, more)?;
+            if is_full {
+                piece.clear();
+                piece.reserve(STEP_BYTES);
+            }
+            step
+        })
     }
 
     impl Expander {
         fn spare() -> Self {
-            INFLATERS.with_borrow_mut(Vec::pop).unwrap_or_else(|| Self {
-                inflater: Inflater::raw(),
-                piece: Vec::new(),
+            let spare = EXPANDER.with_borrow_mut(Option::take);
+            spare.unwrap_or_else(|| {
+                let number = EXPANDERS_MADE.get();
+                EXPANDERS_MADE.set(number + 1);
+                let inflater = Inflater::raw();
+                Self { inflater, number }
             })
         }
 
         fn give_back(mut self) {
-            INFLATERS.with_borrow_mut(|spare| {
-                if spare.len() < MOST_SPARE {
+            EXPANDER.with_borrow_mut(|kept| {
+                if kept.as_ref().is_none_or(|kept| kept.number > self.number) {
                     self.inflater.reset();
-                    if self.piece.capacity() > KEPT_BYTES {
-                        let_go(std::mem::take(&mut self.piece));
-                    }
-                    spare.push(self);
+                    *kept = Some(self);
                 }
             });
-        }
-
-        fn read(
-            &mut self,
-            mut data: &[u8],
-            limit: &mut ExpansionLimit,
-            is_text: bool,
-            assembly: &mut Assembly,
-        ) -> Result<(), Rule> {
-            while !data.is_empty() {
-                self.piece.clear();
-                let out = match is_text {
-                    true => &mut self.piece,
-                    false => assembly.bytes_mut(),
-                };
-                let left = limit.left();
-                let inflated = self.inflater.inflate(data, out, limit);
-                if is_text {
-                    // What came out before the damage, or within the limit, is judged first: so any split tells the same.
-                    self.piece.truncate(left);
-                    assembly.push_text(&self.piece, 0)?;
-                }
-                let inflated = inflated.map_err(|error| match error {
-                    InflateError::TooLarge(_) => Rule::MessageTooBig,
-                    _ => Rule::Compression,
-                })?;
-                data = &data[inflated.used..];
-                if inflated.is_end {
-                    // A final block (RFC 7692 7.2.3.4): what follows is a new stream.
-                    self.inflater.reset();
-                }
-            }
-            Ok(())
         }
     }
 
@@ -148,7 +221,6 @@ mod codec {
         codec: Compress,
         window_bits: u8,
         level: u8,
-        piece: Vec<u8>,
     }
 
     impl Deflating {
@@ -172,8 +244,14 @@ mod codec {
             let codec = self
                 .codec
                 .get_or_insert_with(|| Compressor::spare(window_bits, level));
-            codec.compress(data, is_last);
-            send(&mut codec.piece);
+            let send = |out: &mut Vec<u8>| {
+                codec.compress(data, is_last, out);
+                send(out);
+            };
+            match data.len() < STEP_BYTES {
+                true => with_scratch(send),
+                false => with_block(send),
+            }
             if is_last && !self.takes_over {
                 self.forget();
             }
@@ -204,7 +282,6 @@ mod codec {
                     codec: Compress::new_with_window_bits(level_of, false, window_bits),
                     window_bits,
                     level,
-                    piece: Vec::new(),
                 }
             })
         }
@@ -215,21 +292,16 @@ mod codec {
                     spare.swap_remove(0);
                 }
                 self.codec.reset();
-                self.piece.clear();
-                if self.piece.capacity() > KEPT_BYTES {
-                    let_go(std::mem::take(&mut self.piece));
-                }
                 spare.push(self);
             });
         }
 
-        fn compress(&mut self, data: &[u8], is_last: bool) {
-            let out = &mut self.piece;
-            out.clear();
+        fn compress(&mut self, data: &[u8], is_last: bool, out: &mut Vec<u8>) {
             let mut used = 0;
             loop {
-                // Enough for bytes that cannot be compressed and for the end of a block; the codec fills no more.
-                out.reserve((data.len() - used) + (data.len() - used) / 512 + 64);
+                // Enough for most bytes that cannot be compressed and for the end of a block; what is long gets more when it needs it.
+                let left = data.len() - used;
+                memory::reserve(out, (left + left / 512 + 64).min(2 * STEP_BYTES));
                 let before = self.codec.total_in();
                 let done = self
                     .codec

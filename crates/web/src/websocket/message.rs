@@ -1,6 +1,7 @@
 //! A message that is kept.
 
 use bytes::Bytes;
+use ropewalk_core::buffer::let_go_shared;
 
 /// A message, whole.
 ///
@@ -38,6 +39,14 @@ impl Message {
         match self {
             Self::Text(text) => text.as_bytes(),
             Self::Binary(data) => data,
+        }
+    }
+
+    /// It was sent: frees it, so that a long one leaves nothing behind.
+    pub(super) fn let_go(self) {
+        match self {
+            Self::Text(text) => let_go_shared(text.into()),
+            Self::Binary(data) => let_go_shared(data),
         }
     }
 

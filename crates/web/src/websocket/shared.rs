@@ -138,7 +138,7 @@ impl Shared {
     /// Sends a message with a key, for the policy that keeps the newest of each.
     pub(super) fn send_message(self: &Rc<Self>, key: Option<u64>, message: Message) {
         if self.may_send_now() && self.send_owned(&message).is_ok() {
-            return;
+            return message.let_go();
         }
         self.send_later(self.queueing(key), || Waiting::Message(message));
     }
@@ -287,7 +287,11 @@ impl Shared {
         }
         drop(pending);
         let _closed_meanwhile = match waiting {
-            Some(Waiting::Message(message)) => self.send_owned(&message),
+            Some(Waiting::Message(message)) => {
+                let sent = self.send_owned(&message);
+                message.let_go();
+                sent
+            }
             Some(Waiting::Framed(frame)) => self.write_framed(&frame),
             None => Ok(()),
         };
