@@ -1,18 +1,21 @@
 //! Memory for what is long: a message that is put together, and what comes out of a codec.
 //!
-//! For: buffers that grow to 64 KiB and are let go again. Not for: short ones, which are the allocator's own affair.
+//! For: buffers that grow to 128 KiB and are let go again. Not for: short ones, which are the allocator's own affair.
 //!
 //! glibc takes a block of 128 KiB or more straight from the system and gives it back when it is freed; but then it takes the
 //! size of that block, up to 32 MiB, for the size from which it does so. All that is shorter is from then on cut out of its heap, where
 //! it leaves holes that nobody gives back. Two habits keep it from learning that, and cost other allocators nothing:
 //!
-//! - what grows to 64 KiB becomes at once so long that it is a block of its own, of which the system counts what is used;
+//! - what grows to 128 KiB becomes at once so long that it is a block of its own, of which the system counts what is used;
 //! - such a block is shrunk before it is freed, or kept by the thread for the next message, up to 2 MiB in all.
 
 use std::cell::RefCell;
 
-/// What is shorter is left to the allocator.
-const SMALL_BYTES: usize = 64 * 1024;
+/// What is shorter is left to the allocator, which has it in its heap in any case: messages of 64 KiB need no block of their own.
+const SMALL_BYTES: usize = 128 * 1024;
+
+/// To so much a block is shrunk before it is freed, which teaches nothing.
+const SHRUNK_BYTES: usize = 64 * 1024;
 
 /// What is not has at least this, which is a block of its own also where blocks of 256 KiB were freed.
 const LARGE_BYTES: usize = 512 * 1024;
@@ -95,7 +98,7 @@ impl Kept {
             self.bytes += capacity;
             self.blocks.push(buffer);
         } else {
-            buffer.shrink_to(SMALL_BYTES);
+            buffer.shrink_to(SHRUNK_BYTES);
         }
     }
 }
