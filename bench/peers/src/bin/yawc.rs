@@ -9,7 +9,8 @@ use ropewalk_bench_peers::listen;
 use yawc::frame::OpCode;
 use yawc::{CompressionLevel, HttpWebSocket, Options, WebSocket, WebSocketError};
 
-const LONGEST: usize = 16 << 20;
+/// More than the longest message: it counts what is around it too.
+const LONGEST: usize = 64 << 20;
 
 fn options(mode: &str) -> Options {
     let options = Options::default().with_no_delay().with_utf8().with_limits(LONGEST, 2 * LONGEST);
