@@ -99,7 +99,7 @@ impl ClientHandshake {
     ///
     /// # Errors
     ///
-    /// It is none, it is offered already, or it is permessage-deflate, for which there is [`with_deflate`](Self::with_deflate).
+    /// It is none, it is offered already, or it is permessage-deflate, for which there is `with_deflate`.
     pub fn with_extension(mut self, offer: &str) -> Result<Self, ExtensionError> {
         let Extension { name, .. } = Extension::one(offer)?;
         if self.offers(name) {
